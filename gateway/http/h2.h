@@ -1,0 +1,104 @@
+/* h2.h: HTTP/2 sessions over byte ranges, both ends. The only user of nghttp2.
+ *
+ * Output goes to a growing buffer that the caller drains; nothing is sent
+ * from inside _recv: replies submitted while it runs are serialised when it
+ * returns. Response bytes are serialised straight from the caller's memory;
+ * only what flow control stops is copied, and its amount is returned so that
+ * the caller can stop reading the engine. */
+#ifndef SLUICE_HTTP_H2_H
+#define SLUICE_HTTP_H2_H
+
+#include "gateway/http/head.h"
+
+struct sl_h2;        /* a connection's session */
+struct sl_h2_stream; /* one stream; valid until on_close has returned */
+
+/* A contiguous output buffer: bytes [off .. len) are still to be sent. */
+struct sl_outbuf {
+	char *data;  /* owned */
+	size_t off, len, cap;
+};
+/* Room for n more bytes; compacts or grows. Aborts on OOM. */
+char *sl_outbuf_reserve(struct sl_outbuf *b, size_t n);
+void sl_outbuf_add(struct sl_outbuf *b, const void *data, size_t n);
+/* n bytes were sent. An empty buffer larger than 256 KiB is given back. */
+void sl_outbuf_drain(struct sl_outbuf *b, size_t n);
+void sl_outbuf_fini(struct sl_outbuf *b);
+static inline size_t sl_outbuf_size(const struct sl_outbuf *b)
+{
+	return b->len - b->off;
+}
+
+struct sl_h2_limits {
+	struct sl_head_limits head;
+	uint32_t max_streams;
+	uint32_t stream_window;     /* 256 KiB */
+	uint32_t connection_window; /* 1 MiB */
+};
+
+/* ctx is the session's. on_head, on_data run inside _recv; on_end, on_close,
+ * on_drained run after the bytes given to _recv are consumed (or from _write,
+ * _pull). Server and client use the same table; what a side never gets may be
+ * NULL. */
+struct sl_h2_events {
+	/* Server: a request. Client: a response (1xx are skipped). Return a user
+	 * pointer for the stream (server; NULL refuses it with REFUSED_STREAM);
+	 * the client's return value is ignored. */
+	void *(*on_head)(void *ctx, struct sl_h2_stream *s, const struct sl_head *head, bool end);
+	/* Server only: the head was malformed or over the limit; the codec
+	 * answers or resets by itself unless this returns true (answered). */
+	bool (*on_bad_head)(void *ctx, struct sl_h2_stream *s, int err);
+	void (*on_data)(void *ctx, void *user, const char *data, size_t len);
+	void (*on_end)(void *ctx, void *user);          /* peer's END_STREAM */
+	/* Streams always end here, exactly once. err: 0 clean (both sides done),
+	 * else RST_STREAM or GOAWAY by the peer or a violation; h2_code is its
+	 * code (7: REFUSED_STREAM: certainly not processed). user may be NULL. */
+	void (*on_close)(void *ctx, void *user, int err, uint32_t h2_code);
+	/* A stream's copied bytes fell below half of what held it back. */
+	void (*on_drained)(void *ctx, void *user, size_t pending);
+	/* Client: the server will take no more streams (GOAWAY). */
+	void (*on_goaway)(void *ctx);
+};
+
+struct sl_h2 *sl_h2_server_new(const struct sl_h2_limits *l, const struct sl_h2_events *ev, void *ctx);
+struct sl_h2 *sl_h2_client_new(const struct sl_h2_limits *l, const struct sl_h2_events *ev, void *ctx);
+/* Open streams get on_close(CLIENT_GONE or UPSTREAM_RESET). Never from inside an event. */
+void sl_h2_free(struct sl_h2 *h2);
+
+/* Bytes from the peer. 0, or negative: the connection must be closed after
+ * what is in the output buffer (a GOAWAY) has been sent. */
+SL_MUST_CHECK int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len);
+/* The output; may gain bytes in any call. */
+struct sl_outbuf *sl_h2_out(struct sl_h2 *h2);
+/* Serialises whatever can be (after output was drained). Frames are only made
+ * while the output holds less than 256 KiB. */
+void sl_h2_pull(struct sl_h2 *h2);
+/* False when the session has nothing more to read or write: close it. */
+bool sl_h2_alive(const struct sl_h2 *h2);
+uint32_t sl_h2_streams(const struct sl_h2 *h2); /* open ones */
+
+/* Server: status and fields (names must be lower case; unique values such as
+ * x-request-id, date are not indexed). end: no body follows. */
+int sl_h2_respond(struct sl_h2 *h2, struct sl_h2_stream *s, int status,
+		  const struct sl_hfield *fields, uint32_t n, bool end);
+/* Client: opens a stream. NULL if the peer's limit is reached or it is going
+ * away. end: no body follows. */
+struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head,
+				   const char *scheme, void *user, bool end);
+/* Body bytes; borrowed only during the call. Returns the bytes of this stream
+ * that wait in a copy. */
+size_t sl_h2_write(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len);
+/* END_STREAM after what was written. */
+void sl_h2_finish(struct sl_h2 *h2, struct sl_h2_stream *s);
+/* RST_STREAM. on_close follows. */
+void sl_h2_reset(struct sl_h2 *h2, struct sl_h2_stream *s, uint32_t h2_code);
+/* The receiver has disposed of len bytes of on_data: open the windows again. */
+void sl_h2_consume(struct sl_h2 *h2, struct sl_h2_stream *s, size_t len);
+void *sl_h2_stream_user(const struct sl_h2_stream *s);
+uint32_t sl_h2_stream_id(const struct sl_h2_stream *s);
+
+/* Graceful end, server: first notice (GOAWAY 2^31-1), later the real one. */
+void sl_h2_shutdown_notice(struct sl_h2 *h2);
+void sl_h2_goaway(struct sl_h2 *h2);
+
+#endif

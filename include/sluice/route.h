@@ -1,0 +1,283 @@
+/* route.h: the routing brain. Pure: no clock, thread, socket, log or lock.
+ *
+ * A router holds the state of one routing domain: the endpoints that can
+ * serve the same models, what each of them probably has cached, what has been
+ * dispatched to them, and what was learned about their speed. The caller
+ * holds one lock around every call and passes the time. Times are monotonic
+ * microseconds, durations in the cost model are milliseconds.
+ *
+ * Formulas and constants: docs/routing.md. */
+#ifndef SLUICE_ROUTE_H
+#define SLUICE_ROUTE_H
+
+#include "sluice/err.h"
+#include "sluice/facts.h"
+
+enum sl_role {
+	SL_ROLE_BOTH,    /* prefills and decodes its own requests */
+	SL_ROLE_PREFILL, /* only prefill legs */
+	SL_ROLE_DECODE,  /* decode legs; prefills locally when that is cheaper */
+};
+
+enum sl_health {
+	SL_HEALTH_UNKNOWN,   /* not probed yet: may be used when nothing better is there */
+	SL_HEALTH_HEALTHY,
+	SL_HEALTH_DEGRADED,  /* used, but no new prefills if others are there */
+	SL_HEALTH_UNHEALTHY, /* never used */
+};
+
+/* Engine constants of the step-time equation (routing.md):
+ *   T_step = o + lin(tokens) + sum_prefill b*c*(h + c/2) + [decode] d0 + d1*ctx */
+#define SL_LIN_POINTS 11
+struct sl_profile {
+	const char *name;          /* "llama3-8b-h100" */
+	double o_ms;
+	double lin_tokens[SL_LIN_POINTS]; /* ascending; interpolated, extrapolated by the last slope */
+	double lin_ms[SL_LIN_POINTS];
+	double b_ms_per_token2;
+	double d0_ms;
+	double d1_ms_per_token;
+	double kv_bytes_per_token;
+	double kv_capacity_tokens; /* until the engine's own figure is scraped */
+	uint32_t chunk_tokens;     /* max_num_batched_tokens */
+	uint32_t max_seqs;
+};
+/* Borrowed, static; NULL if there is none of that name. */
+const struct sl_profile *sl_profile_find(const char *name);
+/* The k-th profile for listings, NULL past the end. */
+const struct sl_profile *sl_profile_at(size_t k);
+/* ms for `tokens` tokens through the linear layers. */
+double sl_profile_lin_ms(const struct sl_profile *p, double tokens);
+/* ms to prefill `fresh` tokens behind `cached` ones, F = 1. */
+double sl_profile_prefill_ms(const struct sl_profile *p, double fresh, double cached);
+/* ms of one decode step of `seqs` sequences with `ctx` tokens in total. */
+double sl_profile_step_ms(const struct sl_profile *p, double seqs, double ctx);
+
+enum sl_policy {
+	SL_POLICY_COST,          /* the cost model; default */
+	SL_POLICY_ROUND_ROBIN,
+	SL_POLICY_RANDOM,
+	SL_POLICY_LEAST_REQUEST,
+};
+
+struct sl_router_options {
+	const struct sl_profile *profile; /* borrowed for the router's life */
+	enum sl_policy policy;
+	double weight_ttft;      /* 1 */
+	double weight_stall;     /* 0.10 */
+	double weight_decode;    /* 0.15 */
+	double transfer_latency_ms;          /* 2 */
+	double transfer_bytes_per_ms;        /* 20e6 = 20 GB/s */
+	double bytes_per_token;  /* starting value, 4; then learned per model */
+	uint32_t index_max_entries_per_endpoint; /* bound on memory, 65536 */
+};
+void sl_router_options_default(struct sl_router_options *opt);
+
+struct sl_router;
+struct sl_router *sl_router_new(const struct sl_router_options *opt);
+void sl_router_free(struct sl_router *r);
+/* New options for future decisions; state is kept. */
+void sl_router_set_options(struct sl_router *r, const struct sl_router_options *opt);
+
+/* ---- endpoints ------------------------------------------------------- */
+
+#define SL_MAX_ENDPOINTS 16384
+#define SL_NO_ENDPOINT UINT32_MAX
+
+struct sl_endpoint_spec {
+	enum sl_role role;
+	uint32_t kv_group;        /* prefill and decode must agree; 0 is a group too */
+	uint32_t max_concurrent;  /* live requests; 0: no limit */
+	bool remote_prefill;      /* a connector for hand-offs is configured */
+};
+
+/* A free slot number, kept until _del is complete. */
+uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_spec *spec);
+/* Role, group or limits changed by a reload; knowledge is kept. */
+void sl_router_endpoint_update(struct sl_router *r, uint32_t ep, const struct sl_endpoint_spec *spec);
+/* No longer a candidate; the slot is reused when its last ticket has ended. */
+void sl_router_endpoint_del(struct sl_router *r, uint32_t ep);
+void sl_router_endpoint_health(struct sl_router *r, uint32_t ep, enum sl_health health, uint64_t now_us);
+void sl_router_endpoint_drain(struct sl_router *r, uint32_t ep, bool draining);
+/* The engine was restarted: its cache and in-flight corrections are void. */
+void sl_router_endpoint_restarted(struct sl_router *r, uint32_t ep);
+/* Which models it serves: ids from sl_router_model. Replaces the former set. */
+void sl_router_endpoint_models(struct sl_router *r, uint32_t ep, const uint32_t *models, uint32_t n);
+
+/* Interns a model name; ids are dense and stay for the router's life. */
+uint32_t sl_router_model(struct sl_router *r, struct sl_span name);
+
+/* A scrape. Absent numbers are negative. It only corrects our own accounting. */
+struct sl_load_sample {
+	uint64_t taken_us;
+	double running;
+	double waiting;
+	double kv_usage;            /* 0..1 */
+	double kv_capacity_tokens;
+	double prefix_hit_tokens;   /* counters */
+	double prefix_query_tokens;
+};
+void sl_router_endpoint_sample(struct sl_router *r, uint32_t ep, const struct sl_load_sample *s, uint64_t now_us);
+
+/* What /fleet and the metrics show of an endpoint. */
+struct sl_endpoint_view {
+	struct sl_endpoint_spec spec;
+	enum sl_health health;
+	bool draining;
+	uint32_t inflight;          /* live tickets here, both legs */
+	uint32_t prefilling;        /* of them without a first token */
+	double queue_ms;            /* Q_i */
+	double context_tokens;      /* K_i */
+	double kv_capacity_tokens;
+	double kv_usage;            /* last scrape, or -1 */
+	double slowness;            /* F_i */
+	double gamma;               /* prefix-hit correction */
+	uint32_t index_entries;
+	uint64_t index_bytes;
+	uint64_t dispatched;        /* totals */
+	uint64_t hit_tokens_predicted;
+};
+bool sl_router_endpoint_view(const struct sl_router *r, uint32_t ep, uint64_t now_us, struct sl_endpoint_view *out);
+
+/* What is learned of a model. */
+struct sl_model_view {
+	double bytes_per_token;
+	double output_tokens; /* ô */
+	uint64_t requests;
+};
+bool sl_router_model_view(const struct sl_router *r, uint32_t model, struct sl_model_view *out);
+uint64_t sl_router_index_bytes(const struct sl_router *r);
+
+/* ---- decisions ------------------------------------------------------- */
+
+enum sl_placement {
+	SL_PLACE_NONE,
+	SL_PLACE_AGGREGATED, /* one engine of role both */
+	SL_PLACE_LOCAL,      /* a decode engine prefills for itself */
+	SL_PLACE_REMOTE,     /* a prefill engine, then a decode engine */
+};
+
+#define SL_MAX_EXCLUDED 8
+
+struct sl_query {
+	uint32_t model;
+	const struct sl_facts *facts;
+	bool single_engine;  /* several prompts in one body: no remote placement */
+	bool no_decode;      /* embeddings: prefill only, decode terms are 0 */
+	/* Endpoints that failed this request already; never chosen. */
+	uint32_t excluded[SL_MAX_EXCLUDED];
+	uint32_t n_excluded;
+	/* Prefill is done elsewhere and still valid: choose only a decode
+	 * engine of this group (prefill_ep names who holds the blocks). */
+	bool decode_only;
+	uint32_t prefill_ep;
+	/* Choose only a prefill engine for this decode engine (a prefill retry). */
+	uint32_t pinned_decode; /* or SL_NO_ENDPOINT */
+	/* Age of what we know of other gateways' work; 0: alone or fresh. */
+	uint64_t staleness_us;
+};
+void sl_query_init(struct sl_query *q, uint32_t model, const struct sl_facts *facts);
+
+/* Why a candidate was not considered. */
+enum sl_filter {
+	SL_FILTER_NONE,
+	SL_FILTER_MODEL,
+	SL_FILTER_ROLE,
+	SL_FILTER_HEALTH,
+	SL_FILTER_DRAINING,
+	SL_FILTER_EXCLUDED,
+	SL_FILTER_KV_GROUP,
+	SL_FILTER_FULL,
+	SL_FILTER_COUNT
+};
+const char *sl_filter_name(enum sl_filter f);
+const char *sl_placement_name(enum sl_placement p);
+
+/* One placement that was priced, its terms in ms (unweighted). */
+struct sl_candidate {
+	enum sl_placement placement;
+	uint32_t prefill_ep; /* == decode_ep unless remote */
+	uint32_t decode_ep;
+	double hit_tokens;   /* on the prefilling engine, after gamma */
+	double queue_ms;     /* Q */
+	double prefill_ms;   /* Tp */
+	double memory_ms;    /* M */
+	double transfer_ms;  /* X, remote only */
+	double stall_ms;     /* S */
+	double decode_ms;    /* D */
+	double cost_ms;
+};
+
+#define SL_KEPT_CANDIDATES 8
+struct sl_decision {
+	struct sl_candidate chosen;
+	struct sl_candidate kept[SL_KEPT_CANDIDATES]; /* the best, cheapest first; the chosen one is among them */
+	uint32_t n_kept;
+	uint32_t n_priced;
+	uint32_t filtered[SL_FILTER_COUNT]; /* endpoints dropped, per reason */
+	double prompt_tokens;        /* estimate used */
+	double output_tokens;        /* ô used */
+	double predicted_ttft_ms;
+	uint32_t runner_up;          /* index in kept of the best other one, or n_kept */
+	bool banded;                 /* chosen at random within epsilon */
+};
+
+/* 0, or NO_ENDPOINT (nothing passes the filters), MODEL_NOT_FOUND (no
+ * endpoint lists the model) or SATURATED (all that pass are at their
+ * concurrency limit; or that is the only reason left). out_decision's
+ * `filtered` is filled in in every case. */
+SL_MUST_CHECK int sl_router_decide(struct sl_router *r, const struct sl_query *q,
+				   uint64_t now_us, struct sl_rng *rng,
+				   struct sl_decision *out_decision);
+
+/* ---- accounting ------------------------------------------------------ */
+
+/* A request's claim on one or two endpoints. Embedded in the caller's
+ * object; the router links it, so it must not move while it is live. */
+struct sl_ticket {
+	struct sl_ticket *next, *prev; /* router's */
+	bool live;
+	enum sl_placement placement;
+	uint32_t model;
+	uint32_t prefill_ep, decode_ep;
+	bool prefill_open;    /* no first token / prefill answer yet */
+	bool decode_open;
+	double prompt_tokens, output_tokens, hit_tokens, prefill_ms, transfer_ms;
+	double predicted_ttft_ms, step_ms;
+	uint64_t dispatched_us, prefilled_us, first_us;
+	uint64_t prompt_bytes;
+	uint32_t index_new;   /* blocks that this dispatch inserted */
+};
+
+/* Charges the work and inserts the prompt's blocks at once, so that an equal
+ * request right behind sees them. */
+void sl_router_dispatch(struct sl_router *r, const struct sl_query *q,
+			const struct sl_decision *d, uint64_t now_us,
+			struct sl_ticket *ticket);
+/* Remote placement: the prefill leg has answered. */
+void sl_router_prefilled(struct sl_router *r, struct sl_ticket *t, uint64_t now_us);
+void sl_router_first_token(struct sl_router *r, struct sl_ticket *t, uint64_t now_us);
+
+struct sl_outcome {
+	int64_t prompt_tokens;     /* from usage; -1 unknown */
+	int64_t cached_tokens;     /* -1 unknown; for remote: of the prefill leg */
+	int64_t completion_tokens; /* -1 unknown */
+};
+/* Ended well. Learns; the ticket is no longer live. */
+void sl_router_finish(struct sl_router *r, struct sl_ticket *t,
+		      const struct sl_outcome *outcome, uint64_t now_us);
+enum sl_blame {
+	SL_BLAME_NONE = 0,    /* client left, or it was moved */
+	SL_BLAME_PREFILL = 1,
+	SL_BLAME_DECODE = 2,
+};
+/* Ended badly: takes back the work, and the blocks on the endpoint that is
+ * to blame (bits of sl_blame; facts as at dispatch, for the hashes). */
+void sl_router_cancel(struct sl_router *r, struct sl_ticket *t,
+		      const struct sl_facts *facts, unsigned blame, uint64_t now_us);
+
+/* Prompt tokens estimated from bytes, with what was learned of the model. */
+double sl_router_estimate_tokens(const struct sl_router *r, uint32_t model,
+				 const struct sl_facts *facts);
+
+#endif
