@@ -1,0 +1,9 @@
+/* bench.h: the subcommands of sluice-bench. Each takes its own argv (argv[0]
+ * is the subcommand) and returns an exit status. */
+#ifndef SLUICE_BENCH_H
+#define SLUICE_BENCH_H
+
+int sl_bench_engine(int argc, char **argv); /* bench/sim: simulated engines */
+int sl_bench_replay(int argc, char **argv); /* bench/load: replay a trace */
+
+#endif
