@@ -23,13 +23,12 @@ struct sl_h1_head {
  * with the same buffer start. Empty lines before the request line are taken
  * (at most 2). An incomplete head past limits->bytes is HEADERS_TOO_LARGE. */
 SL_MUST_CHECK int sl_h1_request(const char *buf, size_t len, size_t *resume,
-				const struct sl_head_limits *limits,
-				struct sl_h1_head *out);
+                                const struct sl_head_limits *limits, struct sl_h1_head *out);
 /* The same for a response to a request of that method. 1xx heads are returned
  * like others (the caller skips them). */
 SL_MUST_CHECK int sl_h1_response(const char *buf, size_t len, size_t *resume,
-				 const struct sl_head_limits *limits,
-				 bool head_request, struct sl_h1_head *out);
+                                 const struct sl_head_limits *limits, bool head_request,
+                                 struct sl_h1_head *out);
 
 /* Body framing, pull style. */
 enum sl_h1_framing { SL_H1_NONE, SL_H1_LENGTH, SL_H1_CHUNKED, SL_H1_UNTIL_CLOSE };
@@ -37,8 +36,8 @@ struct sl_h1_body {
 	enum sl_h1_framing framing;
 	uint8_t state;
 	uint8_t digits;
-	uint32_t overhead;  /* bytes of chunk extensions and trailers so far: bounded at 16 KiB */
-	uint64_t left;      /* of the length, or of the current chunk */
+	uint32_t overhead; /* bytes of chunk extensions and trailers so far: bounded at 16 KiB */
+	uint64_t left;     /* of the length, or of the current chunk */
 	bool done;
 };
 void sl_h1_request_body(struct sl_h1_body *b, const struct sl_head *head);
@@ -47,8 +46,8 @@ void sl_h1_response_body(struct sl_h1_body *b, const struct sl_head *head, bool 
 /* Consumes from buf: *used bytes of it, of which *data (a sub-range of buf, may
  * be empty) is content. Call again while used < len and !b->done. At most one
  * piece of content per call. Trailers are checked and dropped. 0 or negative. */
-SL_MUST_CHECK int sl_h1_body_feed(struct sl_h1_body *b, const char *buf, size_t len,
-				  size_t *used, struct sl_span *data);
+SL_MUST_CHECK int sl_h1_body_feed(struct sl_h1_body *b, const char *buf, size_t len, size_t *used,
+                                  struct sl_span *data);
 /* The peer closed: true if that is a proper end of this body. */
 bool sl_h1_body_closed(const struct sl_h1_body *b);
 

@@ -15,7 +15,7 @@ struct sl_h2_stream; /* one stream; valid until on_close has returned */
 
 /* A contiguous output buffer: bytes [off .. len) are still to be sent. */
 struct sl_outbuf {
-	char *data;  /* owned */
+	char *data; /* owned */
 	size_t off, len, cap;
 };
 /* Room for n more bytes; compacts or grows. Aborts on OOM. */
@@ -49,7 +49,7 @@ struct sl_h2_events {
 	 * answers or resets by itself unless this returns true (answered). */
 	bool (*on_bad_head)(void *ctx, struct sl_h2_stream *s, int err);
 	void (*on_data)(void *ctx, void *user, const char *data, size_t len);
-	void (*on_end)(void *ctx, void *user);          /* peer's END_STREAM */
+	void (*on_end)(void *ctx, void *user); /* peer's END_STREAM */
 	/* Streams always end here, exactly once. err: 0 clean (both sides done),
 	 * else RST_STREAM or GOAWAY by the peer or a violation; h2_code is its
 	 * code (7: REFUSED_STREAM: certainly not processed). user may be NULL. */
@@ -60,8 +60,10 @@ struct sl_h2_events {
 	void (*on_goaway)(void *ctx);
 };
 
-struct sl_h2 *sl_h2_server_new(const struct sl_h2_limits *l, const struct sl_h2_events *ev, void *ctx);
-struct sl_h2 *sl_h2_client_new(const struct sl_h2_limits *l, const struct sl_h2_events *ev, void *ctx);
+struct sl_h2 *sl_h2_server_new(const struct sl_h2_limits *l, const struct sl_h2_events *ev,
+                               void *ctx);
+struct sl_h2 *sl_h2_client_new(const struct sl_h2_limits *l, const struct sl_h2_events *ev,
+                               void *ctx);
 /* Open streams get on_close(CLIENT_GONE or UPSTREAM_RESET). Never from inside an event. */
 void sl_h2_free(struct sl_h2 *h2);
 
@@ -80,11 +82,11 @@ uint32_t sl_h2_streams(const struct sl_h2 *h2); /* open ones */
 /* Server: status and fields (names must be lower case; unique values such as
  * x-request-id, date are not indexed). end: no body follows. */
 int sl_h2_respond(struct sl_h2 *h2, struct sl_h2_stream *s, int status,
-		  const struct sl_hfield *fields, uint32_t n, bool end);
+                  const struct sl_hfield *fields, uint32_t n, bool end);
 /* Client: opens a stream. NULL if the peer's limit is reached or it is going
  * away. end: no body follows. */
-struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head,
-				   const char *scheme, void *user, bool end);
+struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head, const char *scheme,
+                                   void *user, bool end);
 /* Body bytes; borrowed only during the call. Returns the bytes of this stream
  * that wait in a copy. */
 size_t sl_h2_write(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len);

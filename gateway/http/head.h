@@ -8,19 +8,21 @@
 
 /* What a proxy must know of a field by its name alone. */
 enum sl_field_class {
-	SL_FC_PLAIN = 0,       /* end to end */
-	SL_FC_HOP = 1,         /* hop-by-hop: never forwarded (also what Connection names) */
-	SL_FC_FRAMING = 2,     /* content-length, transfer-encoding: the codec's own */
-	SL_FC_PRIVATE = 3,     /* a client may not assert it: x-prefiller-*, x-gateway-destination-*,
-	                          x-data-parallel-rank, x-sluice-* */
-	SL_FC_HOST = 4,        /* host: replaced on the way */
-	SL_FC_REQUEST_ID = 5,  /* x-request-id: kept or made by the gateway */
+	SL_FC_PLAIN = 0,      /* end to end */
+	SL_FC_HOP = 1,        /* hop-by-hop: never forwarded (also what Connection names) */
+	SL_FC_FRAMING = 2,    /* content-length, transfer-encoding: the codec's own */
+	SL_FC_PRIVATE = 3,    /* a client may not assert it: x-prefiller-*, x-gateway-destination-*,
+	                         x-data-parallel-rank, x-sluice-* */
+	SL_FC_HOST = 4,       /* host: replaced on the way */
+	SL_FC_REQUEST_ID = 5, /* x-request-id: kept or made by the gateway */
 	SL_FC_EXPECT = 6,
-	SL_FC_AUTH = 7,        /* authorization: forwarded unless the pool has a key of its own */
+	SL_FC_AUTH = 7, /* authorization: forwarded unless the pool has a key of its own */
 	SL_FC_CONTENT_TYPE = 8,
 	SL_FC_ACCEPT_ENCODING = 9, /* dropped upstream: the relay must read events */
 };
 enum sl_field_class sl_field_class(struct sl_span lower_or_mixed_name);
+/* Values of this name (lower case) are unique or secret: HPACK must not index them. */
+bool sl_field_unindexed(struct sl_span lower_name);
 
 struct sl_hfield {
 	struct sl_span name;  /* lower case in HTTP/2; as sent in HTTP/1.1 */
@@ -32,19 +34,19 @@ struct sl_hfield {
 
 /* Spans are borrowed from the codec until the call that handed it over returns. */
 struct sl_head {
-	struct sl_span method;     /* requests */
-	struct sl_span path;       /* origin-form target, query included */
-	struct sl_span authority;  /* Host or :authority */
-	int status;                /* responses */
-	int version;               /* 10, 11 or 20 */
+	struct sl_span method;          /* requests */
+	struct sl_span path;            /* origin-form target, query included */
+	struct sl_span authority;       /* Host or :authority */
+	int status;                     /* responses */
+	int version;                    /* 10, 11 or 20 */
 	const struct sl_hfield *fields; /* no pseudo-header fields, no Host */
 	uint32_t n_fields;
-	int64_t content_length;    /* -1: not given */
-	bool chunked;              /* HTTP/1.1 */
-	bool keep_alive;           /* HTTP/1.1: the connection may serve another message */
+	int64_t content_length; /* -1: not given */
+	bool chunked;           /* HTTP/1.1 */
+	bool keep_alive;        /* HTTP/1.1: the connection may serve another message */
 	bool expect_continue;
-	bool content_json;         /* content-type is application/json (parameters ignored), or absent */
-	bool event_stream;         /* content-type is text/event-stream */
+	bool content_json; /* content-type is application/json (parameters ignored), or absent */
+	bool event_stream; /* content-type is text/event-stream */
 };
 
 /* First field of this name (lower case), or NULL. */

@@ -25,7 +25,7 @@ bool sl_usage_read(const char *json, size_t len, struct sl_usage *u);
 struct sl_span sl_json_member(const char *json, size_t len, struct sl_span key);
 
 struct sl_sse {
-	char *part;          /* owned: the partial event, NULL when none */
+	char *part; /* owned: the partial event, NULL when none */
 	size_t part_len, part_cap;
 	uint64_t events;     /* complete ones with data */
 	bool done;           /* [DONE] was seen */

@@ -1,0 +1,322 @@
+/* head.c: the names, bytes and values of HTTP fields, for both codecs.
+ *
+ * A name's class decides what a proxy does with it. Names are compared with
+ * `_` taken for `-`, because some servers behind us make one of both: a
+ * spoofed `x_sluice_tenant` or `content_length` must not get through as a
+ * plain field. */
+#include "gateway/http/field.h"
+
+const uint8_t http_chars[256] = {
+	/* rows of 16, from NUL; bits as in enum http_char */
+	/* clang-format off */
+	 0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0,
+	 0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+	 2, 15,  2,  3, 15, 15, 15, 15, 14, 14, 15, 15, 14, 15, 15,  6,
+	31, 31, 31, 31, 31, 31, 31, 31, 31, 31,  6, 14,  2, 14,  2,  6,
+	 6, 31, 31, 31, 31, 31, 31, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+	15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  6,  2,  6,  7, 15,
+	 7, 31, 31, 31, 31, 31, 31, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+	15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  6,  7,  6, 15,  0,
+	 2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+	 2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+	 2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+	 2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+	 2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+	 2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+	 2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+	 2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+	/* clang-format on */
+};
+
+struct known_name {
+	struct sl_span name;
+	uint8_t cls;
+};
+
+#define NAME(text, class)                                                                          \
+	{                                                                                          \
+		{ text, sizeof(text) - 1 }, class                                                  \
+	}
+
+static const struct known_name known_names[] = {
+	NAME("te", SL_FC_HOP),
+	NAME("host", SL_FC_HOST),
+	NAME("expect", SL_FC_EXPECT),
+	NAME("upgrade", SL_FC_HOP),
+	NAME("trailer", SL_FC_HOP),
+	NAME("connection", SL_FC_HOP),
+	NAME("keep-alive", SL_FC_HOP),
+	NAME("content-type", SL_FC_CONTENT_TYPE),
+	NAME("x-request-id", SL_FC_REQUEST_ID),
+	NAME("authorization", SL_FC_AUTH),
+	NAME("content-length", SL_FC_FRAMING),
+	NAME("http2-settings", SL_FC_HOP),
+	NAME("accept-encoding", SL_FC_ACCEPT_ENCODING),
+	NAME("proxy-connection", SL_FC_HOP),
+	NAME("transfer-encoding", SL_FC_FRAMING),
+	NAME("proxy-authenticate", SL_FC_HOP),
+	NAME("proxy-authorization", SL_FC_HOP),
+	NAME("x-data-parallel-rank", SL_FC_PRIVATE),
+};
+
+static const struct sl_span private_prefixes[] = {
+	{ "x-prefiller-", 12 },
+	{ "x-gateway-destination-", 22 },
+	{ "x-sluice-", 9 },
+};
+
+static unsigned char fold(char c)
+{
+	unsigned char u = (unsigned char)c;
+
+	if (u >= 'A' && u <= 'Z')
+		return u | 0x20;
+	return u == '_' ? '-' : u;
+}
+
+static bool same_folded(const char *name, const char *known, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (fold(name[i]) != (unsigned char)known[i])
+			return false;
+	return true;
+}
+
+enum sl_field_class sl_field_class(struct sl_span name)
+{
+	if (name.len == 0)
+		return SL_FC_PLAIN;
+	if ((name.ptr[0] | 0x20) == 'x')
+		for (size_t i = 0; i < SL_COUNT(private_prefixes); i++) {
+			const struct sl_span *p = &private_prefixes[i];
+
+			if (name.len >= p->len && same_folded(name.ptr, p->ptr, p->len))
+				return SL_FC_PRIVATE;
+		}
+	for (size_t i = 0; i < SL_COUNT(known_names); i++) {
+		const struct known_name *k = &known_names[i];
+
+		if (k->name.len != name.len || !same_folded(name.ptr, k->name.ptr, name.len))
+			continue;
+		if (k->cls != SL_FC_PRIVATE && memchr(name.ptr, '_', name.len))
+			return SL_FC_HOP;
+		return (enum sl_field_class)k->cls;
+	}
+	return SL_FC_PLAIN;
+}
+
+/* Values that differ in every message fill the peer's table for nothing, and
+ * each lengthens the encoder's search; secrets must not be guessable by size. */
+bool sl_field_unindexed(struct sl_span name)
+{
+	static const struct sl_span unique[] = {
+		{ "date", 4 },
+		{ "etag", 4 },
+		{ "cookie", 6 },
+		{ "x-api-key", 9 },
+		{ "set-cookie", 10 },
+		{ "traceparent", 11 },
+		{ "retry-after", 11 },
+		{ "x-request-id", 12 },
+		{ "authorization", 13 },
+		{ "server-timing", 13 },
+		{ "content-length", 14 },
+		{ "x-correlation-id", 16 },
+	};
+
+	for (size_t i = 0; i < SL_COUNT(unique); i++)
+		if (sl_span_eq(unique[i], name))
+			return true;
+	return (name.len > 7 && memcmp(name.ptr + name.len - 7, "-timing", 7) == 0) ||
+	       (name.len > 3 && memcmp(name.ptr + name.len - 3, "-ms", 3) == 0);
+}
+
+const struct sl_hfield *sl_head_find(const struct sl_head *head, struct sl_span name)
+{
+	for (uint32_t i = 0; i < head->n_fields; i++)
+		if (sl_span_ieq(head->fields[i].name, name))
+			return &head->fields[i];
+	return NULL;
+}
+
+bool http_all(struct sl_span text, enum http_char kind)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!http_is(text.ptr[i], kind))
+			return false;
+	return true;
+}
+
+/* Eight bytes at a time: is any below 0x20, or 0x7f? Those words are looked at
+ * again byte by byte, because a tab is allowed. */
+static bool word_suspect(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	const uint64_t high = ones * 0x80;
+	uint64_t w, del;
+
+	memcpy(&w, p, sizeof(w));
+	del = w ^ (ones * 0x7f);
+	return (((w - ones * 0x20) & ~w) | ((del - ones) & ~del)) & high;
+}
+
+bool http_value_ok(struct sl_span value)
+{
+	size_t i = 0;
+
+	for (; i + 8 <= value.len; i += 8)
+		if (word_suspect(value.ptr + i) && !http_all(sl_span(value.ptr + i, 8), HTTP_VALUE))
+			return false;
+	return http_all(sl_span(value.ptr + i, value.len - i), HTTP_VALUE);
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct sl_span http_trim(struct sl_span text)
+{
+	while (text.len && is_blank(text.ptr[0])) {
+		text.ptr++;
+		text.len--;
+	}
+	while (text.len && is_blank(text.ptr[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+static bool port_ok(struct sl_span port)
+{
+	uint32_t number = 0;
+
+	if (port.len > 5)
+		return false;
+	for (size_t i = 0; i < port.len; i++) {
+		if (port.ptr[i] < '0' || port.ptr[i] > '9')
+			return false;
+		number = number * 10 + (uint32_t)(port.ptr[i] - '0');
+	}
+	return number <= 65535;
+}
+
+static bool address_ok(struct sl_span inside)
+{
+	size_t colons = 0;
+
+	for (size_t i = 0; i < inside.len; i++) {
+		char c = inside.ptr[i];
+
+		if (c == ':')
+			colons++;
+		else if (c != '.' && !http_is(c, HTTP_HEX))
+			return false;
+	}
+	return colons >= 2 && inside.len <= 45;
+}
+
+bool http_authority_ok(struct sl_span authority)
+{
+	const char *end = authority.ptr + authority.len;
+	const char *host_end;
+	struct sl_span host;
+
+	if (authority.len == 0)
+		return false;
+	if (authority.ptr[0] == '[') {
+		host_end = memchr(authority.ptr, ']', authority.len);
+		if (!host_end)
+			return false;
+		host = sl_span(authority.ptr + 1, (size_t)(host_end - authority.ptr) - 1);
+		if (!address_ok(host))
+			return false;
+		host_end++;
+	} else {
+		host_end = memchr(authority.ptr, ':', authority.len);
+		if (!host_end)
+			host_end = end;
+		host = sl_span(authority.ptr, (size_t)(host_end - authority.ptr));
+		if (host.len == 0 || !http_all(host, HTTP_HOST))
+			return false;
+	}
+	if (host_end == end)
+		return true;
+	return *host_end == ':' && port_ok(sl_span(host_end + 1, (size_t)(end - host_end) - 1));
+}
+
+bool http_parse_length(struct sl_span value, int64_t *out_length)
+{
+	uint64_t n = 0;
+
+	if (value.len == 0)
+		return false;
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned digit = (unsigned)(unsigned char)value.ptr[i] - '0';
+
+		if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10)
+			return false;
+		n = n * 10 + digit;
+	}
+	*out_length = (int64_t)n;
+	return true;
+}
+
+static struct sl_span media_type(struct sl_span value)
+{
+	const char *semicolon = value.len ? memchr(value.ptr, ';', value.len) : NULL;
+
+	if (semicolon)
+		value.len = (size_t)(semicolon - value.ptr);
+	return http_trim(value);
+}
+
+static bool is_json(struct sl_span type)
+{
+	return sl_span_ieq(type, SL_SPAN("application/json")) ||
+	       (type.len > 5 && sl_span_ieq(sl_span(type.ptr + type.len - 5, 5), SL_SPAN("+json")));
+}
+
+void http_head_init(struct sl_head *head, int version)
+{
+	*head = (struct sl_head){ .version = version, .content_length = -1, .content_json = true };
+}
+
+static int note_length(struct sl_head *head, struct sl_span value)
+{
+	/* even an equal repetition: two parsers may pick differently */
+	if (head->content_length >= 0)
+		return SL_E_BAD_HTTP;
+	return http_parse_length(value, &head->content_length) ? 0 : SL_E_BAD_HTTP;
+}
+
+static int note_expect(struct sl_head *head, struct sl_span value)
+{
+	/* a response's is noise, and HTTP/1.0 cannot mean it (RFC 9110 §10.1.1) */
+	if (head->status != 0 || head->version == 10)
+		return 0;
+	if (!sl_span_ieq(value, SL_SPAN("100-continue")))
+		return SL_E_EXPECTATION;
+	head->expect_continue = true;
+	return 0;
+}
+
+int http_head_note(struct sl_head *head, const struct sl_hfield *field)
+{
+	struct sl_span type;
+
+	switch (field->cls) {
+	case SL_FC_FRAMING:
+		if (field->name.len != sizeof("content-length") - 1)
+			return 0;
+		return note_length(head, field->value);
+	case SL_FC_EXPECT:
+		return note_expect(head, field->value);
+	case SL_FC_CONTENT_TYPE:
+		type = media_type(field->value);
+		head->content_json = head->content_json && is_json(type);
+		head->event_stream = sl_span_ieq(type, SL_SPAN("text/event-stream"));
+		return 0;
+	default:
+		return 0;
+	}
+}

@@ -1,0 +1,69 @@
+/* outbuf.c: the contiguous output buffer of a connection.
+ *
+ * One buffer, one send: framing and payload of everything a loop turn produced
+ * lie side by side. Sent bytes are given up from the front; what is left is
+ * moved down only when that makes the room a reallocation would have to. */
+#include "gateway/http/h2.h"
+
+#include <stdlib.h>
+
+#define MIN_CAPACITY ((size_t)4096)
+#define KEEP_CAPACITY ((size_t)256 * 1024)
+
+static void grow(struct sl_outbuf *b, size_t need)
+{
+	size_t cap = b->cap ? b->cap : MIN_CAPACITY;
+	char *data;
+
+	while (cap < need)
+		cap *= 2;
+	data = malloc(cap);
+	if (!data)
+		abort();
+	if (b->len > b->off)
+		memcpy(data, b->data + b->off, b->len - b->off);
+	free(b->data);
+	*b = (struct sl_outbuf){ .data = data, .len = b->len - b->off, .cap = cap };
+}
+
+char *sl_outbuf_reserve(struct sl_outbuf *b, size_t n)
+{
+	size_t used = sl_outbuf_size(b);
+
+	if (b->cap - b->len < n) {
+		/* moving pays only when less is kept than was given up */
+		if (b->cap - used >= n && used <= b->off) {
+			memcpy(b->data, b->data + b->off, used);
+			b->off = 0;
+			b->len = used;
+		} else {
+			grow(b, used + n);
+		}
+	}
+	return b->data + b->len;
+}
+
+void sl_outbuf_add(struct sl_outbuf *b, const void *data, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(sl_outbuf_reserve(b, n), data, n);
+	b->len += n;
+}
+
+void sl_outbuf_drain(struct sl_outbuf *b, size_t n)
+{
+	b->off += n;
+	if (b->off < b->len)
+		return;
+	b->off = 0;
+	b->len = 0;
+	if (b->cap > KEEP_CAPACITY)
+		sl_outbuf_fini(b);
+}
+
+void sl_outbuf_fini(struct sl_outbuf *b)
+{
+	free(b->data);
+	*b = (struct sl_outbuf){ .data = NULL };
+}
