@@ -9,7 +9,7 @@
 
 /* ---- Prometheus text, streamed --------------------------------------- */
 
-#define SL_PROM_MAX_LABELS 32
+#define SL_PROM_MAX_LABELS 128 /* vLLM 0.32 writes 37 on one line; the rest is dropped */
 
 struct sl_prom_label {
 	struct sl_span name;
