@@ -74,7 +74,8 @@ void sl_page_reader_feed(struct sl_page_reader *r, const char *data, size_t len)
 /* 0, or BAD_HTTP if the page held none of the dialect's families. */
 SL_MUST_CHECK int sl_page_reader_finish(struct sl_page_reader *r, struct sl_engine_page *out_page);
 
-/* Model names of a /v1/models answer (OpenAI's list: data[].id). Calls fn for
+/* Model names of a /v1/models answer (OpenAI's list: data[].id; an object without
+ * one, such as KServe's {"models":[...]}, holds none: 0). Calls fn for
  * each; returns their number, or BAD_JSON. */
 SL_MUST_CHECK int sl_models_parse(const char *json, size_t len,
 				  void (*fn)(void *ctx, struct sl_span id), void *ctx);

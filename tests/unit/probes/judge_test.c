@@ -1,0 +1,181 @@
+/* judge_test.c: stories of endpoints, one character a step.
+ *
+ *   +  probe ok            T  probe timed out     B  probe broken
+ *   R  probe refused       S  unexpected status
+ *   o  live request ok     x  live request refused or reset
+ *   .  one second passes, then a tick
+ * The state after each step: u(nknown) h(ealthy) d(own). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sluice/probe.h"
+
+static const struct story {
+	const char *steps;
+	const char *states;
+	const char *reason; /* at the end */
+} stories[] = {
+	/* a start: the first good probe is enough, however many failed before */
+	{ "+", "h", "probe ok" },
+	{ "R+", "uh", "probe ok" },
+	{ "RRR+", "uudh", "probe ok" },
+	{ "RRRRRRR", "uuddddd", "connection refused" },
+	/* `fall` bad ones in a row, not in total */
+	{ "+RRR", "hhhd", "connection refused" },
+	{ "+RR+RR+RR", "hhhhhhhhh", "probe ok" },
+	{ "+RTSB", "hhhdd", "broken probe answer" },
+	{ "+TTT", "hhhd", "probe timed out" },
+	{ "+SSS", "hhhd", "unexpected probe status" },
+	/* `rise` good ones to come back, in a row */
+	{ "+RRR++", "hhhddh", "probe ok" },
+	{ "+RRR+R++", "hhhddddh", "probe ok" },
+	/* live traffic takes it out at once, and only probes bring it back */
+	{ "+xxx", "hhhd", "live requests refused or reset" },
+	{ "+xxoxx", "hhhhhh", "probe ok" },
+	{ "+xxxo", "hhhdd", "live requests refused or reset" },
+	{ "+xxx+", "hhhdd", "live requests refused or reset" },
+	{ "+xxx++", "hhhddh", "probe ok" },
+	{ "+xxx+x++", "hhhddddh", "probe ok" },
+	{ "+x+x+x", "hhhhhd", "live requests refused or reset" },
+	{ "+xxx++xx", "hhhddhhh", "probe ok" },
+	{ "xxx", "uud", "live requests refused or reset" },
+	/* silence: five seconds to unknown, ten to unhealthy */
+	{ "+.....", "hhhhhu", "no recent answer" },
+	{ "+..........", "hhhhhuuuuud", "no answer for too long" },
+	{ "+....+....", "hhhhhhhhhh", "probe ok" },
+	{ "+....o....", "hhhhhhhhhh", "probe ok" },
+	{ "+.....+", "hhhhhuu", "no recent answer" },
+	{ "+.....++", "hhhhhuuh", "probe ok" },
+	{ "..........", "uuuuuuuuud", "no answer for too long" },
+	{ "..........+", "uuuuuuuuudh", "probe ok" },
+	/* failing probes do not pass for answers */
+	{ "+.T.T.", "hhhhhh", "probe ok" },
+	{ "+.T.T.T", "hhhhhhd", "probe timed out" },
+	{ "+RRR..........", "hhhddddddddddd", "connection refused" },
+	{ "", "", "not probed yet" },
+};
+
+static bool step(struct sl_judge *j, const struct sl_health_policy *p, char c, uint64_t *now_us)
+{
+	switch (c) {
+	case '+':
+		return sl_judge_probe(j, p, SL_PROBE_OK, *now_us);
+	case 'R':
+		return sl_judge_probe(j, p, SL_PROBE_REFUSED, *now_us);
+	case 'T':
+		return sl_judge_probe(j, p, SL_PROBE_TIMEOUT, *now_us);
+	case 'S':
+		return sl_judge_probe(j, p, SL_PROBE_STATUS, *now_us);
+	case 'B':
+		return sl_judge_probe(j, p, SL_PROBE_BROKEN, *now_us);
+	case 'o':
+	case 'x':
+		return sl_judge_traffic(j, p, c == 'o', *now_us);
+	default:
+		*now_us += 1000000;
+		return sl_judge_tick(j, p, *now_us);
+	}
+}
+
+static char letter(enum sl_health health)
+{
+	return health == SL_HEALTH_HEALTHY ? 'h' : health == SL_HEALTH_UNKNOWN ? 'u' : 'd';
+}
+
+static void run(const struct story *s, const struct sl_health_policy *p)
+{
+	uint64_t now_us = 1000, since_us = 1000;
+	struct sl_judge j;
+
+	sl_judge_init(&j, now_us);
+	for (size_t i = 0; s->steps[i]; i++) {
+		enum sl_health before = j.health;
+		bool changed = step(&j, p, s->steps[i], &now_us);
+
+		if (letter(j.health) != s->states[i])
+			fail_msg("%s: step %zu gives %c, not %c", s->steps, i, letter(j.health),
+			         s->states[i]);
+		assert_int_equal(changed, before != j.health);
+		if (changed)
+			since_us = now_us;
+		assert_int_equal(j.since_us, since_us);
+	}
+	assert_string_equal(j.reason, s->reason);
+}
+
+static void test_stories(void **state)
+{
+	struct sl_health_policy policy;
+
+	(void)state;
+	sl_health_policy_default(&policy);
+	for (size_t i = 0; i < SL_COUNT(stories); i++)
+		run(&stories[i], &policy);
+}
+
+static void test_other_policies(void **state)
+{
+	static const struct story careful = { "+RR++++", "hdddddh", "probe ok" };
+	static const struct story impatient = { "+R+x", "hdhh", "probe ok" };
+	static const struct story patient = { "+xxxxxxx..............", "hhhhhhhhhhhhhhhhhhhhhh",
+		                              "probe ok" };
+
+	(void)state;
+	run(&careful, &(struct sl_health_policy){ .rise = 4, .fall = 1, .passive_fall = 1 });
+	run(&impatient, &(struct sl_health_policy){ .rise = 1, .fall = 1, .passive_fall = 2 });
+	/* zero switches the passive and the silence rules off */
+	run(&patient, &(struct sl_health_policy){ .rise = 1, .fall = 1 });
+}
+
+static void test_default_policy(void **state)
+{
+	struct sl_health_policy p;
+
+	(void)state;
+	sl_health_policy_default(&p);
+	assert_int_equal(p.rise, 2);
+	assert_int_equal(p.fall, 3);
+	assert_int_equal(p.passive_fall, 3);
+	assert_int_equal(p.stale_us, 5000000);
+}
+
+/* A clock that is read before the answer was noted must not wrap around. */
+static void test_tick_before_last_answer(void **state)
+{
+	struct sl_health_policy p;
+	struct sl_judge j;
+
+	(void)state;
+	sl_health_policy_default(&p);
+	sl_judge_init(&j, 1000);
+	assert_true(sl_judge_probe(&j, &p, SL_PROBE_OK, 5000));
+	assert_false(sl_judge_tick(&j, &p, 4000));
+	assert_int_equal(j.health, SL_HEALTH_HEALTHY);
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	assert_string_equal(sl_health_name(SL_HEALTH_UNKNOWN), "unknown");
+	assert_string_equal(sl_health_name(SL_HEALTH_DEGRADED), "degraded");
+	assert_string_equal(sl_health_name((enum sl_health)99), "invalid");
+	assert_string_equal(sl_probe_result_name(SL_PROBE_REFUSED), "refused");
+	assert_string_equal(sl_probe_result_name((enum sl_probe_result)99), "invalid");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stories),
+		cmocka_unit_test(test_other_policies),
+		cmocka_unit_test(test_default_policy),
+		cmocka_unit_test(test_tick_before_last_answer),
+		cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
