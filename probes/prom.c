@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #define LINE_MAX_BYTES 65536
+#define UNWANTED_MAX 128
 #define NUMBER_MAX 63 /* prometheus_client writes at most 24 */
 
 struct sl_prom {
@@ -26,7 +27,9 @@ struct sl_prom {
 	void *ctx; /* borrowed, for both */
 	locale_t c_locale;
 	uint64_t bad_lines;
-	bool skipping; /* inside a line that is too long */
+	bool skipping;               /* inside a line that is too long */
+	char unwanted[UNWANTED_MAX]; /* the last name that was not wanted */
+	size_t n_unwanted;
 	char *partial; /* owned; the begin of a line whose LF has not come */
 	size_t n_partial, partial_size;
 	char *unescaped; /* owned; label values of the present line */
@@ -83,6 +86,7 @@ void sl_prom_reset(struct sl_prom *p)
 	p->bad_lines = 0;
 	p->skipping = false;
 	p->n_partial = 0;
+	p->n_unwanted = 0;
 }
 
 uint64_t sl_prom_bad_lines(const struct sl_prom *p)
@@ -268,6 +272,24 @@ static bool read_sample(struct sl_prom *p, struct cursor *c, struct sl_span fami
 	return true;
 }
 
+/* A histogram is dozens of lines of one name: it is judged once. */
+static bool again_unwanted(const struct sl_prom *p, const struct cursor *c)
+{
+	size_t n = p->n_unwanted;
+
+	return n && (size_t)(c->end - c->at) > n && memcmp(c->at, p->unwanted, n) == 0 &&
+	       (c->at[n] == '{' || c->at[n] == ' ');
+}
+
+static bool wanted(struct sl_prom *p, struct sl_span family)
+{
+	if (p->want(p->ctx, family))
+		return true;
+	p->n_unwanted = family.len <= UNWANTED_MAX ? family.len : 0;
+	memcpy(p->unwanted, family.ptr, p->n_unwanted);
+	return false;
+}
+
 static void read_line(struct sl_prom *p, const char *line, size_t len)
 {
 	struct cursor c = { line, line + len };
@@ -276,10 +298,10 @@ static void read_line(struct sl_prom *p, const char *line, size_t len)
 	if (len && line[len - 1] == '\r')
 		c.end--;
 	skip_blanks(&c);
-	if (c.at == c.end || *c.at == '#')
+	if (c.at == c.end || *c.at == '#' || again_unwanted(p, &c))
 		return;
 	family = take_name(&c);
-	if (p->want(p->ctx, family) && !read_sample(p, &c, family))
+	if (wanted(p, family) && !read_sample(p, &c, family))
 		p->bad_lines++;
 }
 

@@ -27,7 +27,8 @@ struct sl_prom_sample {
 typedef void (*sl_prom_fn)(void *ctx, const struct sl_prom_sample *sample);
 
 /* Which names are wanted; a name that is not is skipped to its line's end
- * without looking at its labels. */
+ * without looking at its labels. The answer for a name must not change between
+ * two resets. */
 typedef bool (*sl_prom_want_fn)(void *ctx, struct sl_span family);
 
 struct sl_prom; /* holds at most one partial line, bounded at 64 KiB */

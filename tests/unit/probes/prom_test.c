@@ -63,6 +63,8 @@ static const struct {
 	{ "w 1\r\nw 2\r\n", "w=1;w=2;", 0 },
 	{ "# HELP w 5\n# TYPE w gauge\n#w 3\nw 1\n", "w=1;", 0 },
 	{ "x 1\nx{ broken\nw 1\n", "w=1;", 0 }, /* unwanted: not looked at */
+	/* unwanted again and again, then a wanted name that begins like it */
+	{ "x 1\nx{a=\"1\"} 1\nx 3\nxw 1\nw 1\nx\nx\tw 2\nw 2\n", "w=1;w=2;", 0 },
 	{ "w:x:y_total 1.2e+06\n", "w:x:y_total=1200000;", 0 },
 	{ "w +Inf\nw -Inf\nw NaN\nw Inf\n", "w=inf;w=-inf;w=nan;w=inf;", 0 },
 	{ "w -0.5\nw .5\nw 5.\nw 1E3\nw +7\n", "w=-0.5;w=0.5;w=5;w=1000;w=7;", 0 },
