@@ -7,19 +7,19 @@
 
 /* Borrowed strings; negative numbers and NULL are left out of the line. */
 struct sl_access {
-	uint64_t wall_us;          /* when the head arrived, Unix time */
+	uint64_t wall_us; /* when the head arrived, Unix time */
 	struct sl_span request_id;
-	struct sl_span client;     /* address:port */
-	const char *protocol;      /* "http/1.1", "h2" */
+	struct sl_span client; /* address:port */
+	const char *protocol;  /* "http/1.1", "h2" */
 	struct sl_span method, path;
 	struct sl_span model;
-	const char *placement;     /* sl_placement_name */
+	const char *placement;        /* sl_placement_name */
 	const char *prefill, *decode; /* endpoint names */
-	const char *why;           /* one phrase: "2304 cached tokens, 12 ms cheaper than ..." */
+	const char *why;              /* one phrase: "2304 cached tokens, 12 ms cheaper than ..." */
 	int status;
-	int err;                   /* sl_err, 0 none */
-	const char *end;           /* "done", "client_gone", "broken", ... */
-	uint32_t attempts;         /* legs sent */
+	int err;           /* sl_err, 0 none */
+	const char *end;   /* "done", "client_gone", "broken", ... */
+	uint32_t attempts; /* legs sent */
 	double ttft_ms, duration_ms, prefill_ms, predicted_ttft_ms, waited_ms;
 	int64_t body_bytes, sent_bytes;
 	int64_t prompt_tokens, completion_tokens, cached_tokens;
