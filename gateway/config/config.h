@@ -15,7 +15,7 @@
  *           ^~~~
  *   followed by "did you mean 'x'?" where there is a near word. */
 struct sl_config_errors {
-	char *text;      /* owned, NUL-terminated; "" when there is none */
+	char *text; /* owned, NUL-terminated; "" when there is none */
 	uint32_t count;
 };
 
@@ -24,7 +24,7 @@ struct sl_config_errors {
 struct sl_config *sl_config_load(const char *path, struct sl_config_errors *errors);
 /* The same from memory, named `path` in messages; for tests and fuzzing. */
 struct sl_config *sl_config_parse(const char *path, const char *text, size_t len,
-				  struct sl_config_errors *errors);
+                                  struct sl_config_errors *errors);
 void sl_config_errors_fini(struct sl_config_errors *errors);
 
 /* Reference-counted, thread-safe. */
@@ -38,7 +38,7 @@ void sl_config_dump(const struct sl_config *config, FILE *out);
 void sl_config_document(FILE *out);
 /* Directives that need a restart and differ between the two; the names, comma
  * separated, into buf. Returns their number. */
-uint32_t sl_config_restart_needed(const struct sl_config *a, const struct sl_config *b,
-				  char *buf, size_t size);
+uint32_t sl_config_restart_needed(const struct sl_config *a, const struct sl_config *b, char *buf,
+                                  size_t size);
 
 #endif
