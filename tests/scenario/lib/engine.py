@@ -1,0 +1,55 @@
+"""Simulated engines (sluice-bench engine), each a process of its own."""
+import json
+
+from .ports import free_port
+from .process import Process, until
+from .wire import ask
+
+
+class Engine(Process):
+    """One simulated engine, and its /sim pages, which have a port of their own
+    because an engine that refuses connections must still be told to stop it.
+    docs/simulated-engine.md says what the pages and the faults are.
+    """
+
+    def __init__(self, build, name, log, role="both", port=None, model="sim", options=()):
+        self.port, self.control = port or free_port(), free_port()
+        self.role, self.model, self._options, self._build = role, model, options, build
+        super().__init__(name, [f"{build}/sluice-bench", "engine", "--role", role,
+                                "--listen", self.address, "--admin", f"127.0.0.1:{self.control}",
+                                "--model", model, *options], log)
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def wait_ready(self):
+        def healthy():
+            assert self.running, f"{self.name} ended:\n{self.tail()}"
+            return ask(self.port, "GET", "/health").status == 200
+        until(healthy, f"{self.name} to be healthy")
+        return self
+
+    def again(self):
+        """A new engine on the same port, after a kill."""
+        return Engine(self._build, self.name, self.log, self.role, self.port, self.model,
+                      self._options).wait_ready()
+
+    # -- what it saw -------------------------------------------------------
+
+    def state(self):
+        return ask(self.control, "GET", "/sim/state?engine=0").json()
+
+    @property
+    def requests(self):
+        return self.state()["requests"]
+
+    # -- what it does wrong --------------------------------------------------
+
+    def fault(self, **what):
+        """Sets faults; count=N limits those of single requests to N requests."""
+        answer = ask(self.control, "POST", "/sim/fault?engine=0", json.dumps(what).encode())
+        assert answer.status == 200, f"/sim/fault {what}: {answer}"
+
+    def heal(self):
+        self.fault(clear=True)
