@@ -36,10 +36,9 @@ struct sl_h2_limits {
 	uint32_t connection_window; /* 1 MiB */
 };
 
-/* ctx is the session's. on_head, on_data run inside _recv; on_end, on_close,
- * on_drained run after the bytes given to _recv are consumed (or from _write,
- * _pull). Server and client use the same table; what a side never gets may be
- * NULL. */
+/* ctx is the session's. on_head, on_data run inside _recv; the others after the
+ * bytes given to _recv are consumed, or from _pull; never from another call.
+ * Server and client use the same table; what a side never gets may be NULL. */
 struct sl_h2_events {
 	/* Server: a request. Client: a response (1xx are skipped). Return a user
 	 * pointer for the stream (server; NULL refuses it with REFUSED_STREAM);
@@ -49,7 +48,8 @@ struct sl_h2_events {
 	 * answers or resets by itself unless this returns true (answered). */
 	bool (*on_bad_head)(void *ctx, struct sl_h2_stream *s, int err);
 	void (*on_data)(void *ctx, void *user, const char *data, size_t len);
-	void (*on_end)(void *ctx, void *user); /* peer's END_STREAM */
+	/* Peer's END_STREAM; also after an on_head with end set. */
+	void (*on_end)(void *ctx, void *user);
 	/* Streams always end here, exactly once. err: 0 clean (both sides done),
 	 * else RST_STREAM or GOAWAY by the peer or a violation; h2_code is its
 	 * code (7: REFUSED_STREAM: certainly not processed). user may be NULL. */
@@ -72,8 +72,9 @@ void sl_h2_free(struct sl_h2 *h2);
 SL_MUST_CHECK int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len);
 /* The output; may gain bytes in any call. */
 struct sl_outbuf *sl_h2_out(struct sl_h2 *h2);
-/* Serialises whatever can be (after output was drained). Frames are only made
- * while the output holds less than 256 KiB. */
+/* Serialises whatever can be and delivers what waits to be told: call it after
+ * output was drained. Frames are only made while the output holds less than
+ * 256 KiB. */
 void sl_h2_pull(struct sl_h2 *h2);
 /* False when the session has nothing more to read or write: close it. */
 bool sl_h2_alive(const struct sl_h2 *h2);
@@ -90,13 +91,18 @@ struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head,
 /* Body bytes; borrowed only during the call. Returns the bytes of this stream
  * that wait in a copy. */
 size_t sl_h2_write(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len);
+/* The same as _write and _finish together, in fewer frames. */
+size_t sl_h2_write_last(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len);
 /* END_STREAM after what was written. */
 void sl_h2_finish(struct sl_h2 *h2, struct sl_h2_stream *s);
-/* RST_STREAM. on_close follows. */
+/* RST_STREAM; what waits is dropped. on_close follows. */
 void sl_h2_reset(struct sl_h2 *h2, struct sl_h2_stream *s, uint32_t h2_code);
 /* The receiver has disposed of len bytes of on_data: open the windows again. */
 void sl_h2_consume(struct sl_h2 *h2, struct sl_h2_stream *s, size_t len);
 void *sl_h2_stream_user(const struct sl_h2_stream *s);
+void sl_h2_stream_set_user(struct sl_h2_stream *s, void *user);
+/* NULL: the owner is no longer interested; later events get NULL. */
+void sl_h2_stream_set_user(struct sl_h2_stream *s, void *user);
 uint32_t sl_h2_stream_id(const struct sl_h2_stream *s);
 
 /* Graceful end, server: first notice (GOAWAY 2^31-1), later the real one. */
