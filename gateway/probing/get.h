@@ -21,12 +21,12 @@ struct sl_get_events {
 	void (*on_done)(void *ctx, enum sl_probe_result result, int status);
 };
 struct sl_get *sl_get_new(struct event_base *base, const struct sockaddr *addr, unsigned addr_len,
-			  const char *host_header, const char *bearer_or_null);
+                          const char *host_header, const char *bearer_or_null);
 void sl_get_free(struct sl_get *g);
 /* path with leading '/'. timeout covers everything; max_body stops a page that
  * never ends (BROKEN). ok_status: 0 accepts any 2xx. One at a time. */
 void sl_get_start(struct sl_get *g, const char *path, uint64_t timeout_us, size_t max_body,
-		  int ok_status, const struct sl_get_events *ev, void *ctx);
+                  int ok_status, const struct sl_get_events *ev, void *ctx);
 bool sl_get_busy(const struct sl_get *g);
 
 #endif
