@@ -15,7 +15,8 @@ HTTP = EVERYWHERE + ("gateway/http",)
 TELEMETRY = HTTP + ("gateway/telemetry",)
 NET = TELEMETRY + ("gateway/net", "gateway/config")
 UPSTREAM = NET + ("gateway/upstream",)
-EXCHANGE = UPSTREAM + ("gateway/exchange",)
+DOWNSTREAM = NET + ("gateway/downstream",)
+EXCHANGE = UPSTREAM + DOWNSTREAM + ("gateway/exchange",)
 CONTROL = EXCHANGE + ("gateway/admin", "gateway/probing", "gateway/replica", "gateway/control")
 
 # folder or file prefix, longest match first: (project folders, libraries).
@@ -27,12 +28,13 @@ RULES = {
     "gateway/http": (HTTP, ()),
     "gateway/http/h2": (HTTP, ("nghttp2",)),
     "gateway/telemetry": (TELEMETRY, ("threads",)),
-    "gateway/config": (EVERYWHERE, ()),
+    "gateway/config": (EVERYWHERE, ("addresses",)),
     "gateway/admin": (TELEMETRY, ("event", "sockets")),
     "gateway/probing": (TELEMETRY, ("event", "sockets")),
     "gateway/net": (NET, ("event", "sockets", "openssl", "threads")),
-    "gateway/upstream": (UPSTREAM, ("event", "sockets")),
-    "gateway/exchange": (EXCHANGE, ("event", "threads")),
+    "gateway/upstream": (UPSTREAM, ("event", "sockets", "threads")),
+    "gateway/downstream": (DOWNSTREAM, ("event", "sockets")),
+    "gateway/exchange": (EXCHANGE, ("event", "threads", "cjson")),
     "gateway/replica": (TELEMETRY, ("event", "sockets", "hiredis")),
     "gateway/control": (CONTROL, ("event", "sockets", "threads")),
     "gateway/main.c": (CONTROL, ("event", "threads")),
@@ -48,7 +50,8 @@ LIBRARIES = {
     "hiredis": r"hiredis/",
     "cjson": r"cjson/|cJSON\.h",
     "xxhash": r"xxhash\.h|xxh3\.h",
-    "sockets": r"sys/(socket|un|epoll|uio|select)\.h|netinet/|arpa/|netdb\.h|poll\.h",
+    "sockets": r"sys/(socket|un|epoll|uio|select)\.h|netinet/tcp\.h|netdb\.h|poll\.h",
+    "addresses": r"netinet/in\.h|arpa/inet\.h",
     "threads": r"pthread\.h|threads\.h|sys/eventfd\.h",
 }
 
@@ -97,6 +100,8 @@ def wrong(root, source, name):
         inside = any(target.startswith(f + "/") for f in folders + (own,))
         return None if inside else f"{own} must not know {os.path.dirname(target)}"
     library = library_of(name)
+    if library == "addresses" and "sockets" in libraries:
+        return None
     if library and library not in libraries:
         return f"{os.path.dirname(source)} must not use {library} ({name})"
     return None
