@@ -15,6 +15,7 @@
 
 #define FULL_PATIENCE 2000
 #define MAX_SPARE 16u
+#define FIRST_UNKNOWN_TYPE 10u /* RFC 9113 defines frame types 0 to 9 */
 #define MAX_HEAD_OUT ((size_t)256 * 1024)
 
 /* ---- streams ---- */
@@ -241,30 +242,42 @@ static void take_head(struct sl_h2_stream *s, bool end)
 		h2_client_head(s, end);
 }
 
-static bool is_empty_data(const nghttp2_frame *frame)
+/* Costs of frames that are cheap to send and ask for nothing useful. PINGs are
+ * bounded by nghttp2's queue of acknowledgements. */
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *header, void *user)
 {
-	return frame->hd.type == NGHTTP2_DATA && frame->hd.length <= frame->data.padlen;
+	(void)ng;
+	switch (header->type) {
+	case NGHTTP2_PRIORITY:
+	case NGHTTP2_RST_STREAM:
+	case NGHTTP2_SETTINGS:
+	case NGHTTP2_WINDOW_UPDATE:
+		h2_spend(user, 1);
+		break;
+	default:
+		if (header->type >= FIRST_UNKNOWN_TYPE)
+			h2_spend(user, 1);
+		break;
+	}
+	return 0;
+}
+
+/* Unknown frames are asked for only to be counted above. */
+static int on_unknown_frame(nghttp2_session *ng, void **payload, const nghttp2_frame_hd *header,
+                            void *user)
+{
+	(void)ng, (void)payload, (void)header, (void)user;
+	return NGHTTP2_ERR_CANCEL;
 }
 
 static void judge_frame(struct sl_h2 *h2, const nghttp2_frame *frame, bool end)
 {
-	switch (frame->hd.type) {
-	case NGHTTP2_DATA:
-		if (is_empty_data(frame) && !end)
-			h2_spend(h2, 1);
-		break;
-	case NGHTTP2_HEADERS:
+	if (frame->hd.type == NGHTTP2_HEADERS)
 		h2_earn(h2);
-		break;
-	case NGHTTP2_PING: /* bounded by nghttp2's queue of acknowledgements */
-		break;
-	case NGHTTP2_GOAWAY:
+	else if (frame->hd.type == NGHTTP2_GOAWAY)
 		h2->goaway_seen = !h2->server;
-		break;
-	default:
-		h2_spend(h2, 1);
-		break;
-	}
+	else if (frame->hd.type == NGHTTP2_DATA && frame->hd.length <= frame->data.padlen && !end)
+		h2_spend(h2, 1); /* nothing in it */
 }
 
 static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
@@ -385,6 +398,8 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
 	if (nghttp2_session_callbacks_new(&c))
 		abort();
+	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
+	nghttp2_session_callbacks_set_unpack_extension_callback(c, on_unknown_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
@@ -410,6 +425,8 @@ static nghttp2_option *make_options(void)
 	nghttp2_option_set_max_send_header_block_length(o, MAX_HEAD_OUT);
 	nghttp2_option_set_max_continuations(o, 8);
 	nghttp2_option_set_stream_reset_rate_limit(o, 1000, 33);
+	for (unsigned type = FIRST_UNKNOWN_TYPE; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
 	return o;
 }
 
