@@ -54,6 +54,7 @@ struct sl_pool_conf {
 	uint64_t connect_timeout_us;
 	uint64_t prefill_timeout_us;     /* for a prefill leg's whole answer */
 	uint64_t first_event_timeout_us; /* from dispatch to the first event */
+	uint64_t answer_timeout_us;      /* for an answer that is no stream, 10 min */
 	uint64_t stream_idle_timeout_us; /* between two events */
 	uint64_t lease_us;        /* age past which a hand-off is redone */
 	char *health_path;        /* "/health" */

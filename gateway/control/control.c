@@ -1,0 +1,397 @@
+/* control.c: see control.h.
+ *
+ *   SIGHUP          read the configuration again
+ *   SIGTERM SIGINT  graceful end: no new connections, GOAWAY, wait for what is
+ *   SIGQUIT         in flight, at the deadline close the rest; twice: at once
+ *   SIGUSR1         open the access log again after a rotation */
+#include "gateway/control/control.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "gateway/config/config.h"
+#include "gateway/control/listeners.h"
+#include "gateway/control/prober.h"
+#include "gateway/control/registry.h"
+#include "gateway/control/thread.h"
+#include "gateway/telemetry/log.h"
+
+enum phase { PHASE_RUN, PHASE_NOTICE, PHASE_FINAL };
+
+struct control {
+	struct sl_loop loop;
+	const char *path;
+	struct sl_config *config; /* ref, the effective one */
+	struct sl_registry *registry;
+	struct sl_prober *prober;
+	struct sl_threads *threads;
+	struct sl_listeners *listeners;
+	struct sl_admin *admin; /* NULL: off */
+	struct sl_metrics *metrics;
+	struct event signals[5];
+	struct sl_timer phase_timer; /* shutdown */
+	struct sl_task fleet_task;   /* a new fleet at the end of the turn */
+	enum phase phase;
+	uint64_t deadline_us;
+};
+
+/* ---- the fleet ------------------------------------------------------- */
+
+static void publish(void *arg)
+{
+	struct control *c = arg;
+	struct sl_fleet *fleet = sl_registry_fleet(c->registry);
+
+	sl_threads_publish(c->threads, fleet);
+	sl_fleet_unref(fleet);
+}
+
+static void say_health(struct sl_endpoint *ep)
+{
+	enum sl_health health;
+	const char *reason;
+
+	pthread_mutex_lock(&ep->judge_lock);
+	health = ep->judge.health;
+	reason = ep->judge.reason;
+	pthread_mutex_unlock(&ep->judge_lock);
+	sl_log(health == SL_HEALTH_UNHEALTHY ? SL_LOG_WARN : SL_LOG_INFO, "engine %s is %s (%s)",
+	       ep->name, sl_health_name(health), reason);
+}
+
+/* From a probe, on this thread. */
+static void on_probe_health(void *ctx, struct sl_endpoint *ep)
+{
+	struct control *c = ctx;
+
+	say_health(ep);
+	if (atomic_load(&ep->health) == SL_HEALTH_UNHEALTHY)
+		sl_threads_order(c->threads, SL_ORDER_RESCUE);
+}
+
+/* From live traffic, on a worker's thread: the router must know at once. */
+static void on_traffic_health(void *ctx, struct sl_endpoint *ep, uint64_t now_us)
+{
+	struct control *c = ctx;
+
+	sl_prober_apply_health(ep, now_us);
+	say_health(ep);
+	if (atomic_load(&ep->health) == SL_HEALTH_UNHEALTHY)
+		sl_threads_order(c->threads, SL_ORDER_RESCUE);
+}
+
+static void on_models(void *ctx)
+{
+	struct control *c = ctx;
+
+	sl_loop_defer(&c->loop, &c->fleet_task);
+}
+
+static const struct sl_prober_events prober_events = { on_probe_health, on_models };
+
+static void probe_newcomers(struct control *c)
+{
+	for (struct sl_engine *e = sl_registry_engines(c->registry); e; e = e->next)
+		if (!e->probe)
+			sl_prober_add(c->prober, e);
+}
+
+static void forget_removed(struct control *c)
+{
+	struct sl_engine *e = sl_registry_take_removed(c->registry);
+
+	while (e) {
+		struct sl_engine *next = e->next;
+
+		sl_prober_del(c->prober, e);
+		sl_info("engine %s was removed", e->ep->name);
+		sl_engine_free(e);
+		e = next;
+	}
+}
+
+/* ---- reload ---------------------------------------------------------- */
+
+static void apply_log_level(const struct sl_config *config)
+{
+	enum sl_log_level level;
+
+	if (sl_log_level_parse(config->log_level, &level))
+		sl_log_set_level(level);
+}
+
+static struct sl_config *load(struct control *c)
+{
+	struct sl_config_errors errors;
+	struct sl_config *config = sl_config_load(c->path, &errors);
+
+	if (!config)
+		sl_error("configuration not reloaded, the old one stays:\n%s", errors.text);
+	sl_config_errors_fini(&errors);
+	return config;
+}
+
+static bool apply(struct control *c, struct sl_config *config)
+{
+	char error[512] = "";
+	char names[512];
+
+	if (sl_listeners_prepare(c->listeners, config, error, sizeof(error)) != 0 ||
+	    sl_registry_reconcile(c->registry, config, c->loop.now_us, error, sizeof(error)) != 0) {
+		sl_listeners_abandon(c->listeners);
+		sl_error("configuration not reloaded, the old one stays: %s", error);
+		return false;
+	}
+	if (sl_config_restart_needed(c->config, config, names, sizeof(names)))
+		sl_warn("these directives take effect after a restart: %s", names);
+	apply_log_level(config);
+	sl_config_unref(c->config);
+	c->config = config;
+	publish(c);
+	sl_listeners_commit(c->listeners, c->threads);
+	forget_removed(c);
+	probe_newcomers(c);
+	return true;
+}
+
+static bool reload(struct control *c)
+{
+	struct sl_config *config = c->phase == PHASE_RUN ? load(c) : NULL;
+	bool ok = config && apply(c, config);
+
+	if (config && !ok)
+		sl_config_unref(config);
+	sl_metric_add(c->metrics, ok ? SL_M_RELOADS : SL_M_RELOAD_FAILURES, 1);
+	if (ok)
+		sl_info("configuration reloaded from %s", c->path);
+	return ok;
+}
+
+/* ---- shutdown -------------------------------------------------------- */
+
+static void stop_now(struct control *c)
+{
+	sl_threads_order(c->threads, SL_ORDER_CLOSE);
+	sl_loop_stop(&c->loop);
+}
+
+static void on_phase(void *arg)
+{
+	struct control *c = arg;
+	uint64_t now = c->loop.now_us;
+
+	if (sl_threads_sessions(c->threads) == 0 || now >= c->deadline_us) {
+		stop_now(c);
+		return;
+	}
+	if (c->phase == PHASE_NOTICE) {
+		c->phase = PHASE_FINAL;
+		sl_threads_order(c->threads, SL_ORDER_FINAL);
+	}
+	sl_timer_arm(&c->loop, &c->phase_timer, 20000);
+}
+
+static void begin_shutdown(struct control *c)
+{
+	if (c->phase != PHASE_RUN) {
+		sl_info("stopping at once");
+		stop_now(c);
+		return;
+	}
+	sl_info("stopping: waiting for %u connections", sl_threads_sessions(c->threads));
+	c->phase = PHASE_NOTICE;
+	c->deadline_us = c->loop.now_us + c->config->shutdown_timeout_us;
+	sl_threads_order(c->threads, SL_ORDER_DRAIN);
+	sl_timer_arm(&c->loop, &c->phase_timer, c->config->shutdown_notice_us);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct control *c = arg;
+
+	(void)what;
+	sl_loop_refresh(&c->loop);
+	if (number == SIGHUP)
+		reload(c);
+	else if (number == SIGUSR1)
+		sl_threads_order(c->threads, SL_ORDER_REOPEN);
+	else
+		begin_shutdown(c);
+}
+
+/* ---- admin pages ----------------------------------------------------- */
+
+static int page_livez(void *ctx, FILE *out)
+{
+	(void)ctx;
+	fputs("ok\n", out);
+	return 200;
+}
+
+static int page_readyz(void *ctx, FILE *out)
+{
+	struct control *c = ctx;
+
+	if (c->phase != PHASE_RUN) {
+		fputs("shutting down\n", out);
+		return 503;
+	}
+	if (!sl_registry_ready(c->registry)) {
+		fputs("no healthy engine serves a model\n", out);
+		return 503;
+	}
+	fputs("ok\n", out);
+	return 200;
+}
+
+static int page_metrics(void *ctx, FILE *out)
+{
+	struct control *c = ctx;
+	struct sl_fleet_row *rows;
+	uint32_t n = sl_registry_rows(c->registry, sl_loop_refresh(&c->loop), &rows);
+
+	sl_metrics_write(out);
+	sl_fleet_metrics_write(out, rows, n);
+	return 200;
+}
+
+static int page_fleet(void *ctx, FILE *out)
+{
+	struct control *c = ctx;
+	struct sl_fleet_row *rows;
+	struct sl_fleet_model models[256];
+	uint32_t n = sl_registry_rows(c->registry, sl_loop_refresh(&c->loop), &rows);
+	uint32_t n_models = sl_registry_models(c->registry, models, (uint32_t)SL_COUNT(models));
+
+	sl_fleet_write(out, SLUICE_VERSION, rows, n, models, n_models);
+	return 200;
+}
+
+static int page_reload(void *ctx, FILE *out)
+{
+	bool ok = reload(ctx);
+
+	fputs(ok ? "{\"reloaded\":true}\n"
+	         : "{\"reloaded\":false,\"message\":\"see the gateway's log\"}\n",
+	      out);
+	return ok ? 200 : 422;
+}
+
+static const struct sl_admin_page pages[] = {
+	{ "GET", "/livez", "text/plain", page_livez },
+	{ "GET", "/readyz", "text/plain", page_readyz },
+	{ "GET", "/metrics", "text/plain; version=0.0.4; charset=utf-8", page_metrics },
+	{ "GET", "/fleet", "application/json", page_fleet },
+	{ "POST", "/reload", "application/json", page_reload },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static bool open_admin(struct control *c)
+{
+	const struct sl_addr_conf *conf = &c->config->admin;
+	struct sl_sockaddr addr;
+
+	if (conf->port == 0)
+		return true;
+	if (sl_sockaddr_resolve(conf->host, conf->port, &addr) == 0)
+		c->admin = sl_admin_open(c->loop.base, (const struct sockaddr *)&addr.ss, addr.len,
+		                         pages, c);
+	if (!c->admin)
+		sl_error("admin %s:%u: %s", conf->host, conf->port, strerror(errno));
+	return c->admin != NULL;
+}
+
+/* ---- start and end --------------------------------------------------- */
+
+static void watch_signals(struct control *c)
+{
+	static const int numbers[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1 };
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < SL_COUNT(numbers); i++) {
+		evsignal_assign(&c->signals[i], c->loop.base, numbers[i], on_signal, c);
+		event_add(&c->signals[i], NULL);
+	}
+}
+
+/* As many descriptors as we may have: two per live request. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static bool start(struct control *c)
+{
+	char error[512] = "";
+	struct sl_fleet *fleet;
+
+	c->registry = sl_registry_new();
+	c->listeners = sl_listeners_new(c->config->worker_threads);
+	if (sl_listeners_prepare(c->listeners, c->config, error, sizeof(error)) != 0 ||
+	    sl_registry_reconcile(c->registry, c->config, c->loop.now_us, error, sizeof(error)) !=
+	            0) {
+		sl_error("%s", error);
+		return false;
+	}
+	if (!open_admin(c))
+		return false;
+	fleet = sl_registry_fleet(c->registry);
+	c->threads = sl_threads_start(c->config->worker_threads, fleet, on_traffic_health, c);
+	sl_fleet_unref(fleet);
+	c->prober = sl_prober_new(&c->loop, c->metrics, &prober_events, c);
+	probe_newcomers(c);
+	sl_listeners_commit(c->listeners, c->threads);
+	return true;
+}
+
+static void stop(struct control *c)
+{
+	sl_threads_join(c->threads);
+	for (struct sl_engine *e = sl_registry_engines(c->registry); e; e = e->next)
+		sl_prober_del(c->prober, e);
+	sl_prober_free(c->prober);
+	if (c->admin)
+		sl_admin_close(c->admin);
+}
+
+int sl_control_run(const char *path, struct sl_config *config_take)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	bool started;
+
+	if (!c || sl_loop_init(&c->loop) != 0)
+		abort();
+	c->path = path;
+	c->config = config_take;
+	c->metrics = sl_metrics_thread();
+	c->phase_timer = (struct sl_timer){ .fn = on_phase, .arg = c };
+	c->fleet_task = (struct sl_task){ .fn = publish, .arg = c };
+	apply_log_level(c->config);
+	raise_descriptor_limit();
+	watch_signals(c);
+	started = start(c);
+	if (started) {
+		sl_info("sluice %s is listening with %u workers", SLUICE_VERSION,
+		        c->config->worker_threads);
+		sl_loop_run(&c->loop);
+		stop(c);
+		sl_info("stopped");
+	}
+	for (size_t i = 0; i < SL_COUNT(c->signals); i++)
+		event_del(&c->signals[i]);
+	sl_loop_fini(&c->loop);
+	sl_listeners_free(c->listeners);
+	sl_registry_free(c->registry);
+	sl_config_unref(c->config);
+	free(c);
+	return started ? 0 : 1;
+}

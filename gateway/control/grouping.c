@@ -1,0 +1,147 @@
+/* grouping.c: see grouping.h. */
+#include "gateway/control/grouping.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool has_name(char *const *names, uint32_t n, const char *name)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+/* A model block lists this pool by name. */
+static bool lists_pool(const struct sl_model_conf *model, const struct sl_pool_conf *pool)
+{
+	return has_name(model->pools, model->n_pools, pool->name);
+}
+
+uint32_t sl_grouping_models(const struct sl_config *config, const struct sl_pool_conf *pool,
+                            char **out_names, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < pool->n_models && n < max; i++)
+		if (!has_name(out_names, n, pool->models[i]))
+			out_names[n++] = pool->models[i];
+	for (uint32_t i = 0; i < config->n_models && n < max; i++)
+		if (lists_pool(&config->models[i], pool) &&
+		    !has_name(out_names, n, config->models[i].name))
+			out_names[n++] = config->models[i].name;
+	return n;
+}
+
+static bool serves(const struct sl_config *config, const struct sl_pool_conf *pool,
+                   const char *name)
+{
+	char *names[256];
+	uint32_t n = sl_grouping_models(config, pool, names, (uint32_t)SL_COUNT(names));
+
+	return has_name(names, n, name);
+}
+
+static bool is_tied(const struct sl_config *config, const struct sl_pool_conf *pool)
+{
+	char *names[1];
+
+	return sl_grouping_models(config, pool, names, 1) > 0;
+}
+
+static bool share_model(const struct sl_config *config, const struct sl_pool_conf *a,
+                        const struct sl_pool_conf *b)
+{
+	char *names[256];
+	uint32_t n = sl_grouping_models(config, a, names, (uint32_t)SL_COUNT(names));
+
+	for (uint32_t i = 0; i < n; i++)
+		if (serves(config, b, names[i]))
+			return true;
+	return false;
+}
+
+static bool tied_together(const struct sl_config *config, const struct sl_pool_conf *a,
+                          const struct sl_pool_conf *b)
+{
+	if (!is_tied(config, a) && !is_tied(config, b))
+		return strcmp(a->cluster, b->cluster) == 0;
+	return share_model(config, a, b);
+}
+
+/* Marks in group[] every pool that reaches `from` over shared models. */
+static void collect(const struct sl_config *config, uint32_t from, bool *group)
+{
+	bool grown = true;
+
+	group[from] = true;
+	while (grown) {
+		grown = false;
+		for (uint32_t i = 0; i < config->n_pools; i++) {
+			for (uint32_t k = 0; k < config->n_pools && !group[i]; k++) {
+				if (group[k] &&
+				    tied_together(config, &config->pools[i], &config->pools[k])) {
+					group[i] = true;
+					grown = true;
+				}
+			}
+		}
+	}
+}
+
+static bool serves_in(const struct sl_config *config, const bool *group, const char *model)
+{
+	for (uint32_t i = 0; i < config->n_pools; i++)
+		if (group[i] && serves(config, &config->pools[i], model))
+			return true;
+	return false;
+}
+
+/* The first model block of the group decides. A group whose models are only
+ * known later takes the first block that names no pools. */
+static const struct sl_model_conf *deciding_model(const struct sl_config *config, const bool *group,
+                                                  bool tied)
+{
+	for (uint32_t i = 0; i < config->n_models; i++) {
+		const struct sl_model_conf *model = &config->models[i];
+
+		if (tied ? serves_in(config, group, model->name) : model->n_pools == 0)
+			return model;
+	}
+	return NULL;
+}
+
+void sl_grouping_domain(const struct sl_config *config, const struct sl_pool_conf *pool,
+                        char *out_name, size_t size, struct sl_router_options *out_options)
+{
+	bool *group = calloc(config->n_pools, sizeof(*group));
+	uint32_t first = 0;
+	const struct sl_model_conf *model;
+	const char *profile = config->default_profile;
+
+	if (!group)
+		abort();
+	collect(config, (uint32_t)(pool - config->pools), group);
+	while (!group[first])
+		first++;
+	snprintf(out_name, size, "%s/%s", config->pools[first].cluster, config->pools[first].name);
+	sl_router_options_default(out_options);
+	model = deciding_model(config, group, is_tied(config, pool));
+	if (model) {
+		out_options->policy = model->policy;
+		if (*model->profile)
+			profile = model->profile;
+	}
+	if (sl_profile_find(profile))
+		out_options->profile = sl_profile_find(profile);
+	free(group);
+}
+
+uint32_t sl_grouping_kv_group(const struct sl_config *config, const struct sl_pool_conf *pool)
+{
+	/* The first pool of that name stands for the group. */
+	for (uint32_t i = 0; i < config->n_pools; i++)
+		if (!strcmp(config->pools[i].kv_group, pool->kv_group))
+			return i;
+	return 0;
+}

@@ -1,0 +1,598 @@
+/* registry.c: see registry.h. */
+#include "gateway/control/registry.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/config/config.h"
+#include "gateway/control/grouping.h"
+#include "gateway/telemetry/log.h"
+
+struct sl_registry {
+	struct sl_config *config;  /* ref, NULL before the first reconcile */
+	struct sl_engine *members; /* in the order of the configuration */
+	struct sl_engine *removed;
+	struct sl_domain *domains;  /* owned, kept until exit */
+	struct sl_endpoint **by_id; /* refs: an id is given again when only ours is left */
+	uint32_t n_ids;
+	struct sl_fleet_row *rows;
+	uint32_t n_rows;
+};
+
+static void *zalloc(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size);
+
+	if (!p)
+		abort();
+	return p;
+}
+
+struct sl_registry *sl_registry_new(void)
+{
+	return zalloc(1, sizeof(struct sl_registry));
+}
+
+/* ---- endpoints ------------------------------------------------------- */
+
+static uint32_t take_id(struct sl_registry *r)
+{
+	for (uint32_t i = 0; i < r->n_ids; i++) {
+		struct sl_endpoint *ep = r->by_id[i];
+
+		if (!ep)
+			return i;
+		/* Nobody else holds it, and no member can: it was removed. */
+		if (atomic_load(&ep->refs) == 1) {
+			sl_endpoint_unref(ep);
+			r->by_id[i] = NULL;
+			return i;
+		}
+	}
+	r->by_id = realloc(r->by_id, (r->n_ids + 1) * sizeof(*r->by_id));
+	if (!r->by_id)
+		abort();
+	r->by_id[r->n_ids] = NULL;
+	return r->n_ids++;
+}
+
+static void format_name(const struct sl_addr_conf *addr, char *name)
+{
+	bool v6 = strchr(addr->host, ':') != NULL;
+
+	snprintf(name, SL_ENDPOINT_NAME_MAX, "%s%s%s:%u", v6 ? "[" : "", addr->host, v6 ? "]" : "",
+	         addr->port);
+}
+
+static struct sl_tls_context *upstream_tls(const struct sl_pool_conf *pool, char *error,
+                                           size_t error_size)
+{
+	unsigned alpn = pool->protocol == SL_UP_H2_TLS ? SL_ALPN_H2 : SL_ALPN_H1;
+
+	return sl_tls_client_context(pool->tls_ca, pool->tls_verify, alpn, error, error_size);
+}
+
+static bool is_tls(const struct sl_pool_conf *pool)
+{
+	return pool->protocol == SL_UP_H2_TLS || pool->protocol == SL_UP_H1_TLS;
+}
+
+/* NULL with error filled in. Not yet in a domain. */
+static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
+                                         const struct sl_server_conf *server, uint64_t now_us,
+                                         char *error, size_t error_size)
+{
+	struct sl_endpoint *ep = zalloc(1, sizeof(*ep));
+	int rc = sl_sockaddr_resolve(server->addr.host, server->addr.port, &ep->addr);
+
+	atomic_init(&ep->refs, 1);
+	pthread_mutex_init(&ep->judge_lock, NULL);
+	format_name(&server->addr, ep->name);
+	ep->protocol = pool->protocol;
+	ep->policy = pool->health;
+	ep->tls_server_name =
+	        strdup(*pool->tls_server_name ? pool->tls_server_name : server->addr.host);
+	sl_judge_init(&ep->judge, now_us);
+	atomic_init(&ep->health, (int)ep->judge.health);
+	if (rc != 0)
+		snprintf(error, error_size, "server %s: %s", ep->name, gai_strerror(rc));
+	else if (is_tls(pool))
+		ep->tls = upstream_tls(pool, error, error_size);
+	if (rc != 0 || (is_tls(pool) && !ep->tls)) {
+		sl_endpoint_unref(ep);
+		return NULL;
+	}
+	return ep;
+}
+
+/* ---- members --------------------------------------------------------- */
+
+void sl_engine_free(struct sl_engine *m)
+{
+	sl_endpoint_unref(m->ep);
+	for (uint32_t i = 0; i < m->n_models; i++)
+		free(m->models[i]);
+	free(m->models);
+	free(m->auth_line);
+	free(m);
+}
+
+bool sl_engine_set_models(struct sl_engine *m, char **names, uint32_t n)
+{
+	bool same = m->models_known && m->n_models == n;
+
+	for (uint32_t i = 0; same && i < n; i++)
+		same = strcmp(m->models[i], names[i]) == 0;
+	if (same)
+		return false;
+	for (uint32_t i = 0; i < m->n_models; i++)
+		free(m->models[i]);
+	free(m->models);
+	m->models = zalloc(n, sizeof(*m->models));
+	for (uint32_t i = 0; i < n; i++)
+		m->models[i] = strdup(names[i]);
+	m->n_models = n;
+	m->models_known = true;
+	return true;
+}
+
+/* The same engine: what it is called and how it is spoken to. */
+static bool is_same(const struct sl_engine *m, const struct sl_pool_conf *pool,
+                    const struct sl_server_conf *server, const struct sl_domain *domain)
+{
+	const struct sl_pool_conf *old = m->pool;
+
+	return m->ep->domain == domain && m->server->addr.port == server->addr.port &&
+	       !strcmp(m->server->addr.host, server->addr.host) && !strcmp(old->name, pool->name) &&
+	       !strcmp(old->cluster, pool->cluster) && old->protocol == pool->protocol &&
+	       !strcmp(old->tls_ca, pool->tls_ca) && old->tls_verify == pool->tls_verify &&
+	       !strcmp(old->tls_server_name, pool->tls_server_name);
+}
+
+static struct sl_engine *find_member(struct sl_registry *r, const struct sl_pool_conf *pool,
+                                     const struct sl_server_conf *server,
+                                     const struct sl_domain *domain)
+{
+	for (struct sl_engine *m = r->members; m; m = m->next)
+		if (!m->wanted && is_same(m, pool, server, domain))
+			return m;
+	return NULL;
+}
+
+static struct sl_endpoint_spec make_spec(const struct sl_config *config,
+                                         const struct sl_pool_conf *pool,
+                                         const struct sl_server_conf *server)
+{
+	return (struct sl_endpoint_spec){
+		.role = pool->role,
+		.kv_group = sl_grouping_kv_group(config, pool),
+		.max_concurrent =
+		        server->max_concurrent ? server->max_concurrent : pool->max_concurrent,
+		.remote_prefill = pool->connector == SL_CONNECTOR_NIXL,
+	};
+}
+
+/* Names that the configuration gives the pool, directly or by a model block. */
+static void apply_configured_models(const struct sl_config *config, struct sl_engine *m)
+{
+	char *names[256];
+	uint32_t n = sl_grouping_models(config, m->pool, names, (uint32_t)SL_COUNT(names));
+
+	m->models_fixed = n > 0;
+	if (n)
+		sl_engine_set_models(m, names, n);
+}
+
+static void apply_key(struct sl_engine *m)
+{
+	static const char start[] = "authorization: Bearer ";
+	size_t size = sizeof(start) + strlen(m->pool->api_key) + 2;
+
+	free(m->auth_line);
+	m->auth_line = zalloc(size, 1);
+	if (*m->pool->api_key)
+		snprintf(m->auth_line, size, "%s%s\r\n", start, m->pool->api_key);
+}
+
+/* ---- reconcile ------------------------------------------------------- */
+
+static struct sl_domain *find_domain(struct sl_registry *r, const char *name)
+{
+	struct sl_domain *d = r->domains;
+
+	while (d && strcmp(d->name, name) != 0)
+		d = d->next;
+	return d;
+}
+
+static struct sl_domain *get_domain(struct sl_registry *r, const struct sl_config *config,
+                                    const struct sl_pool_conf *pool)
+{
+	struct sl_router_options options;
+	char name[512];
+	struct sl_domain *d;
+
+	sl_grouping_domain(config, pool, name, sizeof(name), &options);
+	d = find_domain(r, name);
+	if (d) {
+		sl_domain_lock(d);
+		sl_router_set_options(d->router, &options);
+		sl_domain_unlock(d);
+		return d;
+	}
+	d = sl_domain_new(name, &options);
+	d->next = r->domains;
+	r->domains = d;
+	return d;
+}
+
+/* A wanted server that has no member yet, made but not in service. */
+struct newcomer {
+	struct newcomer *next;
+	struct sl_engine *member;
+	struct sl_domain *domain;
+};
+
+static struct newcomer *make_newcomer(const struct sl_pool_conf *pool,
+                                      const struct sl_server_conf *server, struct sl_domain *domain,
+                                      uint64_t now_us, char *error, size_t error_size)
+{
+	struct sl_endpoint *ep = make_endpoint(pool, server, now_us, error, error_size);
+	struct newcomer *n;
+
+	if (!ep)
+		return NULL;
+	n = zalloc(1, sizeof(*n));
+	n->domain = domain;
+	n->member = zalloc(1, sizeof(*n->member));
+	n->member->ep = ep;
+	n->member->pool = pool;
+	n->member->server = server;
+	return n;
+}
+
+static void drop_newcomers(struct newcomer *list)
+{
+	while (list) {
+		struct newcomer *next = list->next;
+
+		sl_engine_free(list->member);
+		free(list);
+		list = next;
+	}
+}
+
+static void enter_service(struct sl_registry *r, const struct sl_config *config, struct newcomer *n)
+{
+	struct sl_endpoint_spec spec = make_spec(config, n->member->pool, n->member->server);
+	struct sl_endpoint *ep = n->member->ep;
+
+	ep->id = take_id(r);
+	r->by_id[ep->id] = sl_endpoint_ref(ep);
+	sl_domain_add(n->domain, ep, &spec);
+	n->member->wanted = true;
+	n->member->next = r->members;
+	r->members = n->member;
+	free(n);
+}
+
+static void keep_in_service(const struct sl_config *config, struct sl_engine *m,
+                            const struct sl_pool_conf *pool, const struct sl_server_conf *server)
+{
+	struct sl_endpoint_spec spec = make_spec(config, pool, server);
+
+	m->wanted = true;
+	m->pool = pool;
+	m->server = server;
+	pthread_mutex_lock(&m->ep->judge_lock);
+	m->ep->policy = pool->health;
+	pthread_mutex_unlock(&m->ep->judge_lock);
+	sl_domain_lock(m->ep->domain);
+	sl_router_endpoint_update(m->ep->domain->router, m->ep->slot, &spec);
+	sl_domain_unlock(m->ep->domain);
+}
+
+static void remove_unwanted(struct sl_registry *r)
+{
+	struct sl_engine **at = &r->members;
+
+	while (*at) {
+		struct sl_engine *m = *at;
+
+		if (m->wanted) {
+			at = &m->next;
+			continue;
+		}
+		*at = m->next;
+		sl_domain_del(m->ep->domain, m->ep);
+		m->next = r->removed;
+		r->removed = m;
+	}
+}
+
+int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config, uint64_t now_us,
+                          char *error, size_t error_size)
+{
+	struct newcomer *newcomers = NULL;
+
+	for (struct sl_engine *m = r->members; m; m = m->next)
+		m->wanted = false;
+	/* First everything that can fail, without touching what is in service. */
+	for (uint32_t i = 0; i < config->n_pools; i++) {
+		const struct sl_pool_conf *pool = &config->pools[i];
+		struct sl_domain *domain = get_domain(r, config, pool);
+
+		for (uint32_t k = 0; k < pool->n_servers; k++) {
+			struct sl_engine *m = find_member(r, pool, &pool->servers[k], domain);
+			struct newcomer *n;
+
+			if (m) {
+				m->wanted = true;
+				continue;
+			}
+			n = make_newcomer(pool, &pool->servers[k], domain, now_us, error,
+			                  error_size);
+			if (!n) {
+				drop_newcomers(newcomers);
+				return -1;
+			}
+			n->next = newcomers;
+			newcomers = n;
+		}
+	}
+	for (struct sl_engine *m = r->members; m; m = m->next)
+		m->wanted = false;
+	for (uint32_t i = 0; i < config->n_pools; i++) {
+		const struct sl_pool_conf *pool = &config->pools[i];
+		struct sl_domain *domain = get_domain(r, config, pool);
+
+		for (uint32_t k = 0; k < pool->n_servers; k++) {
+			struct sl_engine *m = find_member(r, pool, &pool->servers[k], domain);
+
+			if (m)
+				keep_in_service(config, m, pool, &pool->servers[k]);
+		}
+	}
+	remove_unwanted(r);
+	while (newcomers) {
+		struct newcomer *n = newcomers;
+
+		newcomers = n->next;
+		enter_service(r, config, n);
+	}
+	for (struct sl_engine *m = r->members; m; m = m->next) {
+		apply_configured_models(config, m);
+		apply_key(m);
+	}
+	/* Removed members point into the old configuration until they are taken. */
+	sl_config_ref(config);
+	sl_config_unref(r->config);
+	r->config = config;
+	return 0;
+}
+
+struct sl_engine *sl_registry_engines(struct sl_registry *r)
+{
+	return r->members;
+}
+
+struct sl_engine *sl_registry_take_removed(struct sl_registry *r)
+{
+	struct sl_engine *list = r->removed;
+
+	r->removed = NULL;
+	return list;
+}
+
+/* ---- the fleet ------------------------------------------------------- */
+
+static struct sl_route *find_route(struct sl_fleet *fleet, const char *name)
+{
+	for (uint32_t i = 0; i < fleet->n_routes; i++)
+		if (!strcmp(fleet->routes[i].name, name))
+			return &fleet->routes[i];
+	return NULL;
+}
+
+static void add_route(struct sl_fleet *fleet, const char *name, const char *target,
+                      struct sl_domain *domain, uint32_t model)
+{
+	struct sl_route *route = find_route(fleet, name);
+
+	if (route) {
+		if (route->domain != domain)
+			sl_warn("model %s is served by two groups of pools; only the first is used",
+			        name);
+		return;
+	}
+	fleet->routes = realloc(fleet->routes, (fleet->n_routes + 1) * sizeof(*fleet->routes));
+	if (!fleet->routes)
+		abort();
+	fleet->routes[fleet->n_routes++] = (struct sl_route){
+		.name = strdup(name),
+		.target = strdup(target),
+		.domain = domain,
+		.model = model,
+		.alias = strcmp(name, target) != 0,
+	};
+}
+
+/* Tells the router what an engine serves and gives every name a route. */
+static void route_member(struct sl_fleet *fleet, const struct sl_engine *m)
+{
+	struct sl_domain *d = m->ep->domain;
+	uint32_t ids[256];
+	uint32_t n = 0;
+
+	sl_domain_lock(d);
+	for (uint32_t i = 0; i < m->n_models && n < SL_COUNT(ids); i++)
+		ids[n++] = sl_router_model(d->router, sl_span_str(m->models[i]));
+	sl_router_endpoint_models(d->router, m->ep->slot, ids, n);
+	sl_domain_unlock(d);
+	for (uint32_t i = 0; i < n; i++)
+		add_route(fleet, m->models[i], m->models[i], d, ids[i]);
+	if (!m->models_known)
+		fleet->learning = true;
+}
+
+static void route_aliases(struct sl_fleet *fleet)
+{
+	const struct sl_config *config = fleet->config;
+
+	for (uint32_t i = 0; i < config->n_models; i++) {
+		const struct sl_model_conf *model = &config->models[i];
+		struct sl_route *route = find_route(fleet, model->name);
+		struct sl_domain *domain;
+		uint32_t id;
+
+		if (!route)
+			continue;
+		domain = route->domain;
+		id = route->model;
+		for (uint32_t k = 0; k < model->n_aliases; k++)
+			add_route(fleet, model->aliases[k], model->name, domain, id);
+	}
+}
+
+static uint32_t count_members(const struct sl_registry *r)
+{
+	uint32_t n = 0;
+
+	for (const struct sl_engine *m = r->members; m; m = m->next)
+		n++;
+	return n;
+}
+
+struct sl_fleet *sl_registry_fleet(struct sl_registry *r)
+{
+	struct sl_fleet *fleet = zalloc(1, sizeof(*fleet));
+
+	atomic_init(&fleet->refs, 1);
+	fleet->config = sl_config_ref(r->config);
+	fleet->endpoints = zalloc(count_members(r), sizeof(*fleet->endpoints));
+	fleet->n_ids = r->n_ids;
+	fleet->pool_of = zalloc(r->n_ids, sizeof(*fleet->pool_of));
+	for (struct sl_engine *m = r->members; m; m = m->next) {
+		fleet->endpoints[fleet->n_endpoints++] = sl_endpoint_ref(m->ep);
+		fleet->pool_of[m->ep->id] = m->pool;
+		route_member(fleet, m);
+	}
+	route_aliases(fleet);
+	sl_fleet_seal(fleet);
+	return fleet;
+}
+
+/* ---- the pages' view ------------------------------------------------- */
+
+static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *row)
+{
+	static const char *const connectors[] = { "none", "nixl" };
+	struct sl_endpoint *ep = m->ep;
+
+	*row = (struct sl_fleet_row){
+		.endpoint = ep->name,
+		.pool = m->pool->name,
+		.cluster = m->pool->cluster,
+		.engine = sl_engine_kind_name(m->pool->engine),
+		.connector = connectors[m->pool->connector],
+		.sample_age_ms = m->page_us ? (int64_t)((now_us - m->page_us) / 1000) : -1,
+		.page = m->page,
+		.models = (const char *const *)m->models,
+		.n_models = m->n_models,
+	};
+	pthread_mutex_lock(&ep->judge_lock);
+	row->reason = ep->judge.reason;
+	row->health_since_ms = (now_us - ep->judge.since_us) / 1000;
+	pthread_mutex_unlock(&ep->judge_lock);
+	sl_domain_lock(ep->domain);
+	sl_router_endpoint_view(ep->domain->router, ep->slot, now_us, &row->view);
+	sl_domain_unlock(ep->domain);
+}
+
+uint32_t sl_registry_rows(struct sl_registry *r, uint64_t now_us, struct sl_fleet_row **out_rows)
+{
+	uint32_t n = count_members(r), at = n;
+
+	if (n > r->n_rows) {
+		free(r->rows);
+		r->rows = zalloc(n, sizeof(*r->rows));
+		r->n_rows = n;
+	}
+	/* Members are listed newest first; the page shows the file's order. */
+	for (struct sl_engine *m = r->members; m; m = m->next)
+		fill_row(m, now_us, &r->rows[--at]);
+	*out_rows = r->rows;
+	return n;
+}
+
+static bool is_listed(const struct sl_fleet_model *models, uint32_t n, const char *name)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!strcmp(models[i].name, name))
+			return true;
+	return false;
+}
+
+static struct sl_fleet_model make_model(const struct sl_registry *r, const struct sl_engine *m,
+                                        char *name)
+{
+	struct sl_fleet_model model = { .name = name };
+	struct sl_domain *d = m->ep->domain;
+
+	for (uint32_t i = 0; i < r->config->n_models; i++) {
+		if (!strcmp(r->config->models[i].name, name)) {
+			model.aliases = (const char *const *)r->config->models[i].aliases;
+			model.n_aliases = r->config->models[i].n_aliases;
+		}
+	}
+	sl_domain_lock(d);
+	sl_router_model_view(d->router, sl_router_model(d->router, sl_span_str(name)), &model.view);
+	sl_domain_unlock(d);
+	return model;
+}
+
+uint32_t sl_registry_models(struct sl_registry *r, struct sl_fleet_model *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (const struct sl_engine *m = r->members; m; m = m->next)
+		for (uint32_t i = 0; i < m->n_models && n < max; i++)
+			if (!is_listed(out, n, m->models[i]))
+				out[n++] = make_model(r, m, m->models[i]);
+	return n;
+}
+
+bool sl_registry_ready(struct sl_registry *r)
+{
+	for (const struct sl_engine *m = r->members; m; m = m->next) {
+		int health = atomic_load(&m->ep->health);
+
+		if (m->n_models && m->pool->role != SL_ROLE_PREFILL &&
+		    (health == SL_HEALTH_HEALTHY || health == SL_HEALTH_DEGRADED))
+			return true;
+	}
+	return false;
+}
+
+void sl_registry_free(struct sl_registry *r)
+{
+	while (r->members) {
+		struct sl_engine *m = r->members;
+
+		r->members = m->next;
+		sl_engine_free(m);
+	}
+	for (uint32_t i = 0; i < r->n_ids; i++)
+		sl_endpoint_unref(r->by_id[i]);
+	while (r->domains) {
+		struct sl_domain *d = r->domains;
+
+		r->domains = d->next;
+		sl_domain_free(d);
+	}
+	free(r->by_id);
+	free(r->rows);
+	sl_config_unref(r->config);
+	free(r);
+}

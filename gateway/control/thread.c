@@ -1,0 +1,480 @@
+/* thread.c: see thread.h. */
+#include "gateway/control/thread.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "gateway/telemetry/log.h"
+
+#define ACCEPT_BATCH 16
+#define ACCEPT_PAUSE_US 100000u
+
+struct listener {
+	struct listener *next;
+	struct thread *thread;
+	struct event event;
+	struct sl_timer pause_timer;
+	struct sl_listener conf;
+	bool keep;
+};
+
+struct handed {
+	struct handed *next;
+	int fd;
+	struct sl_sockaddr peer;
+	struct sl_session_kind kind; /* its tls is a reference */
+};
+
+struct mailbox {
+	pthread_mutex_t lock;
+	struct sl_fleet *fleet;           /* ref, or NULL: nothing new */
+	struct sl_listener_set listeners; /* items NULL: nothing new */
+	bool has_listeners;
+	struct handed *handed;
+	unsigned orders;
+};
+
+struct thread {
+	struct sl_worker worker;
+	struct sl_threads *all;
+	pthread_t id;
+	struct mailbox mailbox;
+	struct listener *listeners;
+	atomic_uint n_sessions;
+};
+
+struct sl_threads {
+	uint32_t n;
+	struct thread *items;
+	struct sl_budget budget;
+};
+
+/* ---- accepting ------------------------------------------------------- */
+
+static uint32_t count_sessions(const struct sl_threads *all)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < all->n; i++)
+		n += atomic_load_explicit(&all->items[i].n_sessions, memory_order_relaxed);
+	return n;
+}
+
+uint32_t sl_threads_sessions(const struct sl_threads *all)
+{
+	return count_sessions(all);
+}
+
+static void publish_count(struct thread *t)
+{
+	atomic_store_explicit(&t->n_sessions, t->worker.sessions.count, memory_order_relaxed);
+}
+
+/* Streams are long: a worker with clearly more of them than another gives a
+ * new connection away before it has read from it. */
+static struct thread *less_busy(struct thread *t)
+{
+	struct thread *best = t;
+	int mine = atomic_load_explicit(&t->worker.n_live, memory_order_relaxed);
+	int least = mine;
+
+	for (uint32_t i = 0; i < t->all->n; i++) {
+		struct thread *other = &t->all->items[i];
+		int live = atomic_load_explicit(&other->worker.n_live, memory_order_relaxed);
+
+		if (live < least) {
+			least = live;
+			best = other;
+		}
+	}
+	return mine > 2 * least + 8 ? best : t;
+}
+
+static void hand_over(struct thread *to, int fd, const struct sl_sockaddr *peer,
+                      const struct sl_session_kind *kind)
+{
+	struct handed *h = malloc(sizeof(*h));
+
+	if (!h)
+		abort();
+	*h = (struct handed){ NULL, fd, *peer, *kind };
+	if (kind->tls)
+		sl_tls_context_ref(kind->tls);
+	pthread_mutex_lock(&to->mailbox.lock);
+	h->next = to->mailbox.handed;
+	to->mailbox.handed = h;
+	pthread_mutex_unlock(&to->mailbox.lock);
+	sl_loop_wake(&to->worker.loop);
+}
+
+static void resume_listener(void *arg)
+{
+	struct listener *l = arg;
+
+	event_add(&l->event, NULL);
+}
+
+static bool accept_one(struct listener *l)
+{
+	struct thread *t = l->thread;
+	struct sl_session_kind kind = { l->conf.tls, l->conf.h2c_only, l->conf.h1_only };
+	struct sl_sockaddr peer;
+	struct thread *to;
+	int fd = sl_socket_accept(l->conf.fd, &peer);
+
+	if (fd < 0) {
+		/* Out of descriptors: the listener would stay readable for ever. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			sl_warn("cannot accept connections: %s", strerror(errno));
+			event_del(&l->event);
+			sl_timer_arm(&t->worker.loop, &l->pause_timer, ACCEPT_PAUSE_US);
+		}
+		return false;
+	}
+	if (count_sessions(t->all) >= t->worker.sessions.config->max_connections) {
+		close(fd);
+		return true;
+	}
+	to = less_busy(t);
+	if (to == t)
+		sl_session_open(&t->worker.sessions, fd, &peer, &kind);
+	else
+		hand_over(to, fd, &peer, &kind);
+	publish_count(t);
+	return true;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	sl_loop_refresh(&l->thread->worker.loop);
+	for (int i = 0; i < ACCEPT_BATCH && accept_one(l); i++)
+		;
+}
+
+/* ---- listeners ------------------------------------------------------- */
+
+static void add_listener(struct thread *t, const struct sl_listener *conf)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		abort();
+	l->thread = t;
+	l->conf = *conf;
+	l->keep = true;
+	l->pause_timer.fn = resume_listener;
+	l->pause_timer.arg = l;
+	event_assign(&l->event, t->worker.loop.base, conf->fd, EV_READ | EV_PERSIST, on_accept, l);
+	event_add(&l->event, NULL);
+	l->next = t->listeners;
+	t->listeners = l;
+}
+
+static void del_listener(struct thread *t, struct listener *l)
+{
+	/* What the kernel has accepted for this socket would be lost with it. */
+	while (accept_one(l))
+		;
+	event_del(&l->event);
+	sl_timer_disarm(&t->worker.loop, &l->pause_timer);
+	close(l->conf.fd);
+	sl_tls_context_unref(l->conf.tls);
+	free(l);
+}
+
+static struct listener *find_listener(struct thread *t, int fd)
+{
+	struct listener *l = t->listeners;
+
+	while (l && l->conf.fd != fd)
+		l = l->next;
+	return l;
+}
+
+static void update_listeners(struct thread *t, struct sl_listener_set *set)
+{
+	struct listener **at;
+
+	for (struct listener *l = t->listeners; l; l = l->next)
+		l->keep = false;
+	for (uint32_t i = 0; i < set->n; i++) {
+		struct listener *l = find_listener(t, set->items[i].fd);
+
+		if (l) {
+			sl_tls_context_unref(l->conf.tls);
+			l->conf = set->items[i];
+			l->keep = true;
+		} else {
+			add_listener(t, &set->items[i]);
+		}
+	}
+	for (at = &t->listeners; *at;) {
+		struct listener *l = *at;
+
+		if (l->keep) {
+			at = &l->next;
+		} else {
+			*at = l->next;
+			del_listener(t, l);
+		}
+	}
+	free(set->items);
+}
+
+/* ---- the mailbox ----------------------------------------------------- */
+
+static void change_fleet(struct thread *t, struct sl_fleet *fleet)
+{
+	struct sl_worker *w = &t->worker;
+	struct sl_fleet *old = w->fleet;
+
+	w->fleet = fleet;
+	w->sessions.config = fleet->config;
+	if (!old)
+		return;
+	for (uint32_t i = 0; i < old->n_endpoints; i++) {
+		const struct sl_endpoint *ep = old->endpoints[i];
+
+		if (!sl_fleet_has(fleet, ep))
+			sl_upstreams_retire(w->upstreams, ep);
+	}
+	sl_fleet_unref(old);
+}
+
+static void refresh(struct sl_worker *w)
+{
+	struct thread *t = (struct thread *)w; /* its first member */
+	struct sl_fleet *fleet;
+
+	pthread_mutex_lock(&t->mailbox.lock);
+	fleet = t->mailbox.fleet;
+	t->mailbox.fleet = NULL;
+	pthread_mutex_unlock(&t->mailbox.lock);
+	if (fleet)
+		change_fleet(t, fleet);
+}
+
+static void open_handed(struct thread *t, struct handed *h)
+{
+	while (h) {
+		struct handed *next = h->next;
+
+		sl_session_open(&t->worker.sessions, h->fd, &h->peer, &h->kind);
+		sl_tls_context_unref(h->kind.tls);
+		free(h);
+		h = next;
+	}
+}
+
+static void obey(struct thread *t, unsigned orders)
+{
+	struct sl_worker *w = &t->worker;
+	struct sl_listener_set none = { NULL, 0 };
+
+	if (orders & SL_ORDER_RESCUE)
+		sl_worker_rescue(w);
+	if (orders & SL_ORDER_REOPEN)
+		sl_access_log_reopen(w->access);
+	if (orders & (SL_ORDER_DRAIN | SL_ORDER_CLOSE))
+		update_listeners(t, &none);
+	if (orders & SL_ORDER_DRAIN)
+		sl_sessions_drain(&w->sessions, false);
+	if (orders & SL_ORDER_FINAL)
+		sl_sessions_drain(&w->sessions, true);
+	if (orders & SL_ORDER_CLOSE) {
+		sl_sessions_close(&w->sessions);
+		sl_loop_stop(&w->loop);
+	}
+}
+
+static void on_wake(void *arg)
+{
+	struct thread *t = arg;
+	struct sl_listener_set listeners;
+	struct handed *handed;
+	bool has_listeners;
+	unsigned orders;
+
+	refresh(&t->worker);
+	pthread_mutex_lock(&t->mailbox.lock);
+	listeners = t->mailbox.listeners;
+	has_listeners = t->mailbox.has_listeners;
+	t->mailbox.has_listeners = false;
+	handed = t->mailbox.handed;
+	t->mailbox.handed = NULL;
+	orders = t->mailbox.orders;
+	t->mailbox.orders = 0;
+	pthread_mutex_unlock(&t->mailbox.lock);
+	if (has_listeners)
+		update_listeners(t, &listeners);
+	open_handed(t, handed);
+	obey(t, orders);
+	publish_count(t);
+}
+
+void sl_threads_publish(struct sl_threads *all, struct sl_fleet *fleet)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		struct mailbox *m = &all->items[i].mailbox;
+		struct sl_fleet *old;
+
+		pthread_mutex_lock(&m->lock);
+		old = m->fleet;
+		m->fleet = sl_fleet_ref(fleet);
+		pthread_mutex_unlock(&m->lock);
+		sl_fleet_unref(old);
+		sl_loop_wake(&all->items[i].worker.loop);
+	}
+}
+
+void sl_threads_listen(struct sl_threads *all, struct sl_listener_set *sets)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		struct mailbox *m = &all->items[i].mailbox;
+
+		pthread_mutex_lock(&m->lock);
+		m->listeners = sets[i];
+		m->has_listeners = true;
+		pthread_mutex_unlock(&m->lock);
+		sl_loop_wake(&all->items[i].worker.loop);
+	}
+}
+
+void sl_threads_order(struct sl_threads *all, unsigned orders)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		struct mailbox *m = &all->items[i].mailbox;
+
+		pthread_mutex_lock(&m->lock);
+		m->orders |= orders;
+		pthread_mutex_unlock(&m->lock);
+		sl_loop_wake(&all->items[i].worker.loop);
+	}
+}
+
+uint32_t sl_threads_count(const struct sl_threads *all)
+{
+	return all->n;
+}
+
+/* ---- the thread ------------------------------------------------------ */
+
+static void flush_access(void *arg)
+{
+	struct sl_worker *w = arg;
+
+	sl_access_log_flush(w->access);
+}
+
+static void retry_waiting(void *arg)
+{
+	sl_plan_waiting_retry(arg);
+}
+
+static void *run(void *arg)
+{
+	struct thread *t = arg;
+	struct sl_loop *loop = &t->worker.loop;
+
+	t->worker.metrics = sl_metrics_thread();
+	t->worker.sessions.metrics = t->worker.metrics;
+	t->worker.upstreams =
+	        sl_upstreams_new(loop, t->worker.metrics, sl_worker_report, &t->worker);
+	while (!atomic_load_explicit(&loop->stop, memory_order_relaxed)) {
+		sl_loop_turn(loop);
+		publish_count(t);
+	}
+	return NULL;
+}
+
+static void init_worker(struct thread *t, struct sl_threads *all, struct sl_fleet *fleet)
+{
+	struct sl_worker *w = &t->worker;
+
+	if (sl_loop_init(&w->loop) != 0) {
+		sl_error("cannot make an event loop: %s", strerror(errno));
+		exit(1);
+	}
+	t->all = all;
+	pthread_mutex_init(&t->mailbox.lock, NULL);
+	w->loop.on_wake = on_wake;
+	w->loop.wake_arg = t;
+	w->budget = &all->budget;
+	w->fleet = sl_fleet_ref(fleet);
+	w->access = sl_access_log_new(fleet->config->access_log);
+	w->refresh = refresh;
+	w->waiting_tail = &w->waiting;
+	w->waiting_timer = (struct sl_timer){ .fn = retry_waiting, .arg = w };
+	w->waiting_task = (struct sl_task){ .fn = retry_waiting, .arg = w };
+	w->access_task = (struct sl_task){ .fn = flush_access, .arg = w };
+	w->sessions = (struct sl_sessions){ .loop = &w->loop,
+		                            .config = fleet->config,
+		                            .events = &sl_exchange_stream_events,
+		                            .ctx = w };
+	if (getrandom(&w->rng.state, sizeof(w->rng.state), 0) < 0 || !w->rng.state)
+		w->rng.state = 0x9e3779b97f4a7c15ull + (uintptr_t)w;
+}
+
+struct sl_threads *
+sl_threads_start(uint32_t n, struct sl_fleet *fleet,
+                 void (*on_health)(void *ctx, struct sl_endpoint *ep, uint64_t now_us), void *ctx)
+{
+	struct sl_threads *all = calloc(1, sizeof(*all));
+	sigset_t every, before;
+
+	if (!all)
+		abort();
+	all->n = n;
+	all->items = calloc(n, sizeof(*all->items));
+	if (!all->items)
+		abort();
+	for (uint32_t i = 0; i < n; i++) {
+		init_worker(&all->items[i], all, fleet);
+		all->items[i].worker.on_health = on_health;
+		all->items[i].worker.health_ctx = ctx;
+	}
+	/* Signals are the control thread's. */
+	sigfillset(&every);
+	pthread_sigmask(SIG_BLOCK, &every, &before);
+	for (uint32_t i = 0; i < n; i++) {
+		if (pthread_create(&all->items[i].id, NULL, run, &all->items[i]) != 0) {
+			sl_error("cannot start a worker thread");
+			exit(1);
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return all;
+}
+
+static void fini_worker(struct thread *t)
+{
+	struct sl_worker *w = &t->worker;
+
+	sl_sessions_close(&w->sessions);
+	sl_worker_stop_releases(w);
+	sl_upstreams_free(w->upstreams);
+	sl_loop_fini(&w->loop);
+	sl_worker_trim(w);
+	sl_access_log_flush(w->access);
+	sl_access_log_free(w->access);
+	sl_fleet_unref(t->mailbox.fleet);
+	sl_fleet_unref(w->fleet);
+	pthread_mutex_destroy(&t->mailbox.lock);
+}
+
+void sl_threads_join(struct sl_threads *all)
+{
+	for (uint32_t i = 0; i < all->n; i++)
+		pthread_join(all->items[i].id, NULL);
+	for (uint32_t i = 0; i < all->n; i++)
+		fini_worker(&all->items[i]);
+	free(all->items);
+	free(all);
+}

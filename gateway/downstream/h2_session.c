@@ -1,0 +1,339 @@
+/* h2_session.c: HTTP/2 on a session: glue between the codec and streams.
+ *
+ * The codec delivers on_end and on_close after the received bytes are
+ * consumed, so a handler may start upstream work from them. */
+#include <stdlib.h>
+
+#include "gateway/downstream/answer.h"
+#include "gateway/downstream/session.h"
+
+struct h2_stream {
+	struct sl_stream stream; /* first: the handler's view */
+	struct sl_session *session;
+	struct sl_h2_stream *codec; /* borrowed; NULL once closed */
+	struct sl_timer stall_timer;
+	bool answered; /* the handler has finished */
+};
+
+struct sl_h2_session {
+	struct sl_h2 *codec; /* owned */
+	bool final;          /* the last GOAWAY is out */
+	bool receiving;
+};
+
+static struct h2_stream *h2_of(struct sl_stream *stream)
+{
+	return (struct h2_stream *)stream;
+}
+
+/* After anything that may have produced output or ended the session. */
+static void settle(struct sl_session *s)
+{
+	struct sl_h2_session *h = s->h2;
+
+	if (s->closed || h->receiving)
+		return;
+	if (sl_outbuf_size(s->conn.out))
+		sl_session_wrote(s);
+	else if (!sl_h2_alive(h->codec))
+		sl_session_close(s, SL_E_CLIENT_GONE, false);
+}
+
+static void watch_idle(struct sl_session *s)
+{
+	if (s->closed)
+		return;
+	if (sl_h2_streams(s->h2->codec) > 0)
+		sl_timer_disarm(s->all->loop, &s->idle_timer);
+	else if (!sl_timer_armed(&s->idle_timer))
+		sl_timer_arm(s->all->loop, &s->idle_timer, s->all->config->keepalive_timeout_us);
+}
+
+/* ---- the handler's verbs --------------------------------------------- */
+
+static void h2_respond(struct sl_stream *stream, int status, const struct sl_hfield *fields,
+                       uint32_t n, int64_t length)
+{
+	struct h2_stream *x = h2_of(stream);
+	struct sl_hfield with_length[SL_MAX_HFIELDS];
+	char text[24];
+	char *at = text + sizeof(text);
+
+	if (n >= SL_MAX_HFIELDS)
+		n = SL_MAX_HFIELDS - 1;
+	memcpy(with_length, fields, n * sizeof(*fields));
+	if (length >= 0) {
+		uint64_t rest = (uint64_t)length;
+
+		do {
+			*--at = (char)('0' + rest % 10);
+			rest /= 10;
+		} while (rest);
+		with_length[n++] = (struct sl_hfield){
+			.name = SL_SPAN("content-length"),
+			.value = sl_span(at, (size_t)(text + sizeof(text) - at)),
+		};
+	}
+	if (x->codec)
+		sl_h2_respond(x->session->h2->codec, x->codec, status, with_length, n, false);
+	settle(x->session);
+}
+
+static size_t h2_write(struct sl_stream *stream, const char *data, size_t len)
+{
+	struct h2_stream *x = h2_of(stream);
+	size_t pending = 0;
+
+	if (x->codec)
+		pending = sl_h2_write(x->session->h2->codec, x->codec, data, len);
+	settle(x->session);
+	return pending;
+}
+
+static void h2_finish(struct sl_stream *stream)
+{
+	struct h2_stream *x = h2_of(stream);
+	struct sl_session *s = x->session;
+
+	stream->user = NULL;
+	x->answered = true;
+	/* What flow control still holds must not be held for ever. */
+	if (x->codec) {
+		sl_timer_arm(s->all->loop, &x->stall_timer, s->all->config->write_timeout_us);
+		sl_h2_finish(s->h2->codec, x->codec);
+	}
+	settle(s);
+}
+
+static void h2_abort(struct sl_stream *stream)
+{
+	struct h2_stream *x = h2_of(stream);
+	struct sl_session *s = x->session;
+
+	stream->user = NULL;
+	x->answered = true;
+	if (x->codec)
+		sl_h2_reset(s->h2->codec, x->codec, 2 /* INTERNAL_ERROR */);
+	settle(s);
+}
+
+static void h2_proceed(struct sl_stream *stream)
+{
+	/* HTTP/2 clients do not wait: flow control is enough. */
+	(void)stream;
+}
+
+static const struct sl_stream_ops h2_ops = { h2_respond, h2_write, h2_finish, h2_abort,
+	                                     h2_proceed };
+
+static void on_stall(void *arg)
+{
+	struct h2_stream *x = arg;
+
+	if (x->codec)
+		sl_h2_reset(x->session->h2->codec, x->codec, 8 /* CANCEL */);
+	settle(x->session);
+}
+
+/* ---- the codec's events ---------------------------------------------- */
+
+static void bind_stream(struct h2_stream *x, struct sl_session *s, struct sl_h2_stream *codec)
+{
+	x->session = s;
+	x->codec = codec;
+	x->stream.ops = &h2_ops;
+	x->stream.protocol = "h2";
+	x->stream.client = sl_span(s->peer, s->peer_len);
+	x->stall_timer.fn = on_stall;
+	x->stall_timer.arg = x;
+}
+
+static void *on_head(void *ctx, struct sl_h2_stream *codec, const struct sl_head *head, bool end)
+{
+	struct sl_session *s = ctx;
+	struct h2_stream *x;
+
+	if (s->closed)
+		return NULL;
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		abort();
+	bind_stream(x, s, codec);
+	s->all->events->on_head(s->all->ctx, &x->stream, head, end);
+	return x;
+}
+
+static bool on_bad_head(void *ctx, struct sl_h2_stream *codec, int err)
+{
+	struct sl_session *s = ctx;
+	struct sl_problem problem = { .err = err };
+	struct h2_stream x;
+
+	if (s->closed)
+		return false;
+	memset(&x, 0, sizeof(x));
+	bind_stream(&x, s, codec);
+	sl_metric_add_at(s->all->metrics, SL_M_ERRORS, (unsigned)(-1 - err), 1);
+	sl_answer_problem(&x.stream, &problem);
+	sl_timer_disarm(s->all->loop, &x.stall_timer);
+	return true;
+}
+
+static void on_data(void *ctx, void *user, const char *data, size_t len)
+{
+	struct sl_session *s = ctx;
+	struct h2_stream *x = user;
+
+	if (x && x->stream.user)
+		s->all->events->on_body(&x->stream, data, len);
+	/* Bodies are charged to a budget by the handler, not to the window. */
+	if (x && x->codec)
+		sl_h2_consume(s->h2->codec, x->codec, len);
+}
+
+static void on_end(void *ctx, void *user)
+{
+	struct sl_session *s = ctx;
+	struct h2_stream *x = user;
+
+	if (x && x->stream.user)
+		s->all->events->on_end(&x->stream);
+}
+
+static void on_stream_close(void *ctx, void *user, int err, uint32_t h2_code)
+{
+	struct sl_session *s = ctx;
+	struct h2_stream *x = user;
+
+	(void)h2_code;
+	if (!x)
+		return;
+	x->codec = NULL;
+	sl_timer_disarm(s->all->loop, &x->stall_timer);
+	if (x->stream.user)
+		s->all->events->on_gone(&x->stream, err ? err : SL_E_CLIENT_GONE);
+	free(x);
+}
+
+static void on_drained(void *ctx, void *user, size_t pending)
+{
+	struct sl_session *s = ctx;
+	struct h2_stream *x = user;
+
+	if (x && x->stream.user)
+		s->all->events->on_drained(&x->stream, pending);
+}
+
+static const struct sl_h2_events codec_events = {
+	.on_head = on_head,
+	.on_bad_head = on_bad_head,
+	.on_data = on_data,
+	.on_end = on_end,
+	.on_close = on_stream_close,
+	.on_drained = on_drained,
+};
+
+/* ---- the session's calls --------------------------------------------- */
+
+static void h2_data(struct sl_session *s, const char *data, size_t len)
+{
+	struct sl_h2_session *h = s->h2;
+	int rc;
+
+	h->receiving = true;
+	rc = sl_h2_recv(h->codec, data, len);
+	h->receiving = false;
+	if (rc < 0 && !s->closed) {
+		sl_conn_flush(&s->conn); /* the GOAWAY that says why */
+		sl_session_close(s, SL_E_BAD_HTTP, false);
+		return;
+	}
+	settle(s);
+	watch_idle(s);
+}
+
+static void h2_flushed(struct sl_session *s)
+{
+	struct sl_h2_session *h = s->h2;
+
+	/* May drain streams, whose handlers write more. */
+	h->receiving = true;
+	sl_h2_pull(h->codec);
+	h->receiving = false;
+	settle(s);
+	watch_idle(s);
+}
+
+static void h2_end(struct sl_session *s, int err)
+{
+	/* The codec is freed with the session, when no callback is on the
+	 * stack; its streams learn it there. Until then nothing may write. */
+	(void)s;
+	(void)err;
+}
+
+static void h2_drain(struct sl_session *s, bool final)
+{
+	struct sl_h2_session *h = s->h2;
+
+	if (final) {
+		sl_h2_goaway(h->codec);
+		h->final = true;
+	} else {
+		sl_h2_shutdown_notice(h->codec);
+	}
+	settle(s);
+	if (final && !s->closed && sl_h2_streams(h->codec) == 0) {
+		sl_conn_flush(&s->conn);
+		sl_session_close(s, SL_E_DRAINING, false);
+	}
+}
+
+static bool h2_idle(const struct sl_session *s)
+{
+	return sl_h2_streams(s->h2->codec) == 0;
+}
+
+static void h2_free(struct sl_session *s)
+{
+	sl_h2_free(s->h2->codec);
+	free(s->h2);
+}
+
+static void on_idle(void *arg)
+{
+	struct sl_session *s = arg;
+
+	if (sl_h2_streams(s->h2->codec) > 0)
+		return;
+	sl_h2_goaway(s->h2->codec);
+	sl_conn_flush(&s->conn);
+	sl_session_close(s, SL_E_CLIENT_TIMEOUT, false);
+}
+
+static const struct sl_protocol h2_protocol = {
+	"h2", h2_data, h2_flushed, h2_end, h2_drain, h2_idle, h2_free,
+};
+
+void sl_h2_session_start(struct sl_session *s)
+{
+	const struct sl_config *config = s->all->config;
+	struct sl_h2_limits limits = {
+		.head = { config->header_bytes, config->header_count, 16384 },
+		.max_streams = config->max_streams,
+		.stream_window = 256 * 1024,
+		.connection_window = 1024 * 1024,
+	};
+	struct sl_h2_session *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		abort();
+	h->codec = sl_h2_server_new(&limits, &codec_events, s);
+	s->h2 = h;
+	s->protocol = &h2_protocol;
+	s->conn.out = sl_h2_out(h->codec);
+	s->idle_timer.fn = on_idle;
+	sl_h2_pull(h->codec); /* SETTINGS */
+	settle(s);
+	sl_timer_arm(s->all->loop, &s->idle_timer, config->header_timeout_us);
+}

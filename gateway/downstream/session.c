@@ -1,0 +1,211 @@
+/* session.c: see session.h. */
+#include "gateway/downstream/session.h"
+
+#include <stdlib.h>
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+static void link_session(struct sl_session *s)
+{
+	struct sl_sessions *all = s->all;
+
+	s->next = all->list;
+	if (all->list)
+		all->list->prev = s;
+	all->list = s;
+	all->count++;
+	sl_metric_add(all->metrics, SL_M_CONNECTIONS_OPEN, 1);
+}
+
+static void unlink_session(struct sl_session *s)
+{
+	struct sl_sessions *all = s->all;
+
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		all->list = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	all->count--;
+	sl_metric_add(all->metrics, SL_M_CONNECTIONS_OPEN, -1);
+}
+
+static void free_session(void *arg)
+{
+	struct sl_session *s = arg;
+
+	if (s->protocol)
+		s->protocol->free(s);
+	free(s);
+}
+
+void sl_session_close(struct sl_session *s, int err, bool reset)
+{
+	if (s->closed)
+		return;
+	s->closed = true;
+	if (s->protocol)
+		s->protocol->end(s, err);
+	sl_timer_disarm(s->all->loop, &s->idle_timer);
+	sl_timer_disarm(s->all->loop, &s->write_timer);
+	if (reset)
+		sl_conn_reset(&s->conn);
+	else
+		sl_conn_close(&s->conn);
+	unlink_session(s);
+	sl_loop_bury(s->all->loop, &s->grave);
+}
+
+/* ---- which protocol -------------------------------------------------- */
+
+static void start_protocol(struct sl_session *s, bool h2)
+{
+	sl_timer_disarm(s->all->loop, &s->idle_timer);
+	sl_metric_add_at(s->all->metrics, SL_M_CONNECTIONS, h2 ? 1 : 0, 1);
+	if (h2)
+		sl_h2_session_start(s);
+	else
+		sl_h1_session_start(s);
+}
+
+/* Plain text: h2 by prior knowledge is told from HTTP/1.1 by its preface. A
+ * first segment that holds only its beginning decides nothing yet. */
+static void sniff(struct sl_session *s, const char *data, size_t len)
+{
+	char start[sizeof(preface) - 1];
+	size_t known = s->n_sniffed;
+	size_t want = sizeof(preface) - 1;
+	size_t n = len < want - known ? len : want - known;
+	size_t have = known + n;
+	bool h2;
+
+	memcpy(s->sniffed + known, data, n);
+	s->n_sniffed = have;
+	h2 = memcmp(s->sniffed, preface, have) == 0;
+	if (h2 && have < want && !s->h1_only)
+		return;
+	memcpy(start, s->sniffed, have);
+	start_protocol(s, s->h2c_only || (h2 && !s->h1_only));
+	s->protocol->data(s, start, have);
+	if (len > n && !s->closed)
+		s->protocol->data(s, data + n, len - n);
+}
+
+static void on_ready(void *owner)
+{
+	struct sl_session *s = owner;
+
+	if (s->conn.tls)
+		start_protocol(s, sl_tls_alpn(s->conn.tls) == SL_ALPN_H2);
+	else if (s->h1_only)
+		start_protocol(s, false);
+	else if (s->h2c_only)
+		start_protocol(s, true);
+}
+
+static void on_data(void *owner, const char *data, size_t len)
+{
+	struct sl_session *s = owner;
+
+	if (s->protocol)
+		s->protocol->data(s, data, len);
+	else
+		sniff(s, data, len);
+}
+
+static void on_closed(void *owner, int err)
+{
+	(void)err;
+	sl_session_close(owner, SL_E_CLIENT_GONE, false);
+}
+
+static void on_flushed(void *owner)
+{
+	struct sl_session *s = owner;
+
+	sl_timer_disarm(s->all->loop, &s->write_timer);
+	if (s->protocol)
+		s->protocol->flushed(s);
+}
+
+static const struct sl_conn_ops conn_ops = { on_ready, on_data, on_closed, on_flushed };
+
+/* ---- time ------------------------------------------------------------ */
+
+static void on_handshake_timeout(void *arg)
+{
+	sl_session_close(arg, SL_E_CLIENT_TIMEOUT, false);
+}
+
+/* Armed while output may be stuck; any progress in between grants more. */
+static void on_write_timeout(void *arg)
+{
+	struct sl_session *s = arg;
+	uint64_t limit = s->all->config->write_timeout_us;
+	uint64_t waited = s->all->loop->now_us - s->conn.progress_us;
+
+	if (!sl_conn_unsent(&s->conn))
+		return;
+	if (waited >= limit)
+		sl_session_close(s, SL_E_CLIENT_GONE, true);
+	else
+		sl_timer_arm(s->all->loop, &s->write_timer, limit - waited);
+}
+
+void sl_session_wrote(struct sl_session *s)
+{
+	if (s->closed)
+		return;
+	sl_conn_dirty(&s->conn);
+	if (!sl_timer_armed(&s->write_timer))
+		sl_timer_arm(s->all->loop, &s->write_timer, s->all->config->write_timeout_us);
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+void sl_session_open(struct sl_sessions *all, int fd, const struct sl_sockaddr *peer,
+                     const struct sl_session_kind *kind)
+{
+	struct sl_session *s = calloc(1, sizeof(*s));
+	struct sl_tls *tls = kind->tls ? sl_tls_new(kind->tls, fd, NULL) : NULL;
+
+	if (!s)
+		abort();
+	s->all = all;
+	s->h2c_only = kind->h2c_only;
+	s->h1_only = kind->h1_only;
+	s->grave.fn = free_session;
+	s->grave.arg = s;
+	s->idle_timer.fn = on_handshake_timeout;
+	s->idle_timer.arg = s;
+	s->write_timer.fn = on_write_timeout;
+	s->write_timer.arg = s;
+	s->peer_len =
+	        sl_sockaddr_format((const struct sockaddr *)&peer->ss, s->peer, sizeof(s->peer));
+	link_session(s);
+	sl_timer_arm(all->loop, &s->idle_timer,
+	             tls ? all->config->tls_handshake_timeout_us : all->config->header_timeout_us);
+	sl_conn_init(&s->conn, all->loop, fd, tls, false, &conn_ops, s);
+	sl_conn_start(&s->conn);
+}
+
+void sl_sessions_drain(struct sl_sessions *all, bool final)
+{
+	struct sl_session *next;
+
+	all->draining = true;
+	for (struct sl_session *s = all->list; s; s = next) {
+		next = s->next;
+		if (s->protocol)
+			s->protocol->drain(s, final);
+		else
+			sl_session_close(s, SL_E_DRAINING, false);
+	}
+}
+
+void sl_sessions_close(struct sl_sessions *all)
+{
+	while (all->list)
+		sl_session_close(all->list, SL_E_DRAINING, false);
+}

@@ -1,0 +1,503 @@
+/* exchange.c: states and ends. See exchange.h. */
+#include "gateway/exchange/exchange.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "gateway/downstream/answer.h"
+
+/* Kept for the next request so that the data path does not allocate; what is
+ * larger than this is given back. */
+#define SPARE_MAX 256
+#define SPARE_BODY_BYTES (128u * 1024u)
+
+/* ---- states ---------------------------------------------------------- */
+
+#define TO(state) (1u << (state))
+
+static const unsigned allowed[] = {
+	[SL_X_BODY] = TO(SL_X_WAITING) | TO(SL_X_PREFILL) | TO(SL_X_DECODE) | TO(SL_X_DONE),
+	[SL_X_WAITING] = TO(SL_X_PREFILL) | TO(SL_X_DECODE) | TO(SL_X_DONE),
+	[SL_X_PREFILL] = TO(SL_X_PREFILL) | TO(SL_X_DECODE) | TO(SL_X_WAITING) | TO(SL_X_RELAY) |
+	                 TO(SL_X_DONE),
+	[SL_X_DECODE] = TO(SL_X_PREFILL) | TO(SL_X_DECODE) | TO(SL_X_WAITING) | TO(SL_X_RELAY) |
+	                TO(SL_X_DONE),
+	[SL_X_RELAY] = TO(SL_X_DONE),
+	[SL_X_DONE] = 0,
+};
+
+void sl_exchange_set_state(struct sl_exchange *x, enum sl_xstate to)
+{
+	assert(allowed[x->state] & TO(to));
+	x->state = to;
+}
+
+uint64_t sl_exchange_now(const struct sl_exchange *x)
+{
+	return x->worker->loop.now_us;
+}
+
+void sl_exchange_arm(struct sl_exchange *x, uint64_t after_us)
+{
+	x->quiet_since_us = sl_exchange_now(x);
+	sl_timer_arm(&x->worker->loop, &x->timer, after_us);
+}
+
+struct sl_span sl_exchange_request_id(const struct sl_exchange *x)
+{
+	return sl_span(x->request_id, x->request_id_len);
+}
+
+/* ---- time ------------------------------------------------------------ */
+
+/* The limit of silence in the present state; the timer is re-armed lazily. */
+static uint64_t silence_limit(const struct sl_exchange *x)
+{
+	const struct sl_config *config = x->worker->fleet->config;
+
+	switch (x->state) {
+	case SL_X_BODY:
+		return config->body_timeout_us;
+	case SL_X_WAITING:
+		return config->queue_timeout_us;
+	case SL_X_RELAY:
+		return x->event_stream ? x->idle_limit_us : x->answer_limit_us;
+	default:
+		return x->leg_limit_us;
+	}
+}
+
+static void on_silence(struct sl_exchange *x)
+{
+	switch (x->state) {
+	case SL_X_BODY:
+		sl_exchange_fail(x, SL_E_CLIENT_TIMEOUT, NULL, NULL);
+		break;
+	case SL_X_WAITING:
+		sl_exchange_fail(x, SL_E_SATURATED, NULL, NULL);
+		break;
+	case SL_X_PREFILL:
+	case SL_X_DECODE:
+		if (!sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
+			sl_exchange_fail(x, SL_E_UPSTREAM_TIMEOUT, NULL, NULL);
+		break;
+	case SL_X_RELAY:
+		sl_exchange_broken(x, SL_E_UPSTREAM_TIMEOUT);
+		break;
+	case SL_X_DONE:
+		break;
+	}
+}
+
+static void on_timer(void *arg)
+{
+	struct sl_exchange *x = arg;
+	uint64_t limit = silence_limit(x);
+	uint64_t quiet = sl_exchange_now(x) - x->quiet_since_us;
+
+	/* A client that does not take what is there makes the engine's silence
+	 * ours; the client has a limit of its own. */
+	if (x->paused) {
+		limit = x->worker->fleet->config->write_timeout_us;
+		quiet = sl_exchange_now(x) - x->drained_us;
+		if (quiet >= limit) {
+			sl_exchange_broken(x, SL_E_CLIENT_GONE);
+			return;
+		}
+	}
+	if (quiet < limit)
+		sl_timer_arm(&x->worker->loop, &x->timer, limit - quiet);
+	else
+		on_silence(x);
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+static void reset_exchange(struct sl_exchange *x, struct sl_worker *w, struct sl_stream *s)
+{
+	struct sl_exchange kept = *x;
+
+	memset(x, 0, offsetof(struct sl_exchange, facts));
+	memset(&x->domain, 0,
+	       offsetof(struct sl_exchange, query) - offsetof(struct sl_exchange, domain));
+	memset(&x->ticket, 0,
+	       offsetof(struct sl_exchange, held_field) - offsetof(struct sl_exchange, ticket));
+	memset(&x->n_held_fields, 0,
+	       offsetof(struct sl_exchange, prefill_name) -
+	               offsetof(struct sl_exchange, n_held_fields));
+	x->has_prefill_name = x->has_decode_name = false;
+	x->other_name[0] = 0;
+	x->worker = w;
+	x->stream = s;
+	x->client = s->client;
+	x->protocol = s->protocol;
+	x->scan = kept.scan;
+	x->body = kept.body;
+	x->body_cap = kept.body_cap;
+	x->lines = kept.lines;
+	x->target = kept.target;
+	x->sent_body = kept.sent_body;
+	x->more_lines = kept.more_lines;
+	x->handoff = kept.handoff;
+	x->held_text = kept.held_text;
+	x->held = kept.held;
+	x->lines.off = x->lines.len = x->target.off = x->target.len = 0;
+	x->sent_body.off = x->sent_body.len = x->more_lines.off = x->more_lines.len = 0;
+	x->handoff.off = x->handoff.len = x->held_text.off = x->held_text.len = 0;
+	x->held.off = x->held.len = 0;
+}
+
+static struct sl_exchange *take_spare(struct sl_worker *w)
+{
+	struct sl_exchange *x = w->spare;
+
+	if (x) {
+		w->spare = x->next;
+		w->n_spare--;
+		return x;
+	}
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		abort();
+	x->scan = sl_scan_new();
+	return x;
+}
+
+struct sl_exchange *sl_exchange_new(struct sl_worker *w, struct sl_stream *s)
+{
+	struct sl_exchange *x = take_spare(w);
+	struct timespec wall;
+
+	reset_exchange(x, w, s);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	x->wall_us = (uint64_t)wall.tv_sec * 1000000u + (uint64_t)wall.tv_nsec / 1000u;
+	x->head_us = w->loop.now_us;
+	x->timer.fn = on_timer;
+	x->timer.arg = x;
+	sl_usage_init(&x->usage);
+	sl_usage_init(&x->prefill_usage);
+	sl_sse_init(&x->sse);
+	x->facts.stream = false;
+	x->next = w->live;
+	if (w->live)
+		w->live->prev = x;
+	w->live = x;
+	s->user = x;
+	atomic_fetch_add_explicit(&w->n_live, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->budget->live, 1, memory_order_relaxed);
+	sl_metric_add(w->metrics, SL_M_REQUESTS_LIVE, 1);
+	return x;
+}
+
+static void destroy(struct sl_exchange *x)
+{
+	sl_scan_free(x->scan);
+	free(x->body);
+	sl_outbuf_fini(&x->lines);
+	sl_outbuf_fini(&x->target);
+	sl_outbuf_fini(&x->sent_body);
+	sl_outbuf_fini(&x->more_lines);
+	sl_outbuf_fini(&x->handoff);
+	sl_outbuf_fini(&x->held_text);
+	sl_outbuf_fini(&x->held);
+	free(x);
+}
+
+static void bury(void *arg)
+{
+	struct sl_exchange *x = arg;
+	struct sl_worker *w = x->worker;
+	size_t kept = x->body_cap + x->sent_body.cap + x->handoff.cap + x->held.cap;
+
+	if (w->n_spare >= SPARE_MAX || kept > SPARE_BODY_BYTES) {
+		destroy(x);
+		return;
+	}
+	x->next = w->spare;
+	w->spare = x;
+	w->n_spare++;
+}
+
+void sl_worker_trim(struct sl_worker *w)
+{
+	while (w->spare) {
+		struct sl_exchange *x = w->spare;
+
+		w->spare = x->next;
+		destroy(x);
+	}
+	w->n_spare = 0;
+}
+
+static void unlink_live(struct sl_exchange *x)
+{
+	struct sl_worker *w = x->worker;
+
+	if (x->prev)
+		x->prev->next = x->next;
+	else
+		w->live = x->next;
+	if (x->next)
+		x->next->prev = x->prev;
+	x->next = x->prev = NULL;
+	atomic_fetch_sub_explicit(&w->n_live, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&w->budget->live, 1, memory_order_relaxed);
+	sl_metric_add(w->metrics, SL_M_REQUESTS_LIVE, -1);
+}
+
+void sl_exchange_forget_endpoints(struct sl_exchange *x)
+{
+	sl_endpoint_unref(x->prefill_ep);
+	sl_endpoint_unref(x->decode_ep);
+	x->prefill_ep = x->decode_ep = NULL;
+}
+
+void sl_exchange_drop_leg(struct sl_exchange *x, unsigned blame)
+{
+	if (x->call)
+		sl_call_cancel(x->call);
+	x->call = NULL;
+	x->paused = false;
+	if (x->ticket.live) {
+		sl_domain_lock(x->domain);
+		sl_router_cancel(x->domain->router, &x->ticket, &x->facts, blame,
+		                 sl_exchange_now(x));
+		sl_domain_unlock(x->domain);
+	}
+}
+
+static void count_end(struct sl_exchange *x, uint64_t now)
+{
+	struct sl_metrics *m = x->worker->metrics;
+	unsigned class = x->status >= 500 ? 2 : x->status >= 400 ? 1 : 0;
+
+	sl_metric_add_at(m, SL_M_REQUESTS, class, 1); /* 2xx 4xx 5xx */
+	sl_metric_observe(m, SL_M_DURATION, (double)(now - x->head_us) / 1e6);
+	if (x->usage.prompt_tokens > 0)
+		sl_metric_add(m, SL_M_PROMPT_TOKENS, x->usage.prompt_tokens);
+	if (x->usage.completion_tokens > 0)
+		sl_metric_add(m, SL_M_COMPLETION_TOKENS, x->usage.completion_tokens);
+	if (x->usage.cached_tokens > 0)
+		sl_metric_add(m, SL_M_CACHED_TOKENS, x->usage.cached_tokens);
+}
+
+static double ms_between(uint64_t from_us, uint64_t to_us)
+{
+	return from_us && to_us >= from_us ? (double)(to_us - from_us) / 1000.0 : -1;
+}
+
+static void log_end(struct sl_exchange *x, const char *end, int err, uint64_t now)
+{
+	char why[400];
+	struct sl_access a = {
+		.wall_us = x->wall_us,
+		.request_id = sl_exchange_request_id(x),
+		.client = x->client,
+		.protocol = x->protocol,
+		.method = sl_span(x->target.data, x->method_len),
+		.path = sl_span(x->target.data + x->method_len, x->target.len - x->method_len),
+		.model = sl_span_str(x->model_name ? x->model_name : ""),
+		.status = x->status,
+		.err = err,
+		.end = end,
+		.attempts = x->attempts,
+		.ttft_ms = ms_between(x->end_of_body_us, x->first_us),
+		.duration_ms = ms_between(x->head_us, now),
+		.prefill_ms = ms_between(x->end_of_body_us, x->prefilled_us),
+		.predicted_ttft_ms = x->attempts ? x->decision.predicted_ttft_ms : -1,
+		.waited_ms = x->waited_us ? (double)x->waited_us / 1000.0 : -1,
+		.body_bytes = (int64_t)x->body_len,
+		.sent_bytes = x->sent_bytes,
+		.prompt_tokens = x->usage.prompt_tokens,
+		.completion_tokens = x->usage.completion_tokens,
+		.cached_tokens = x->usage.cached_tokens,
+		.predicted_cached_tokens = x->attempts ? x->decision.chosen.hit_tokens : -1,
+		.stream = x->facts.stream,
+	};
+
+	if (x->attempts) {
+		a.placement = sl_placement_name(x->decision.chosen.placement);
+		a.prefill = x->has_prefill_name ? x->prefill_name : NULL;
+		a.decode = x->has_decode_name ? x->decode_name : NULL;
+		sl_explain(x, why, sizeof(why));
+		a.why = why;
+	}
+	sl_access_log_add(x->worker->access, &a);
+	sl_loop_defer(&x->worker->loop, &x->worker->access_task);
+}
+
+/* Everything that every end has in common. The stream is not ours any more. */
+static void end(struct sl_exchange *x, const char *how, int err)
+{
+	struct sl_worker *w = x->worker;
+	uint64_t now = sl_exchange_now(x);
+
+	if (x->state == SL_X_WAITING)
+		sl_plan_stop_waiting(x);
+	sl_exchange_set_state(x, SL_X_DONE);
+	sl_timer_disarm(&w->loop, &x->timer);
+	count_end(x, now);
+	if (sl_access_log_on(w->access))
+		log_end(x, how, err, now);
+	if (x->charged_bytes) {
+		atomic_fetch_sub_explicit(&w->budget->body_bytes, x->charged_bytes,
+		                          memory_order_relaxed);
+		sl_metric_add(w->metrics, SL_M_BODY_BYTES_HELD, -x->charged_bytes);
+	}
+	if (x->retrying)
+		atomic_fetch_sub_explicit(&w->budget->retries, 1, memory_order_relaxed);
+	sl_exchange_forget_endpoints(x);
+	sl_sse_fini(&x->sse);
+	free(x->model_name);
+	x->model_name = NULL;
+	x->stream = NULL;
+	unlink_live(x);
+	x->grave.fn = bury;
+	x->grave.arg = x;
+	sl_loop_bury(&w->loop, &x->grave);
+	if (w->n_waiting)
+		sl_loop_defer(&w->loop, &w->waiting_task);
+}
+
+static void learn(struct sl_exchange *x)
+{
+	struct sl_outcome outcome = {
+		.prompt_tokens = x->usage.prompt_tokens,
+		.cached_tokens = x->usage.cached_tokens,
+		.completion_tokens = x->usage.completion_tokens,
+	};
+	uint64_t now = sl_exchange_now(x);
+
+	/* A pulled prompt is no cache hit of the decode engine: the true figure
+	 * is in the prefill engine's answer. */
+	if (x->decision.chosen.placement == SL_PLACE_REMOTE) {
+		outcome.cached_tokens = x->prefill_usage.cached_tokens;
+		x->usage.cached_tokens = x->prefill_usage.cached_tokens;
+	}
+	if (!x->ticket.live)
+		return;
+	sl_domain_lock(x->domain);
+	if (x->ticket.first_us == 0)
+		sl_router_first_token(x->domain->router, &x->ticket,
+		                      x->first_us ? x->first_us : now);
+	sl_router_finish(x->domain->router, &x->ticket, &outcome, now);
+	sl_domain_unlock(x->domain);
+}
+
+void sl_exchange_done(struct sl_exchange *x)
+{
+	struct sl_stream *s = x->stream;
+
+	if (x->passing) /* an engine's refusal: nothing was computed */
+		sl_exchange_drop_leg(x, SL_BLAME_PREFILL | SL_BLAME_DECODE);
+	else
+		learn(x);
+	sl_stream_finish(s);
+	end(x, x->passing ? "engine_error" : "done", 0);
+}
+
+void sl_exchange_answered(struct sl_exchange *x)
+{
+	end(x, "done", 0);
+}
+
+void sl_exchange_fail(struct sl_exchange *x, int err, const char *message, const char *param)
+{
+	struct sl_problem problem = { .err = err,
+		                      .message = message,
+		                      .param = param,
+		                      .request_id = sl_exchange_request_id(x) };
+	struct sl_stream *s = x->stream;
+
+	if (x->state == SL_X_RELAY) {
+		sl_exchange_broken(x, err);
+		return;
+	}
+	if (x->handoff_open)
+		sl_release_handoff(x);
+	sl_exchange_drop_leg(x, SL_BLAME_NONE);
+	x->status = sl_err_info(err)->status;
+	sl_metric_add_at(x->worker->metrics, SL_M_ERRORS, (unsigned)(-1 - err), 1);
+	sl_answer_problem(s, &problem);
+	end(x, "refused", err);
+}
+
+void sl_exchange_broken(struct sl_exchange *x, int err)
+{
+	struct sl_stream *s = x->stream;
+	struct sl_problem problem = { .err = err };
+	char event[4200] = "data: ";
+	size_t len = 6;
+
+	sl_exchange_drop_leg(x, SL_BLAME_DECODE);
+	sl_metric_add_at(x->worker->metrics, SL_M_STREAM_BREAKS, (unsigned)(-1 - err), 1);
+	/* A client that reads events is told in its own terms; anything else
+	 * must not look complete. Never a [DONE] that no engine said. */
+	if (x->event_stream && !x->raw && !x->passing && err != SL_E_CLIENT_GONE) {
+		len += sl_problem_body(&problem, event + len, sizeof(event) - len - 2);
+		event[len++] = '\n';
+		event[len++] = '\n';
+		sl_stream_write(s, event, len);
+		sl_stream_finish(s);
+	} else {
+		sl_stream_abort(s);
+	}
+	end(x, "broken", err);
+}
+
+static void on_gone(struct sl_stream *s, int err)
+{
+	struct sl_exchange *x = s->user;
+
+	s->user = NULL;
+	if (x->handoff_open)
+		sl_release_handoff(x);
+	sl_exchange_drop_leg(x, SL_BLAME_NONE);
+	sl_metric_add(x->worker->metrics, SL_M_CLIENT_ABORTS, 1);
+	if (x->status == 0)
+		x->status = sl_err_info(SL_E_CLIENT_GONE)->status;
+	end(x, "client_gone", err);
+}
+
+void sl_worker_rescue(struct sl_worker *w)
+{
+	struct sl_exchange *next;
+
+	for (struct sl_exchange *x = w->live; x; x = next) {
+		const struct sl_endpoint *ep =
+		        x->state == SL_X_PREFILL ? x->prefill_ep
+		                                 : (x->state == SL_X_DECODE ? x->decode_ep : NULL);
+
+		next = x->next;
+		if (!ep || atomic_load(&ep->health) != SL_HEALTH_UNHEALTHY)
+			continue;
+		if (!sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
+			sl_exchange_fail(x, SL_E_UPSTREAM_TIMEOUT, NULL, NULL);
+	}
+}
+
+void sl_worker_report(void *ctx, struct sl_endpoint *ep, bool ok)
+{
+	struct sl_worker *w = ctx;
+	bool changed;
+
+	/* All is well nearly always, and then nobody takes the lock. */
+	if (ok && !atomic_load_explicit(&ep->troubled, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&ep->judge_lock);
+	changed = sl_judge_traffic(&ep->judge, &ep->policy, ok, w->loop.now_us);
+	atomic_store(&ep->health, (int)ep->judge.health);
+	atomic_store(&ep->troubled, !ok);
+	pthread_mutex_unlock(&ep->judge_lock);
+	if (changed)
+		w->on_health(w->health_ctx, ep, w->loop.now_us);
+}
+
+const struct sl_stream_events sl_exchange_stream_events = {
+	.on_head = sl_intake_head,
+	.on_body = sl_intake_body,
+	.on_end = sl_intake_end,
+	.on_gone = on_gone,
+	.on_drained = sl_relay_drained,
+};

@@ -1,0 +1,162 @@
+/* exchange.h: the life of one request. Private to this folder.
+ *
+ *   BODY ──► WAITING ──► PREFILL ──► DECODE ──► RELAY ──► DONE
+ *     │         ▲  └────────────────►  │
+ *     └─────────┴──────────────────────┘  (retries go back to PREFILL or DECODE)
+ *
+ * intake.c   BODY: the head, the body, the scan, which model
+ * plan.c     decisions: where to, waiting, retries
+ * leg.c      what is sent to an engine (connectors) and starting it
+ * relay.c    what comes back: holding the 200, relaying, breaking off
+ * release.c  abandoned hand-offs
+ * exchange.c states, ends, timers
+ *
+ * The client's status is held until the first real event (or, for an answer
+ * that is no stream, until it is complete or larger than stream_buffer), so
+ * that everything up to there can be tried again elsewhere. */
+#ifndef SLUICE_EXCHANGE_EXCHANGE_H
+#define SLUICE_EXCHANGE_EXCHANGE_H
+
+#include "gateway/exchange/worker.h"
+#include "gateway/http/sse.h"
+#include "sluice/scan.h"
+#include "sluice/splice.h"
+
+enum sl_xstate { SL_X_BODY, SL_X_WAITING, SL_X_PREFILL, SL_X_DECODE, SL_X_RELAY, SL_X_DONE };
+
+enum sl_leg { SL_LEG_PREFILL, SL_LEG_DECODE };
+
+#define SL_REQUEST_ID_MAX 128
+
+/* A field of the held answer; offsets into held_text. */
+struct sl_held_field {
+	uint32_t name_off, name_len, value_off, value_len;
+};
+#define SL_HELD_FIELDS 64
+
+struct sl_exchange {
+	struct sl_worker *worker;        /* borrowed */
+	struct sl_exchange *next, *prev; /* in worker->live */
+	struct sl_exchange *next_waiting;
+	struct sl_grave grave;
+	enum sl_xstate state;     /* written by set_state only */
+	struct sl_stream *stream; /* borrowed until finish, abort or on_gone */
+	struct sl_span client;    /* borrowed from the session, which outlives us */
+	const char *protocol;
+	struct sl_timer timer;   /* of the present state */
+	uint64_t quiet_since_us; /* last sign of life of whom we wait for */
+
+	/* the request */
+	enum sl_api api;
+	struct sl_outbuf lines;  /* fields to forward */
+	struct sl_outbuf target; /* method, then path */
+	uint32_t method_len;
+	char request_id[SL_REQUEST_ID_MAX];
+	uint32_t request_id_len;
+	bool request_id_foreign; /* the client's own */
+	bool has_auth;
+	bool scanning;
+	bool has_body;
+	char *body; /* owned */
+	size_t body_len, body_cap;
+	int64_t charged_bytes; /* to the budget */
+	struct sl_scan *scan;  /* owned */
+	struct sl_facts facts;
+
+	/* where it goes */
+	struct sl_domain *domain; /* borrowed */
+	uint32_t model;
+	char *model_name; /* owned: as the engines know it */
+	bool rename_model;
+	bool any_engine; /* no model named: any engine of the domain's model */
+	struct sl_query query;
+	struct sl_decision decision;
+	struct sl_ticket ticket;
+	struct sl_endpoint *prefill_ep, *decode_ep; /* refs, NULL when there is no leg */
+
+	/* legs */
+	struct sl_call *call; /* the one in flight, or NULL */
+	enum sl_leg leg;
+	bool paused;
+	uint64_t leg_limit_us, idle_limit_us, answer_limit_us,
+	        lease_us;           /* of the pool, at dispatch */
+	struct sl_outbuf sent_body; /* an edited body; its memory is kept */
+	struct sl_outbuf more_lines;
+	struct sl_outbuf handoff; /* the prefill engine's answer */
+	struct sl_span kv_params; /* within handoff, byte for byte */
+	bool handoff_open;        /* blocks wait on the prefill engine */
+	struct sl_usage prefill_usage;
+	uint32_t attempts; /* legs sent */
+	uint32_t failures; /* legs that failed */
+	bool retrying;     /* counted in the retry budget */
+	bool busy_tried;   /* an engine said 429 or 503 already */
+	bool local_only;   /* prefill engines are used up */
+	int last_err;
+
+	/* the answer */
+	int status;
+	int64_t answer_length; /* -1: not known */
+	bool event_stream;
+	bool passing; /* the engine's own error, given to the client as it is */
+	struct sl_outbuf held_text;
+	struct sl_held_field held_field[SL_HELD_FIELDS];
+	uint32_t n_held_fields;
+	struct sl_outbuf held; /* body bytes that wait; in RELAY: the unfinished event */
+	bool raw;              /* part of an unfinished event was passed on */
+	struct sl_sse sse;
+	struct sl_usage usage;
+	int64_t sent_bytes;
+	uint64_t drained_us;
+
+	/* for the log */
+	uint64_t head_us, end_of_body_us, wall_us, prefilled_us, first_us, waiting_us, waited_us;
+	char prefill_name[SL_ENDPOINT_NAME_MAX], decode_name[SL_ENDPOINT_NAME_MAX];
+	bool has_prefill_name, has_decode_name;
+	char other_name[SL_ENDPOINT_NAME_MAX]; /* of the decision's runner-up; "" none */
+};
+
+/* exchange.c */
+struct sl_exchange *sl_exchange_new(struct sl_worker *w, struct sl_stream *s);
+void sl_exchange_set_state(struct sl_exchange *x, enum sl_xstate to);
+/* The client got a complete answer. */
+void sl_exchange_done(struct sl_exchange *x);
+/* The gateway has answered by itself; only the bookkeeping is left. */
+void sl_exchange_answered(struct sl_exchange *x);
+/* The gateway answers with an error of its own (or, after the first event,
+ * breaks off). Ends the exchange. */
+void sl_exchange_fail(struct sl_exchange *x, int err, const char *message, const char *param);
+/* The answer broke off after its beginning. */
+void sl_exchange_broken(struct sl_exchange *x, int err);
+/* Drops the present leg: its call and its claim on the engines. */
+void sl_exchange_drop_leg(struct sl_exchange *x, unsigned blame);
+void sl_exchange_forget_endpoints(struct sl_exchange *x);
+struct sl_span sl_exchange_request_id(const struct sl_exchange *x);
+uint64_t sl_exchange_now(const struct sl_exchange *x);
+void sl_exchange_arm(struct sl_exchange *x, uint64_t after_us);
+
+/* intake.c fills these in for the table of stream events */
+void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, bool end);
+void sl_intake_body(struct sl_stream *s, const char *data, size_t len);
+void sl_intake_end(struct sl_stream *s);
+
+/* plan.c */
+void sl_plan_start(struct sl_exchange *x);
+/* A leg failed before the first event. sent: the engine may have read it.
+ * Returns false if it will not be tried again; nothing was answered then. */
+bool sl_plan_retry(struct sl_exchange *x, int err, bool sent);
+void sl_plan_stop_waiting(struct sl_exchange *x);
+
+/* leg.c */
+void sl_leg_start(struct sl_exchange *x, enum sl_leg leg);
+extern const struct sl_call_events sl_relay_call_events;
+
+/* relay.c */
+void sl_relay_drained(struct sl_stream *s, size_t pending);
+
+/* release.c: gives the hand-off to its decode engine and closes. */
+void sl_release_handoff(struct sl_exchange *x);
+
+/* explain.c: one phrase about the decision, into buf. */
+void sl_explain(const struct sl_exchange *x, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,38 @@
+/* explain.c: a decision in one phrase, for the access log. */
+#include <stdio.h>
+
+#include "gateway/exchange/exchange.h"
+
+static int say_cache(const struct sl_exchange *x, char *buf, size_t size)
+{
+	const struct sl_decision *d = &x->decision;
+
+	if (d->chosen.hit_tokens >= 1)
+		return snprintf(buf, size, "%.0f of %.0f prompt tokens cached",
+		                d->chosen.hit_tokens, d->prompt_tokens);
+	return snprintf(buf, size, "%.0f prompt tokens, none cached", d->prompt_tokens);
+}
+
+static int say_cost(const struct sl_exchange *x, char *buf, size_t size)
+{
+	const struct sl_decision *d = &x->decision;
+	const struct sl_candidate *other = d->runner_up < d->n_kept ? &d->kept[d->runner_up] : NULL;
+
+	if (!other)
+		return snprintf(buf, size, "; cost %.1f ms; the only choice", d->chosen.cost_ms);
+	return snprintf(buf, size, "; cost %.1f ms against %.1f ms for %s on %s", d->chosen.cost_ms,
+	                other->cost_ms, sl_placement_name(other->placement), x->other_name);
+}
+
+void sl_explain(const struct sl_exchange *x, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = 0;
+	if (x->failures)
+		n += (size_t)snprintf(buf, size, "after %u failed leg%s (%s): ", x->failures,
+		                      x->failures > 1 ? "s" : "", sl_err_info(x->last_err)->code);
+	n += (size_t)say_cache(x, buf + n, size - n);
+	if (n < size)
+		say_cost(x, buf + n, size - n);
+}

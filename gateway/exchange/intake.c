@@ -1,0 +1,421 @@
+/* intake.c: a request comes in: its head, its body, what it asks for. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/downstream/answer.h"
+#include "gateway/exchange/exchange.h"
+
+/* ---- paths ----------------------------------------------------------- */
+
+struct path_rule {
+	struct sl_span path;
+	struct sl_span method;
+	enum sl_api api;
+	void (*answer)(struct sl_exchange *x); /* answered here, not by an engine */
+};
+
+static void answer_models(struct sl_exchange *x);
+
+static const struct path_rule rules[] = {
+	{ { "/v1/chat/completions", 20 }, { "POST", 4 }, SL_API_CHAT, NULL },
+	{ { "/v1/completions", 15 }, { "POST", 4 }, SL_API_COMPLETIONS, NULL },
+	{ { "/v1/embeddings", 14 }, { "POST", 4 }, SL_API_EMBEDDINGS, NULL },
+	{ { "/v1/models", 10 }, { "GET", 3 }, SL_API_OTHER, answer_models },
+};
+
+static struct sl_span without_query(struct sl_span path)
+{
+	const char *mark = memchr(path.ptr, '?', path.len);
+
+	return mark ? sl_span(path.ptr, (size_t)(mark - path.ptr)) : path;
+}
+
+static bool starts_with(struct sl_span s, struct sl_span start)
+{
+	return s.len >= start.len && memcmp(s.ptr, start.ptr, start.len) == 0;
+}
+
+/* What could mean another path to an engine than to us is not passed on. */
+static bool is_ambiguous(struct sl_span path)
+{
+	if (memmem(path.ptr, path.len, "/..", 3) || memmem(path.ptr, path.len, "//", 2) ||
+	    memchr(path.ptr, '\\', path.len))
+		return true;
+	for (size_t i = 0; i + 2 < path.len; i++) {
+		char a = path.ptr[i + 1], b = (char)(path.ptr[i + 2] | 0x20);
+
+		if (path.ptr[i] == '%' &&
+		    ((a == '2' && (b == 'e' || b == 'f')) || (a == '5' && b == 'c')))
+			return true;
+	}
+	return false;
+}
+
+/* ---- the model list -------------------------------------------------- */
+
+static size_t model_entry(char *out, const struct sl_route *route)
+{
+	size_t n = (size_t)sprintf(out, "{\"id\":");
+
+	n += sl_json_quote(out + n, sl_span_str(route->name));
+	n += (size_t)sprintf(out + n,
+	                     ",\"object\":\"model\",\"created\":0,\"owned_by\":\"sluice\"");
+	if (route->alias) {
+		n += (size_t)sprintf(out + n, ",\"parent\":");
+		n += sl_json_quote(out + n, sl_span_str(route->target));
+	}
+	out[n++] = '}';
+	return n;
+}
+
+static size_t entry_room(const struct sl_route *route)
+{
+	return 6 * (strlen(route->name) + strlen(route->target)) + 120;
+}
+
+static void finish_here(struct sl_exchange *x, const char *body, size_t len)
+{
+	x->status = 200;
+	x->sent_bytes = (int64_t)len;
+	x->passing = false;
+	sl_answer_json(x->stream, body, len, sl_exchange_request_id(x));
+	sl_exchange_answered(x);
+}
+
+static void answer_models(struct sl_exchange *x)
+{
+	const struct sl_fleet *fleet = x->worker->fleet;
+	size_t room = 64, n;
+	char *out;
+
+	for (uint32_t i = 0; i < fleet->n_routes; i++)
+		room += entry_room(&fleet->routes[i]);
+	out = malloc(room);
+	if (!out)
+		abort();
+	n = (size_t)sprintf(out, "{\"object\":\"list\",\"data\":[");
+	for (uint32_t i = 0; i < fleet->n_routes; i++) {
+		if (i)
+			out[n++] = ',';
+		n += model_entry(out + n, &fleet->routes[i]);
+	}
+	n += (size_t)sprintf(out + n, "]}");
+	finish_here(x, out, n);
+	free(out);
+}
+
+static void answer_model(struct sl_exchange *x, struct sl_span name)
+{
+	const struct sl_route *route = sl_fleet_find(x->worker->fleet, name);
+	char *out;
+
+	if (!route) {
+		sl_exchange_fail(x, SL_E_MODEL_NOT_FOUND, NULL, "model");
+		return;
+	}
+	out = malloc(entry_room(route));
+	if (!out)
+		abort();
+	finish_here(x, out, model_entry(out, route));
+	free(out);
+}
+
+/* ---- the head -------------------------------------------------------- */
+
+static void put_lower_line(struct sl_outbuf *out, struct sl_span name, struct sl_span value)
+{
+	char *at = sl_outbuf_reserve(out, name.len + value.len + 4);
+	char *start = at;
+
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+
+		*at++ = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+	}
+	*at++ = ':';
+	*at++ = ' ';
+	if (value.len)
+		memcpy(at, value.ptr, value.len);
+	at += value.len;
+	*at++ = '\r';
+	*at++ = '\n';
+	out->len += (size_t)(at - start);
+}
+
+static bool is_good_id(struct sl_span id)
+{
+	if (id.len == 0 || id.len > SL_REQUEST_ID_MAX)
+		return false;
+	for (size_t i = 0; i < id.len; i++)
+		if (id.ptr[i] <= ' ' || id.ptr[i] > '~' || id.ptr[i] == '"')
+			return false;
+	return true;
+}
+
+static void make_request_id(struct sl_exchange *x)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t a = sl_rng_next(&x->worker->rng), b = sl_rng_next(&x->worker->rng);
+	char *at = x->request_id;
+
+	memcpy(at, "req_", 4);
+	at += 4;
+	for (int i = 0; i < 16; i++)
+		*at++ = digits[a >> (4 * i) & 15];
+	for (int i = 0; i < 8; i++)
+		*at++ = digits[b >> (4 * i + 16) & 15];
+	x->request_id_len = (uint32_t)(at - x->request_id);
+}
+
+static void take_field(struct sl_exchange *x, const struct sl_hfield *f)
+{
+	switch ((enum sl_field_class)f->cls) {
+	case SL_FC_REQUEST_ID:
+		if (is_good_id(f->value) && !x->request_id_len) {
+			memcpy(x->request_id, f->value.ptr, f->value.len);
+			x->request_id_len = (uint32_t)f->value.len;
+			x->request_id_foreign = true;
+		}
+		break;
+	case SL_FC_AUTH:
+		x->has_auth = true;
+		put_lower_line(&x->lines, f->name, f->value);
+		break;
+	case SL_FC_PLAIN:
+	case SL_FC_CONTENT_TYPE:
+		put_lower_line(&x->lines, f->name, f->value);
+		break;
+	default: /* hop-by-hop, framing, private, host, expect, accept-encoding */
+		break;
+	}
+}
+
+static void keep_head(struct sl_exchange *x, const struct sl_head *head)
+{
+	sl_outbuf_add(&x->target, head->method.ptr, head->method.len);
+	x->method_len = (uint32_t)head->method.len;
+	sl_outbuf_add(&x->target, head->path.ptr, head->path.len);
+	for (uint32_t i = 0; i < head->n_fields; i++)
+		take_field(x, &head->fields[i]);
+	if (!x->request_id_len)
+		make_request_id(x);
+}
+
+/* Charges n more bytes of body to the budget. */
+static bool charge(struct sl_exchange *x, size_t n)
+{
+	struct sl_budget *budget = x->worker->budget;
+	long long held =
+	        atomic_fetch_add_explicit(&budget->body_bytes, (long long)n, memory_order_relaxed);
+
+	if (held + (long long)n > (long long)x->worker->fleet->config->request_memory) {
+		atomic_fetch_sub_explicit(&budget->body_bytes, (long long)n, memory_order_relaxed);
+		return false;
+	}
+	x->charged_bytes += (int64_t)n;
+	sl_metric_add(x->worker->metrics, SL_M_BODY_BYTES_HELD, (int64_t)n);
+	return true;
+}
+
+/* Room for `need` bytes in all. 0 or negative. */
+static int grow_body(struct sl_exchange *x, size_t need)
+{
+	size_t cap = x->body_cap;
+
+	if (need > x->worker->fleet->config->body_limit)
+		return SL_E_BODY_TOO_LARGE;
+	if (need > (size_t)x->charged_bytes && !charge(x, need - (size_t)x->charged_bytes))
+		return SL_E_MEMORY;
+	if (need <= cap)
+		return 0;
+	cap = cap < 4096 ? 4096 : cap;
+	while (cap < need)
+		cap *= 2;
+	x->body = realloc(x->body, cap);
+	if (!x->body)
+		abort();
+	x->body_cap = cap;
+	return 0;
+}
+
+static const struct path_rule *find_rule(struct sl_span path)
+{
+	for (size_t i = 0; i < SL_COUNT(rules); i++)
+		if (sl_span_eq(rules[i].path, path))
+			return &rules[i];
+	return NULL;
+}
+
+/* 0 if an engine shall answer; 1 if it was answered here; or negative. */
+static int choose_path(struct sl_exchange *x, const struct sl_head *head)
+{
+	struct sl_span path = without_query(head->path);
+	const struct path_rule *rule = find_rule(path);
+
+	x->api = SL_API_OTHER;
+	if (rule) {
+		if (!sl_span_eq(head->method, rule->method))
+			return SL_E_METHOD;
+		x->api = rule->api;
+		if (rule->answer)
+			rule->answer(x);
+		return rule->answer != NULL;
+	}
+	if (is_ambiguous(path))
+		return SL_E_BAD_HTTP;
+	if (!starts_with(path, SL_SPAN("/v1/")))
+		return SL_E_NO_ROUTE;
+	if (starts_with(path, SL_SPAN("/v1/models/")) && sl_span_eq(head->method, SL_SPAN("GET"))) {
+		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
+		return 1;
+	}
+	return 0;
+}
+
+void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, bool end)
+{
+	struct sl_worker *w = ctx;
+	struct sl_exchange *x = sl_exchange_new(w, s);
+	int rc;
+
+	keep_head(x, head);
+	rc = choose_path(x, head);
+	if (rc == 0 && head->content_length > 0)
+		rc = grow_body(x, (uint64_t)head->content_length > SIZE_MAX / 2
+		                          ? SIZE_MAX / 2
+		                          : (size_t)head->content_length);
+	if (rc < 0)
+		sl_exchange_fail(x, rc, NULL, NULL);
+	if (rc != 0)
+		return;
+	x->has_body = !end;
+	x->scanning = !end && (x->api != SL_API_OTHER || head->content_json);
+	if (x->scanning)
+		sl_scan_reset(x->scan, x->api);
+	sl_exchange_arm(x, w->fleet->config->body_timeout_us);
+	if (!end)
+		sl_stream_proceed(s);
+}
+
+/* ---- the body -------------------------------------------------------- */
+
+static void refuse_body(struct sl_exchange *x, int err)
+{
+	char message[256];
+	const char *field = sl_scan_field(x->scan);
+
+	if (*field)
+		snprintf(message, sizeof(message), "%s: `%s` at byte %zu of the body",
+		         sl_err_info(err)->text, field, sl_scan_offset(x->scan));
+	else
+		snprintf(message, sizeof(message), "%s (at byte %zu of the body)",
+		         sl_err_info(err)->text, sl_scan_offset(x->scan));
+	sl_exchange_fail(x, err, message, *field ? field : NULL);
+}
+
+void sl_intake_body(struct sl_stream *s, const char *data, size_t len)
+{
+	struct sl_exchange *x = s->user;
+	size_t from = x->body_len;
+	int rc = grow_body(x, from + len);
+
+	if (rc < 0) {
+		sl_exchange_fail(x, rc, NULL, NULL);
+		return;
+	}
+	memcpy(x->body + from, data, len);
+	x->body_len += len;
+	x->quiet_since_us = sl_exchange_now(x);
+	/* While the bytes are hot. */
+	if (x->scanning) {
+		rc = sl_scan_feed(x->scan, x->body, from, len);
+		if (rc < 0)
+			refuse_body(x, rc);
+	}
+}
+
+/* A model's name as JSON wrote it. Names with escapes (PHP writes \/) are
+ * rare; cJSON reads those. Owned, or NULL. */
+static char *read_model_name(const struct sl_facts *facts, const char *body)
+{
+	const struct sl_member *m = &facts->member[SL_F_MODEL];
+	struct sl_span raw = sl_facts_string(facts, SL_F_MODEL, body);
+	char *name = NULL;
+	cJSON *value;
+
+	if (!raw.len)
+		return NULL;
+	if (!memchr(raw.ptr, '\\', raw.len))
+		return strndup(raw.ptr, raw.len);
+	value = cJSON_ParseWithLength(body + m->value_off, m->value_end - m->value_off);
+	if (cJSON_IsString(value))
+		name = strdup(value->valuestring);
+	cJSON_Delete(value);
+	return name;
+}
+
+static void refuse_model(struct sl_exchange *x, const char *name)
+{
+	char message[300];
+
+	if (x->worker->fleet->learning && x->worker->fleet->n_routes == 0) {
+		sl_exchange_fail(x, SL_E_NO_ENDPOINT,
+		                 "no engine has said yet which models it serves", NULL);
+		return;
+	}
+	snprintf(message, sizeof(message), "The model `%.200s` does not exist.", name);
+	sl_exchange_fail(x, SL_E_MODEL_NOT_FOUND, message, "model");
+}
+
+/* False if it was refused. */
+static bool choose_model(struct sl_exchange *x)
+{
+	const struct sl_fleet *fleet = x->worker->fleet;
+	char *name = x->scanning ? read_model_name(&x->facts, x->body) : NULL;
+	const struct sl_route *route;
+
+	if (name)
+		route = sl_fleet_find(fleet, sl_span_str(name));
+	else
+		route = x->api == SL_API_OTHER ? fleet->first : fleet->only;
+	if (!route) {
+		if (name)
+			refuse_model(x, name);
+		else if (fleet->n_routes == 0)
+			sl_exchange_fail(x, SL_E_NO_ENDPOINT, NULL, NULL);
+		else
+			sl_exchange_fail(x, SL_E_MODEL_REQUIRED, NULL, "model");
+		free(name);
+		return false;
+	}
+	x->rename_model = name && route->alias;
+	free(name);
+	x->domain = route->domain;
+	x->model = route->model;
+	x->model_name = strdup(route->target);
+	return true;
+}
+
+void sl_intake_end(struct sl_stream *s)
+{
+	struct sl_exchange *x = s->user;
+	int rc;
+
+	x->end_of_body_us = sl_exchange_now(x);
+	if (x->scanning) {
+		rc = sl_scan_finish(x->scan, x->body, &x->facts);
+		if (rc < 0) {
+			refuse_body(x, rc);
+			return;
+		}
+	} else {
+		memset(&x->facts, 0, sizeof(x->facts));
+		x->facts.prompts = 1;
+		x->facts.n = 1;
+		x->facts.max_tokens = -1;
+		x->facts.prompt_bytes = x->body_len;
+	}
+	if (choose_model(x))
+		sl_plan_start(x);
+}

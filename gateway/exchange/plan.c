@@ -1,0 +1,293 @@
+/* plan.c: where a request goes, and where it goes when that failed. */
+#include <assert.h>
+#include <time.h>
+
+#include "gateway/exchange/exchange.h"
+
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void copy_name(char *out, bool *out_known, const struct sl_endpoint *ep)
+{
+	memcpy(out, ep->name, strlen(ep->name) + 1);
+	*out_known = true;
+}
+
+/* Holds the engines of the decision. The domain's lock is held. */
+static void bind_endpoints(struct sl_exchange *x)
+{
+	const struct sl_decision *d = &x->decision;
+	struct sl_endpoint **by_slot = x->domain->by_slot;
+	const struct sl_candidate *other = d->runner_up < d->n_kept ? &d->kept[d->runner_up] : NULL;
+
+	sl_exchange_forget_endpoints(x);
+	x->decode_ep = sl_endpoint_ref(by_slot[d->chosen.decode_ep]);
+	copy_name(x->decode_name, &x->has_decode_name, x->decode_ep);
+	x->has_prefill_name = false;
+	if (d->chosen.placement == SL_PLACE_REMOTE) {
+		x->prefill_ep = sl_endpoint_ref(by_slot[d->chosen.prefill_ep]);
+		copy_name(x->prefill_name, &x->has_prefill_name, x->prefill_ep);
+	}
+	x->other_name[0] = 0;
+	if (other) {
+		bool known;
+
+		copy_name(x->other_name, &known, by_slot[other->decode_ep]);
+	}
+}
+
+/* 0 with the work charged, or negative. */
+static int decide(struct sl_exchange *x)
+{
+	uint64_t start = clock_ns();
+	uint64_t now = sl_exchange_now(x);
+	struct sl_domain *d = x->domain;
+	int rc;
+
+	assert(!x->ticket.live);
+	sl_domain_lock(d);
+	rc = sl_router_decide(d->router, &x->query, now, &x->worker->rng, &x->decision);
+	if (rc == 0) {
+		sl_router_dispatch(d->router, &x->query, &x->decision, now, &x->ticket);
+		bind_endpoints(x);
+	}
+	sl_domain_unlock(d);
+	sl_metric_observe(x->worker->metrics, SL_M_DECISION, (double)(clock_ns() - start) / 1e9);
+	if (rc == 0) {
+		sl_metric_add_at(x->worker->metrics, SL_M_PLACEMENTS,
+		                 (unsigned)x->decision.chosen.placement, 1);
+		sl_metric_add(x->worker->metrics, SL_M_CACHED_TOKENS_PREDICTED,
+		              (int64_t)x->decision.chosen.hit_tokens);
+	}
+	return rc;
+}
+
+static void start_legs(struct sl_exchange *x)
+{
+	bool remote = x->decision.chosen.placement == SL_PLACE_REMOTE;
+
+	/* A hand-off that is still good needs no second prefill. */
+	if (remote && x->handoff_open && x->query.decode_only)
+		sl_leg_start(x, SL_LEG_DECODE);
+	else
+		sl_leg_start(x, remote ? SL_LEG_PREFILL : SL_LEG_DECODE);
+}
+
+/* ---- waiting for a free engine --------------------------------------- */
+
+static void wait_for_engine(struct sl_exchange *x)
+{
+	struct sl_worker *w = x->worker;
+
+	if (w->n_waiting >= w->fleet->config->queue_limit) {
+		sl_exchange_fail(x, SL_E_SATURATED, NULL, NULL);
+		return;
+	}
+	sl_exchange_set_state(x, SL_X_WAITING);
+	x->waiting_us = sl_exchange_now(x);
+	x->next_waiting = NULL;
+	*w->waiting_tail = x;
+	w->waiting_tail = &x->next_waiting;
+	w->n_waiting++;
+	sl_metric_add(w->metrics, SL_M_REQUESTS_WAITING, 1);
+	sl_exchange_arm(x, w->fleet->config->queue_timeout_us);
+	/* Engines are freed by other workers too. */
+	if (!sl_timer_armed(&w->waiting_timer))
+		sl_timer_arm(&w->loop, &w->waiting_timer, 20000);
+}
+
+void sl_plan_stop_waiting(struct sl_exchange *x)
+{
+	struct sl_worker *w = x->worker;
+	struct sl_exchange **at = &w->waiting;
+
+	while (*at && *at != x)
+		at = &(*at)->next_waiting;
+	if (!*at)
+		return;
+	*at = x->next_waiting;
+	if (!*at)
+		w->waiting_tail = at;
+	w->n_waiting--;
+	sl_metric_add(w->metrics, SL_M_REQUESTS_WAITING, -1);
+	x->waited_us += sl_exchange_now(x) - x->waiting_us;
+}
+
+/* Oldest first; stops at the first that still finds no engine of its domain
+ * free, so that nobody overtakes. */
+void sl_plan_waiting_retry(struct sl_worker *w)
+{
+	while (w->waiting) {
+		struct sl_exchange *x = w->waiting;
+		int rc = decide(x);
+
+		if (rc == SL_E_SATURATED)
+			break;
+		sl_plan_stop_waiting(x);
+		if (rc == 0)
+			start_legs(x);
+		else
+			sl_exchange_fail(x, rc, NULL, NULL);
+	}
+	if (w->waiting && !sl_timer_armed(&w->waiting_timer))
+		sl_timer_arm(&w->loop, &w->waiting_timer, 20000);
+}
+
+/* ---- the first decision ---------------------------------------------- */
+
+void sl_plan_start(struct sl_exchange *x)
+{
+	int rc;
+
+	sl_query_init(&x->query, x->model, &x->facts);
+	/* One prefill answer carries one prompt's blocks. And what is not a
+	 * completion has nothing to hand over. */
+	x->query.single_engine =
+	        x->facts.prompts > 1 || x->api == SL_API_OTHER || x->api == SL_API_EMBEDDINGS;
+	x->query.no_decode = x->api == SL_API_EMBEDDINGS;
+	/* Those that came first go first. */
+	rc = x->worker->waiting ? SL_E_SATURATED : decide(x);
+	if (rc == 0)
+		start_legs(x);
+	else if (rc == SL_E_SATURATED)
+		wait_for_engine(x);
+	else
+		sl_exchange_fail(x, rc, NULL, NULL);
+}
+
+/* ---- after a failure ------------------------------------------------- */
+
+static void exclude(struct sl_exchange *x, const struct sl_endpoint *ep)
+{
+	if (ep && x->query.n_excluded < SL_MAX_EXCLUDED)
+		x->query.excluded[x->query.n_excluded++] = ep->slot;
+}
+
+/* Retries may take up a share of what is live, so that a failing fleet is not
+ * loaded twice over. */
+static bool budget_allows(struct sl_exchange *x)
+{
+	struct sl_budget *b = x->worker->budget;
+	const struct sl_config *config = x->worker->fleet->config;
+	long long live, retries;
+
+	if (x->retrying)
+		return true;
+	live = atomic_load_explicit(&b->live, memory_order_relaxed);
+	retries = atomic_load_explicit(&b->retries, memory_order_relaxed);
+	if (retries >= (long long)config->retry_budget_min &&
+	    (double)retries >= config->retry_budget * (double)live) {
+		sl_metric_add(x->worker->metrics, SL_M_RETRY_BUDGET_EMPTY, 1);
+		return false;
+	}
+	x->retrying = true;
+	atomic_fetch_add_explicit(&b->retries, 1, memory_order_relaxed);
+	return true;
+}
+
+static bool handoff_is_fresh(struct sl_exchange *x)
+{
+	if (sl_exchange_now(x) - x->prefilled_us < x->lease_us)
+		return true;
+	sl_metric_add(x->worker->metrics, SL_M_HANDOFFS_EXPIRED, 1);
+	return false;
+}
+
+/* Another prefill engine for the same decode engine; then that engine itself. */
+static int replan_prefill(struct sl_exchange *x, const struct sl_endpoint *prefill,
+                          const struct sl_endpoint *decode)
+{
+	int rc;
+
+	exclude(x, prefill);
+	x->query.pinned_decode = decode->slot;
+	rc = decide(x);
+	x->query.pinned_decode = SL_NO_ENDPOINT;
+	if (rc == 0)
+		return 0;
+	x->query.single_engine = true;
+	sl_metric_add(x->worker->metrics, SL_M_LOCAL_FALLBACKS, 1);
+	return decide(x);
+}
+
+/* The decode engine never read the blocks: another may. */
+static int replan_decode_only(struct sl_exchange *x, const struct sl_endpoint *prefill,
+                              const struct sl_endpoint *decode)
+{
+	int rc;
+
+	exclude(x, decode);
+	x->query.decode_only = true;
+	x->query.prefill_ep = prefill->slot;
+	rc = decide(x);
+	if (rc != 0)
+		x->query.decode_only = false;
+	return rc;
+}
+
+/* The blocks may have been read, or be the reason: everything again. */
+static int replan_all(struct sl_exchange *x, const struct sl_endpoint *prefill,
+                      const struct sl_endpoint *decode)
+{
+	uint32_t before = x->query.n_excluded;
+	int rc;
+
+	x->handoff_open = false;
+	exclude(x, decode);
+	exclude(x, prefill);
+	rc = decide(x);
+	if (rc == 0 || !prefill || rc == SL_E_SATURATED)
+		return rc;
+	/* With both out nobody is left. The failure of a transfer does not tell
+	 * which side broke it: without one, this decode engine may be well. */
+	x->query.n_excluded = before;
+	exclude(x, prefill);
+	x->query.single_engine = true;
+	return decide(x);
+}
+
+static int replan(struct sl_exchange *x, enum sl_leg leg, bool sent)
+{
+	struct sl_endpoint *prefill = x->prefill_ep ? sl_endpoint_ref(x->prefill_ep) : NULL;
+	struct sl_endpoint *decode = sl_endpoint_ref(x->decode_ep);
+	int rc;
+
+	x->query.decode_only = false;
+	if (leg == SL_LEG_PREFILL)
+		rc = replan_prefill(x, prefill, decode);
+	else if (prefill && x->handoff_open && !sent && handoff_is_fresh(x))
+		rc = replan_decode_only(x, prefill, decode);
+	else
+		rc = replan_all(x, prefill, decode);
+	sl_endpoint_unref(prefill);
+	sl_endpoint_unref(decode);
+	return rc;
+}
+
+bool sl_plan_retry(struct sl_exchange *x, int err, bool sent)
+{
+	struct sl_metrics *m = x->worker->metrics;
+	enum sl_leg leg = x->leg;
+	int rc;
+
+	x->last_err = err;
+	x->failures++;
+	sl_metric_add_at(m, SL_M_LEG_FAILURES, (unsigned)leg, 1);
+	if (x->failures >= x->worker->fleet->config->retry_attempts || !budget_allows(x))
+		return false;
+	sl_exchange_drop_leg(x, leg == SL_LEG_PREFILL ? SL_BLAME_PREFILL : SL_BLAME_DECODE);
+	rc = replan(x, leg, sent);
+	if (rc != 0 && rc != SL_E_SATURATED)
+		return false;
+	sl_metric_add_at(m, SL_M_RETRIES, (unsigned)(-1 - err), 1);
+	if (rc == 0)
+		start_legs(x);
+	else
+		wait_for_engine(x);
+	return true;
+}

@@ -1,0 +1,328 @@
+/* relay.c: what engines answer: held back, passed on, or broken off. */
+#include <stdio.h>
+
+#include "gateway/exchange/exchange.h"
+
+/* An engine's own refusal is small; a hand-off with many block ids is not. */
+#define HANDOFF_MAX (8u * 1024u * 1024u)
+/* An unfinished event longer than this is passed on as it comes. */
+#define TAIL_MAX (64u * 1024u)
+
+/* ---- holding the head ------------------------------------------------ */
+
+static void hold_field(struct sl_exchange *x, struct sl_span name, struct sl_span value)
+{
+	struct sl_held_field *f = &x->held_field[x->n_held_fields++];
+	char *at = sl_outbuf_reserve(&x->held_text, name.len + value.len);
+	uint32_t off = (uint32_t)x->held_text.len;
+
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+
+		at[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+	}
+	if (value.len)
+		memcpy(at + name.len, value.ptr, value.len);
+	x->held_text.len += name.len + value.len;
+	*f = (struct sl_held_field){ off, (uint32_t)name.len, off + (uint32_t)name.len,
+		                     (uint32_t)value.len };
+}
+
+static void hold_head(struct sl_exchange *x, const struct sl_head *head)
+{
+	x->status = head->status;
+	x->answer_length = head->content_length;
+	x->event_stream = head->event_stream && head->status == 200;
+	for (uint32_t i = 0; i < head->n_fields && x->n_held_fields < SL_HELD_FIELDS - 1; i++) {
+		const struct sl_hfield *f = &head->fields[i];
+
+		switch ((enum sl_field_class)f->cls) {
+		case SL_FC_HOP:
+		case SL_FC_FRAMING:
+		case SL_FC_PRIVATE:
+		case SL_FC_REQUEST_ID:
+			break;
+		default:
+			hold_field(x, f->name, f->value);
+		}
+	}
+	hold_field(x, SL_SPAN("x-request-id"), sl_exchange_request_id(x));
+}
+
+/* ---- release --------------------------------------------------------- */
+
+static void first_event(struct sl_exchange *x)
+{
+	uint64_t now = sl_exchange_now(x);
+
+	x->first_us = now;
+	if (x->end_of_body_us)
+		sl_metric_observe(x->worker->metrics, SL_M_TTFT,
+		                  (double)(now - x->end_of_body_us) / 1e6);
+	if (!x->event_stream || !x->ticket.live)
+		return;
+	sl_domain_lock(x->domain);
+	sl_router_first_token(x->domain->router, &x->ticket, now);
+	sl_domain_unlock(x->domain);
+}
+
+static void watch_pressure(struct sl_exchange *x, size_t pending)
+{
+	if (!x->call || pending <= x->worker->fleet->config->stream_buffer)
+		return;
+	x->paused = true;
+	x->drained_us = sl_exchange_now(x);
+	sl_call_pause(x->call);
+}
+
+void sl_relay_drained(struct sl_stream *s, size_t pending)
+{
+	struct sl_exchange *x = s->user;
+
+	x->drained_us = sl_exchange_now(x);
+	if (!x->paused || !x->call || pending > x->worker->fleet->config->stream_buffer / 2)
+		return;
+	x->paused = false;
+	x->quiet_since_us = x->drained_us;
+	sl_call_resume(x->call);
+}
+
+static void pass(struct sl_exchange *x, const char *data, size_t len)
+{
+	if (!len)
+		return;
+	x->sent_bytes += (int64_t)len;
+	watch_pressure(x, sl_stream_write(x->stream, data, len));
+}
+
+/* From here on the client has its status and nothing can be tried again.
+ * complete: the held bytes are the whole answer. */
+static void release(struct sl_exchange *x, bool complete)
+{
+	struct sl_hfield fields[SL_HELD_FIELDS];
+	int64_t length = x->answer_length;
+
+	for (uint32_t i = 0; i < x->n_held_fields; i++) {
+		const struct sl_held_field *f = &x->held_field[i];
+
+		fields[i] = (struct sl_hfield){
+			.name = sl_span(x->held_text.data + f->name_off, f->name_len),
+			.value = sl_span(x->held_text.data + f->value_off, f->value_len),
+		};
+	}
+	if (complete && length < 0)
+		length = (int64_t)sl_outbuf_size(&x->held);
+	if (x->event_stream)
+		length = -1;
+	x->handoff_open = false;
+	sl_exchange_set_state(x, SL_X_RELAY);
+	sl_stream_respond(x->stream, x->status, fields, x->n_held_fields, length);
+}
+
+/* Passes on the first n held bytes. */
+static void pass_held(struct sl_exchange *x, size_t n)
+{
+	if (!n)
+		return;
+	pass(x, x->held.data + x->held.off, n);
+	sl_outbuf_drain(&x->held, n);
+}
+
+/* ---- the prefill leg's answer ---------------------------------------- */
+
+static void leg_failed(struct sl_exchange *x, int err, bool sent)
+{
+	if (!sl_plan_retry(x, err, sent))
+		sl_exchange_fail(x, err, NULL, NULL);
+}
+
+static void prefill_answered(struct sl_exchange *x)
+{
+	const char *json = x->handoff.data;
+	size_t len = x->handoff.len;
+	struct sl_span params = sl_json_member(json, len, SL_SPAN("kv_transfer_params"));
+
+	sl_usage_read(json, len, &x->prefill_usage);
+	x->prefilled_us = sl_exchange_now(x);
+	if (params.len < 2 || params.ptr[0] != '{') {
+		sl_metric_add(x->worker->metrics, SL_M_HANDOFFS_NULL, 1);
+		leg_failed(x, SL_E_UPSTREAM_HANDOFF, true);
+		return;
+	}
+	x->kv_params = params;
+	x->handoff_open = true;
+	sl_domain_lock(x->domain);
+	sl_router_prefilled(x->domain->router, &x->ticket, x->prefilled_us);
+	sl_domain_unlock(x->domain);
+	sl_leg_start(x, SL_LEG_DECODE);
+}
+
+/* ---- refusals -------------------------------------------------------- */
+
+/* The engine's word about load: 429 and 503 are worth one other engine. Other
+ * 4xx would be said by any engine; 5xx is this engine's own trouble. */
+static bool is_worth_another(struct sl_exchange *x)
+{
+	if (x->status == 429 || x->status == 503) {
+		if (x->busy_tried)
+			return false;
+		x->busy_tried = true;
+		return true;
+	}
+	return x->status >= 500;
+}
+
+static void pass_refusal(struct sl_exchange *x)
+{
+	/* A refusing decode engine has let go of the blocks; a refusing prefill
+	 * engine has none. */
+	x->passing = true;
+	release(x, true);
+	pass_held(x, sl_outbuf_size(&x->held));
+	sl_exchange_done(x);
+}
+
+static void refused(struct sl_exchange *x)
+{
+	/* A retry that finds no other engine leaves what is held in place. */
+	if (!is_worth_another(x) || !sl_plan_retry(x, SL_E_UPSTREAM_STATUS, true))
+		pass_refusal(x);
+}
+
+/* ---- the call's events ----------------------------------------------- */
+
+static void on_head(void *user, const struct sl_head *head)
+{
+	struct sl_exchange *x = user;
+
+	x->quiet_since_us = sl_exchange_now(x);
+	hold_head(x, head);
+}
+
+static bool is_refusal(const struct sl_exchange *x)
+{
+	return x->status >= 400;
+}
+
+/* A stream whose first event is an error has failed before it began. */
+static void begin_stream(struct sl_exchange *x, size_t complete)
+{
+	if (x->sse.first_is_error) {
+		if (sl_plan_retry(x, SL_E_UPSTREAM_RESET, true))
+			return;
+		x->passing = true; /* nobody is left to ask: it is the answer */
+	}
+	release(x, false);
+	first_event(x);
+	pass_held(x, complete);
+}
+
+static void hold_stream(struct sl_exchange *x, const char *data, size_t len)
+{
+	size_t before = sl_outbuf_size(&x->held);
+	size_t complete = sl_sse_feed(&x->sse, data, len);
+
+	sl_outbuf_add(&x->held, data, len);
+	if (x->sse.events > 0)
+		begin_stream(x, complete ? before + complete : 0);
+	else if (sl_outbuf_size(&x->held) > x->worker->fleet->config->stream_buffer)
+		begin_stream(x, sl_outbuf_size(&x->held)); /* an endless first event */
+}
+
+/* Only whole events leave, so that a break never leaves half of one behind. */
+static void relay_stream(struct sl_exchange *x, const char *data, size_t len)
+{
+	size_t complete = sl_sse_feed(&x->sse, data, len);
+
+	if (x->raw) {
+		pass(x, data, len);
+		return;
+	}
+	if (complete) {
+		pass_held(x, sl_outbuf_size(&x->held));
+		pass(x, data, complete);
+	}
+	if (complete < len)
+		sl_outbuf_add(&x->held, data + complete, len - complete);
+	if (sl_outbuf_size(&x->held) > TAIL_MAX) {
+		x->raw = true;
+		pass_held(x, sl_outbuf_size(&x->held));
+	}
+}
+
+static void on_body(void *user, const char *data, size_t len)
+{
+	struct sl_exchange *x = user;
+
+	x->quiet_since_us = sl_exchange_now(x);
+	if (x->state == SL_X_RELAY) {
+		if (x->event_stream)
+			relay_stream(x, data, len);
+		else
+			pass(x, data, len);
+		return;
+	}
+	if (x->leg == SL_LEG_PREFILL && !is_refusal(x)) {
+		if (x->handoff.len + len > HANDOFF_MAX)
+			leg_failed(x, SL_E_UPSTREAM_PROTOCOL, true);
+		else
+			sl_outbuf_add(&x->handoff, data, len);
+		return;
+	}
+	if (x->event_stream) {
+		hold_stream(x, data, len);
+		return;
+	}
+	sl_outbuf_add(&x->held, data, len);
+	if (sl_outbuf_size(&x->held) > x->worker->fleet->config->stream_buffer) {
+		x->passing = is_refusal(x);
+		release(x, false);
+		first_event(x);
+		pass_held(x, sl_outbuf_size(&x->held));
+	}
+}
+
+static void answer_complete(struct sl_exchange *x)
+{
+	sl_usage_read(x->held.data + x->held.off, sl_outbuf_size(&x->held), &x->usage);
+	release(x, true);
+	first_event(x);
+	pass_held(x, sl_outbuf_size(&x->held));
+	sl_exchange_done(x);
+}
+
+static void on_end(void *user)
+{
+	struct sl_exchange *x = user;
+
+	x->call = NULL;
+	if (x->state == SL_X_RELAY) {
+		pass_held(x, sl_outbuf_size(&x->held));
+		if (x->event_stream)
+			x->usage = x->sse.usage;
+		sl_exchange_done(x);
+	} else if (is_refusal(x)) {
+		refused(x);
+	} else if (x->leg == SL_LEG_PREFILL) {
+		prefill_answered(x);
+	} else if (x->event_stream) {
+		/* 200 and then nothing: it has failed politely. */
+		leg_failed(x, SL_E_UPSTREAM_TRUNCATED, true);
+	} else {
+		answer_complete(x);
+	}
+}
+
+static void on_fail(void *user, int err, bool started, bool sent)
+{
+	struct sl_exchange *x = user;
+
+	(void)started;
+	x->call = NULL;
+	if (x->state == SL_X_RELAY)
+		sl_exchange_broken(x, err);
+	else
+		leg_failed(x, err, sent);
+}
+
+const struct sl_call_events sl_relay_call_events = { on_head, on_body, on_end, on_fail };

@@ -1,0 +1,42 @@
+/* endpoint.h: one engine: its address and identity, for as long as anybody
+ * holds it.
+ *
+ * The identity survives reloads: an engine that is still configured keeps its
+ * endpoint, and with it its connections, its slot in the router and what was
+ * learned of it. Everything here but the judge is written once. */
+#ifndef SLUICE_UPSTREAM_ENDPOINT_H
+#define SLUICE_UPSTREAM_ENDPOINT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "gateway/net/socket.h"
+#include "gateway/net/tls.h"
+#include "sluice/config.h"
+
+struct sl_domain;
+
+#define SL_ENDPOINT_NAME_MAX 280
+
+struct sl_endpoint {
+	atomic_uint refs;
+	uint32_t id;                     /* small and unique among living endpoints */
+	char name[SL_ENDPOINT_NAME_MAX]; /* "10.0.0.1:8000", also the Host sent */
+	struct sl_sockaddr addr;
+	enum sl_upstream_protocol protocol;
+	struct sl_tls_context *tls; /* ref, NULL when plain */
+	char *tls_server_name;      /* owned */
+	struct sl_domain *domain;   /* borrowed; outlives it */
+	uint32_t slot;              /* in the domain's router */
+
+	pthread_mutex_t judge_lock;
+	struct sl_judge judge;          /* guarded by judge_lock */
+	struct sl_health_policy policy; /* guarded by judge_lock */
+	atomic_int health;              /* the judge's last word, readable without the lock */
+	atomic_bool troubled;           /* live traffic has failed here since it last went well */
+};
+
+struct sl_endpoint *sl_endpoint_ref(struct sl_endpoint *ep);
+void sl_endpoint_unref(struct sl_endpoint *ep);
+
+#endif
