@@ -27,7 +27,7 @@ struct sl_admin;
 /* Listens; NULL with errno set if it cannot. pages: borrowed, ends with a
  * NULL path. At most 64 connections, 10 s for a request, 16 KiB heads. */
 struct sl_admin *sl_admin_open(struct event_base *base, const struct sockaddr *addr,
-			       unsigned addr_len, const struct sl_admin_page *pages, void *ctx);
+                               unsigned addr_len, const struct sl_admin_page *pages, void *ctx);
 void sl_admin_close(struct sl_admin *admin);
 /* The port really bound (for port 0 in tests). */
 uint16_t sl_admin_port(const struct sl_admin *admin);
@@ -36,9 +36,9 @@ uint16_t sl_admin_port(const struct sl_admin *admin);
 struct sl_fleet_row {
 	const char *endpoint; /* "10.0.0.1:8000" */
 	const char *pool, *cluster, *engine, *connector;
-	const char *reason;   /* of its health state */
-	uint64_t health_since_ms; /* ago */
-	int64_t sample_age_ms;    /* of the last metrics page, -1 none */
+	const char *reason;         /* of its health state */
+	uint64_t health_since_ms;   /* ago */
+	int64_t sample_age_ms;      /* of the last metrics page, -1 none */
 	struct sl_engine_page page; /* last page; see probe.h */
 	struct sl_endpoint_view view;
 	const char *const *models;
@@ -51,8 +51,8 @@ struct sl_fleet_model {
 	struct sl_model_view view;
 };
 /* {"version":…,"endpoints":[…],"models":[…]} */
-void sl_fleet_write(FILE *out, const char *version, const struct sl_fleet_row *rows, uint32_t n_rows,
-		    const struct sl_fleet_model *models, uint32_t n_models);
+void sl_fleet_write(FILE *out, const char *version, const struct sl_fleet_row *rows,
+                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models);
 /* Prometheus lines of the same rows (sluice_endpoint_*{pool,endpoint,role}). */
 void sl_fleet_metrics_write(FILE *out, const struct sl_fleet_row *rows, uint32_t n_rows);
 

@@ -1,0 +1,179 @@
+/* fleet_page.c: what is known of every endpoint, for people's tools (JSON) and
+ * for Prometheus. Rows come from the control thread; nothing is kept here. */
+#include <math.h>
+
+#include "gateway/admin/admin.h"
+#include "gateway/admin/json.h"
+
+static const char *role_name(enum sl_role role)
+{
+	static const char *const names[] = {
+		[SL_ROLE_BOTH] = "both",
+		[SL_ROLE_PREFILL] = "prefill",
+		[SL_ROLE_DECODE] = "decode",
+	};
+
+	return (size_t)role < SL_COUNT(names) ? names[role] : "invalid";
+}
+
+/* ---- JSON ------------------------------------------------------------ */
+
+static void put_member_str(FILE *out, const char *key, const char *value)
+{
+	fprintf(out, ",\"%s\":", key);
+	json_put_str(out, value);
+}
+
+static void put_member(FILE *out, const char *key, double value)
+{
+	fprintf(out, ",\"%s\":", key);
+	json_put_known(out, value);
+}
+
+static void put_names(FILE *out, const char *key, const char *const *names, uint32_t n)
+{
+	fprintf(out, ",\"%s\":[", key);
+	for (uint32_t i = 0; i < n; i++) {
+		if (i)
+			fputc(',', out);
+		json_put_str(out, names[i]);
+	}
+	fputc(']', out);
+}
+
+static void put_identity(FILE *out, const struct sl_fleet_row *row)
+{
+	fputs("{\"endpoint\":", out);
+	json_put_str(out, row->endpoint);
+	put_member_str(out, "pool", row->pool);
+	put_member_str(out, "cluster", row->cluster);
+	put_member_str(out, "role", role_name(row->view.spec.role));
+	put_member_str(out, "engine", row->engine);
+	put_member_str(out, "connector", row->connector);
+	put_member_str(out, "health", sl_health_name(row->view.health));
+	put_member_str(out, "reason", row->reason);
+	put_member(out, "since_ms", (double)row->health_since_ms);
+	fprintf(out, ",\"draining\":%s", row->view.draining ? "true" : "false");
+}
+
+static void put_endpoint(FILE *out, const struct sl_fleet_row *row)
+{
+	const struct sl_endpoint_view *view = &row->view;
+
+	put_identity(out, row);
+	put_member(out, "inflight", view->inflight);
+	put_member(out, "prefilling", view->prefilling);
+	put_member(out, "queue_ms", view->queue_ms);
+	put_member(out, "context_tokens", view->context_tokens);
+	put_member(out, "kv_capacity_tokens", view->kv_capacity_tokens);
+	put_member(out, "kv_usage", view->kv_usage);
+	put_member(out, "slowness", view->slowness);
+	put_member(out, "gamma", view->gamma);
+	put_member(out, "index_entries", view->index_entries);
+	put_member(out, "index_bytes", (double)view->index_bytes);
+	put_member(out, "dispatched", (double)view->dispatched);
+	put_member(out, "sample_age_ms", (double)row->sample_age_ms);
+	put_member(out, "running", row->sample_age_ms < 0 ? -1 : row->page.running);
+	put_member(out, "waiting", row->sample_age_ms < 0 ? -1 : row->page.waiting);
+	put_names(out, "models", row->models, row->n_models);
+	fputc('}', out);
+}
+
+static void put_model(FILE *out, const struct sl_fleet_model *model)
+{
+	fputs("{\"name\":", out);
+	json_put_str(out, model->name);
+	put_names(out, "aliases", model->aliases, model->n_aliases);
+	put_member(out, "bytes_per_token", model->view.bytes_per_token);
+	put_member(out, "output_tokens", model->view.output_tokens);
+	put_member(out, "requests", (double)model->view.requests);
+	fputc('}', out);
+}
+
+void sl_fleet_write(FILE *out, const char *version, const struct sl_fleet_row *rows,
+                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models)
+{
+	fputs("{\"version\":", out);
+	json_put_str(out, version);
+	fputs(",\"endpoints\":[", out);
+	for (uint32_t i = 0; i < n_rows; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		put_endpoint(out, &rows[i]);
+	}
+	fputs("],\"models\":[", out);
+	for (uint32_t i = 0; i < n_models; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		put_model(out, &models[i]);
+	}
+	fputs("]}\n", out);
+}
+
+/* ---- Prometheus ------------------------------------------------------ */
+
+static int endpoint_up(const struct sl_fleet_row *row)
+{
+	return row->view.health == SL_HEALTH_HEALTHY || row->view.health == SL_HEALTH_DEGRADED;
+}
+
+/* What the engine said counts only if it said something. */
+static double said(const struct sl_fleet_row *row, double value)
+{
+	return row->sample_age_ms < 0 ? -1 : value;
+}
+
+static const struct family {
+	const char *name, *type, *help;
+} families[] = {
+#define SL_ENDPOINT_METRIC(name, type, value, help) { name, #type, help },
+#include "gateway/telemetry/endpoint.def"
+#undef SL_ENDPOINT_METRIC
+};
+
+static double family_value(size_t index, const struct sl_fleet_row *row)
+{
+	const double values[] = {
+#define SL_ENDPOINT_METRIC(name, type, value, help) (double)(value),
+#include "gateway/telemetry/endpoint.def"
+#undef SL_ENDPOINT_METRIC
+	};
+
+	return values[index];
+}
+
+static void put_label(FILE *out, const char *name, const char *value)
+{
+	fprintf(out, "%s=\"", name);
+	for (; value && *value; value++) {
+		if (*value == '\n') {
+			fputs("\\n", out);
+			continue;
+		}
+		if (*value == '\\' || *value == '"')
+			fputc('\\', out);
+		fputc(*value, out);
+	}
+	fputc('"', out);
+}
+
+static void put_sample(FILE *out, const char *family, const struct sl_fleet_row *row, double value)
+{
+	if (!isfinite(value) || value < 0)
+		return;
+	fprintf(out, "%s{", family);
+	put_label(out, "pool", row->pool);
+	fputc(',', out);
+	put_label(out, "endpoint", row->endpoint);
+	fputc(',', out);
+	put_label(out, "role", role_name(row->view.spec.role));
+	fprintf(out, "} %.15g\n", value);
+}
+
+void sl_fleet_metrics_write(FILE *out, const struct sl_fleet_row *rows, uint32_t n_rows)
+{
+	for (size_t i = 0; i < SL_COUNT(families) && n_rows; i++) {
+		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", families[i].name, families[i].help,
+		        families[i].name, families[i].type);
+		for (uint32_t k = 0; k < n_rows; k++)
+			put_sample(out, families[i].name, &rows[k], family_value(i, &rows[k]));
+	}
+}
