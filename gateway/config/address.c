@@ -100,6 +100,8 @@ static const char *split(char *text, const char **out_host, const char **out_por
 		               ? NULL
 		               : "is not a valid IPv6 address";
 	}
+	if (strstr(text, "://"))
+		return "is a URL, not an address";
 	if (!colon)
 		return NULL;
 	if (strchr(text, ':') != colon)

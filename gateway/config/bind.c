@@ -85,12 +85,12 @@ static void unexpected_word(struct binder *b, struct conf_statement *s, uint32_t
 	const char *text = s->words[i].text;
 
 	if (s->directive->shape == &conf_shape_secret)
-		text = "more words";
+		text = "..."; /* the rest of a key, perhaps */
 	else if (!s->words[i].quoted && conf_table_find(here, text))
 		expected = "';' before it";
 	complain(b, s, &s->words[i].at,
-	         conf_sprintf(b->arena, "%s: unexpected '%s'; expected %s", s->words[0].text, text,
-	                      expected));
+	         conf_sprintf(b->arena, "%s: unexpected '%s'; expected %s", s->words[0].text,
+	                      conf_show(b->arena, text), expected));
 }
 
 static bool read_word(struct binder *b, struct conf_statement *s, uint32_t i, void *field)
@@ -288,7 +288,7 @@ static void bind_block(struct binder *b, struct conf_statement *s, void *owner)
 		unfold_assignments(b, s, taken);
 	else if (s->n_words > taken)
 		unexpected_word(b, s, taken, block->form == CONF_BRACES ? "'{'" : "'{' or ';'");
-	else if (block->form == CONF_BRACES && !s->block)
+	else if (block->form == CONF_BRACES && s->ended)
 		complain(b, s, &s->end,
 		         conf_sprintf(b->arena, "%s: expected a block, { ... }",
 		                      s->directive->name));
@@ -325,6 +325,7 @@ static const char *places_of(struct conf_arena *a, const char *name)
 static void unknown(struct binder *b, struct conf_statement *s, unsigned context)
 {
 	const struct conf_word *word = &s->words[0];
+	const char *name = conf_show(b->arena, word->text);
 	const char *places = places_of(b->arena, word->text);
 	const struct conf_directive *d;
 	struct conf_nearest nearest;
@@ -337,10 +338,10 @@ static void unknown(struct binder *b, struct conf_statement *s, unsigned context
 	}
 	if (places)
 		conf_complain(b->report, &word->at, NULL, "'%s' does not belong in %s, but in %s",
-		              word->text, place_name(context), places);
+		              name, place_name(context), places);
 	else
 		conf_complain(b->report, &word->at, nearest.best, "unknown directive '%s' in %s",
-		              word->text, place_name(context));
+		              name, place_name(context));
 }
 
 static bool may_repeat(const struct conf_directive *d)

@@ -149,7 +149,7 @@ static void complain_of_duplicates(struct checker *c, struct named *list, uint32
 			continue;
 		}
 		conf_complain(c->report, &list[i].word->at, NULL,
-		              "%s '%s' is there twice; first in %s:%u", what, list[i].name,
+		              "%s '%s' is given twice; first in %s:%u", what, list[i].name,
 		              first->word->at.source->path, first->word->at.line);
 	}
 }
@@ -352,13 +352,24 @@ static void check_model_served(struct checker *c, const struct conf_statement *s
 	              model->name);
 }
 
+static bool has_block(const struct sl_config *config, const char *model)
+{
+	for (uint32_t i = 0; i < config->n_models; i++) {
+		if (config->models[i].name && strcmp(config->models[i].name, model) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* With a block of its own, the model was complained about as given twice. */
 static void check_alias_free(struct checker *c, const struct conf_statement *s)
 {
 	for (uint32_t i = 1; i < s->n_words; i++) {
 		for (uint32_t k = 0; k < c->config->n_pools; k++) {
 			const struct sl_pool_conf *pool = &c->config->pools[k];
 
-			if (lists_model(pool, s->words[i].text))
+			if (lists_model(pool, s->words[i].text) &&
+			    !has_block(c->config, s->words[i].text))
 				conf_complain(c->report, &s->words[i].at, NULL,
 				              "alias '%s' is itself a model of pool '%s'",
 				              s->words[i].text, pool->name);
@@ -416,7 +427,7 @@ static void check_hand_off(struct checker *c, const struct conf_statement *s)
 		conf_complain(
 		        c->report, &role->at, NULL,
 		        "a prefill pool without a connector could hand nothing over; expected "
-		        "connector nixl; in this pool");
+		        "'connector nixl;' in this pool");
 	else if (!has_decode_pool(c, pool))
 		conf_complain(
 		        c->report, &role->at, NULL,
@@ -465,8 +476,8 @@ static void check_upstream_tls(struct checker *c, const struct conf_statement *s
 
 		if (word && matters[i] && !is_tls(pool->protocol))
 			conf_complain(c->report, &word->at, NULL,
-			              "%s has no effect without TLS; expected protocol tls; or "
-			              "protocol h2-tls;",
+			              "%s has no effect without TLS; expected 'protocol tls;' or "
+			              "'protocol h2-tls;'",
 			              names[i]);
 	}
 	if (given(s, "tls_ca") && *pool->tls_ca && is_tls(pool->protocol) && !pool->tls_verify)
@@ -495,14 +506,15 @@ static const char *pem_problem(struct checker *c, const char *path, const char *
 {
 	struct conf_arena scratch;
 	struct conf_source *file;
+	const char *ending = conf_sprintf(c->arena, "%s-----", label);
 	const char *problem = NULL;
 
 	conf_arena_init(&scratch);
 	file = conf_source_read(&scratch, path, MAX_PEM_BYTES, &problem);
 	if (file) {
 		if (!memmem(file->text, file->len, "-----BEGIN ", 11) ||
-		    !memmem(file->text, file->len, label, strlen(label)))
-			problem = conf_sprintf(c->arena, "holds no PEM block '%s'", label);
+		    !memmem(file->text, file->len, ending, strlen(ending)))
+			problem = conf_sprintf(c->arena, "holds no PEM %s", label);
 		explicit_bzero(file->text, file->len);
 	}
 	conf_arena_fini(&scratch);
@@ -530,8 +542,8 @@ static void check_listen_tls(struct checker *c, const struct conf_statement *s)
 	if (!was_meant(tls, "certificate") || !was_meant(tls, "key"))
 		conf_complain(c->report, &tls->words[0].at, NULL,
 		              "tls needs both a certificate and a key");
-	check_pem(c, tls, "certificate", listen->certificate, "CERTIFICATE-----");
-	check_pem(c, tls, "key", listen->key, "PRIVATE KEY-----");
+	check_pem(c, tls, "certificate", listen->certificate, "CERTIFICATE");
+	check_pem(c, tls, "key", listen->key, "PRIVATE KEY");
 	if (protocol && listen->h2c_only)
 		conf_complain(c->report, &protocol->at, NULL,
 		              "protocol: h2c is HTTP/2 without TLS; expected auto or http/1.1");
@@ -548,7 +560,7 @@ static void check_fit(struct checker *c)
 		check_hand_off(c, s);
 		check_engine_limits(c, s);
 		check_upstream_tls(c, s);
-		check_pem(c, s, "tls_ca", pool_of(s)->tls_ca, "CERTIFICATE-----");
+		check_pem(c, s, "tls_ca", pool_of(s)->tls_ca, "CERTIFICATE");
 	}
 }
 

@@ -55,11 +55,14 @@ static void put(struct conf_lexer *lexer, int c)
 		fault(lexer, lexer->pos, "a word is longer than 4096 bytes");
 }
 
-static void put_text(struct conf_lexer *lexer, uint32_t start, const char *text, size_t len)
+/* What the variable `name` stands for. */
+static void put_value(struct conf_lexer *lexer, uint32_t start, const char *name, const char *text,
+                      size_t len)
 {
 	for (size_t i = 0; i < len && !lexer->broken; i++) {
 		if (is_control((unsigned char)text[i]))
-			fault(lexer, start, "the environment variable holds a control character");
+			fault(lexer, start,
+			      conf_sprintf(lexer->arena, "${%s} holds a control character", name));
 		else
 			put(lexer, text[i]);
 	}
@@ -117,9 +120,9 @@ static void expand(struct conf_lexer *lexer, uint32_t start, const char *inside,
 	name = conf_strndup(lexer->arena, inside, name_len);
 	value = getenv(name);
 	if (name_len < len && (!value || !*value))
-		put_text(lexer, start, inside + name_len + 2, len - name_len - 2);
+		put_value(lexer, start, name, inside + name_len + 2, len - name_len - 2);
 	else if (value)
-		put_text(lexer, start, value, strlen(value));
+		put_value(lexer, start, name, value, strlen(value));
 	else
 		fault(lexer, start,
 		      conf_sprintf(lexer->arena,

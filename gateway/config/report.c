@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WINDOW_BEFORE 80
-#define WINDOW_AFTER 60
+#define WINDOW_BEFORE 120
+#define WINDOW_AFTER 80
+#define SHOWN_BYTES 64
 #define MAX_MESSAGE 1024
 
 void conf_report_init(struct conf_report *report, struct conf_arena *a)
@@ -62,6 +63,17 @@ static int by_place(const void *left, const void *right)
 static bool is_continuation(char c)
 {
 	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+const char *conf_show(struct conf_arena *a, const char *text)
+{
+	size_t len = SHOWN_BYTES;
+
+	if (strlen(text) <= SHOWN_BYTES)
+		return text;
+	while (len > 0 && is_continuation(text[len]))
+		len--;
+	return conf_sprintf(a, "%.*s...", (int)len, text);
 }
 
 /* The part of the place's line that is shown: [*from, *to). */

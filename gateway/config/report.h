@@ -25,6 +25,8 @@ void conf_report_init(struct conf_report *report, struct conf_arena *a);
 /* One error. A word near to what was written may be offered, or NULL. */
 void conf_complain(struct conf_report *report, const struct conf_place *place,
                    const char *near_word, const char *format, ...) SL_PRINTF(4, 5);
+/* A word as it may stand in a message: cut if it is long. */
+const char *conf_show(struct conf_arena *a, const char *text);
 /* All of it as one text for people, owned by the caller (malloc). */
 char *conf_report_text(struct conf_report *report);
 

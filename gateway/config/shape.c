@@ -46,8 +46,8 @@ void conf_mismatch(const struct conf_reader *reader, const struct conf_word *wor
 
 	conf_complain(reader->report, &word->at,
 	              d->words ? conf_nearest_of(word->text, d->words) : NULL,
-	              "%s: '%s' %s; expected %s", d->name, word->text, problem,
-	              conf_expected(reader->arena, d));
+	              "%s: '%s' %s; expected %s", d->name, conf_show(reader->arena, word->text),
+	              problem, conf_expected(reader->arena, d));
 }
 
 /* ---- words ------------------------------------------------------------ */

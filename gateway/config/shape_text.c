@@ -104,7 +104,7 @@ static bool read_profile(const struct conf_reader *reader, const struct conf_wor
 	}
 	conf_complain(reader->report, &word->at, nearest.best,
 	              "%s: there is no profile '%s'; there are %s", reader->directive->name,
-	              word->text, known);
+	              conf_show(reader->arena, word->text), known);
 	return false;
 }
 

@@ -77,26 +77,26 @@ struct conf_source *conf_source_read(struct conf_arena *a, const char *path, siz
 	return source;
 }
 
-static char *absolute(struct conf_arena *a, const char *path)
-{
-	char *here, *joined;
-
-	if (path[0] == '/')
-		return conf_strndup(a, path, strlen(path));
-	here = getcwd(NULL, 0);
-	joined = conf_sprintf(a, "%s/%s", here ? here : ".", path);
-	free(here);
-	return joined;
-}
-
-char *conf_source_resolve(struct conf_arena *a, const struct conf_source *source, const char *path)
+char *conf_source_beside(struct conf_arena *a, const struct conf_source *source, const char *path)
 {
 	const char *slash = source ? strrchr(source->path, '/') : NULL;
 
 	if (path[0] == '/' || !slash)
-		return absolute(a, path);
-	return absolute(
-	        a, conf_sprintf(a, "%.*s/%s", (int)(slash - source->path), source->path, path));
+		return conf_strndup(a, path, strlen(path));
+	return conf_sprintf(a, "%.*s/%s", (int)(slash - source->path), source->path, path);
+}
+
+char *conf_source_resolve(struct conf_arena *a, const struct conf_source *source, const char *path)
+{
+	char *beside = conf_source_beside(a, source, path);
+	char *here, *joined;
+
+	if (beside[0] == '/')
+		return beside;
+	here = getcwd(NULL, 0);
+	joined = conf_sprintf(a, "%s/%s", here ? here : ".", beside);
+	free(here);
+	return joined;
 }
 
 static uint32_t line_start(const struct conf_place *place)

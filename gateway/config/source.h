@@ -36,8 +36,9 @@ struct conf_source *conf_source_new(struct conf_arena *a, const char *path, cons
  * static sentence in out_problem. */
 struct conf_source *conf_source_read(struct conf_arena *a, const char *path, size_t budget,
                                      const char **out_problem);
-/* A path as seen from the file it is written in, absolute, so that it means
- * the same in a dump that is stored elsewhere. */
+/* A path as seen from the file it is written in. */
+char *conf_source_beside(struct conf_arena *a, const struct conf_source *source, const char *path);
+/* The same, absolute, so that it means the same in a dump stored elsewhere. */
 char *conf_source_resolve(struct conf_arena *a, const struct conf_source *source, const char *path);
 /* Characters (not bytes) before the place on its line, plus one. */
 uint32_t conf_place_column(const struct conf_place *place);

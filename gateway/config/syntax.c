@@ -170,8 +170,7 @@ static struct conf_statement *parse_words(struct reading *r, struct conf_stateme
 	s = conf_statement_add(p->arena, into, words.item, words.n);
 	s->broken = broken;
 	s->end = r->token.word.at;
-	if (!words.item[0].quoted)
-		s->directive = conf_table_find(context_inside(into), words.item[0].text);
+	s->directive = conf_table_find(context_inside(into), words.item[0].text);
 	blot_secrets(s);
 	return s;
 }
@@ -212,7 +211,7 @@ static void include_file(struct reading *r, const struct conf_word *word, const 
 static void include_glob(struct reading *r, const struct conf_word *word,
                          struct conf_statement *into)
 {
-	const char *pattern = conf_source_resolve(r->parser->arena, r->lexer.source, word->text);
+	const char *pattern = conf_source_beside(r->parser->arena, r->lexer.source, word->text);
 	const char *slash = strrchr(pattern, '/');
 	const char *wild = strpbrk(pattern, "*?[");
 	glob_t found = { 0 };
@@ -221,7 +220,7 @@ static void include_glob(struct reading *r, const struct conf_word *word,
 		include_file(r, word, pattern, into);
 		return;
 	}
-	if (wild < slash) {
+	if (slash && wild < slash) {
 		conf_complain(r->parser->report, &word->at, NULL,
 		              "include: wildcards may only stand in the last part of a path");
 		return;
@@ -281,24 +280,37 @@ static void parse_block(struct reading *r, struct conf_statement *s)
 	r->depth--;
 }
 
+/* A word that was not read to its end has swallowed the ';' already. */
+static void complain_of_end(struct reading *r, const struct conf_statement *s)
+{
+	const struct conf_word *last = &s->words[s->n_words - 1];
+	bool secret = s->directive && s->directive->shape == &conf_shape_secret;
+	bool block =
+	        s->directive && s->directive->block && s->directive->block->form == CONF_BRACES;
+	struct conf_place behind = place_behind(last);
+
+	if (r->parser->stopped || last->broken)
+		return;
+	conf_complain(r->parser->report, &behind, NULL, "expected '%c' behind '%s'",
+	              block ? '{' : ';',
+	              conf_show(r->parser->arena, secret ? s->words[0].text : last->text));
+}
+
 static void parse_statement(struct reading *r, struct conf_statement *into)
 {
 	struct conf_statement *before = into->last;
 	struct conf_statement *s = parse_words(r, into);
-	struct conf_place behind = place_behind(&s->words[s->n_words - 1]);
-	bool include = !s->words[0].quoted && strcmp(s->words[0].text, "include") == 0;
+	bool include = strcmp(s->words[0].text, "include") == 0;
 
 	if (r->token.kind == CONF_OPEN && !include) {
 		parse_block(r, s);
 		return;
 	}
-	if (r->token.kind == CONF_SEMICOLON)
+	s->ended = r->token.kind == CONF_SEMICOLON;
+	if (s->ended)
 		advance(r);
-	else if (!r->parser->stopped)
-		conf_complain(r->parser->report, &behind, NULL, "expected ';' behind '%s'",
-		              s->directive && s->directive->shape == &conf_shape_secret
-		                      ? s->words[0].text
-		                      : s->words[s->n_words - 1].text);
+	else
+		complain_of_end(r, s);
 	if (r->token.kind == CONF_OPEN)
 		skip_block(r);
 	if (include) {

@@ -17,6 +17,7 @@ struct conf_statement {
 	uint32_t n_words;
 	struct conf_place end; /* of the ';' or '{' */
 	bool block;            /* ended in '{' */
+	bool ended;            /* in ';' */
 	bool broken;           /* something in it was complained about */
 	void *object;          /* set by bind: what its block fills in */
 	struct conf_statement *parent, *next;

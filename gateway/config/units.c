@@ -116,10 +116,25 @@ const char *conf_units_parse(const struct conf_units *units, const char *text, u
 	return NULL;
 }
 
+/* ".5" for 500 thousandths; "" for none. */
+static const char *format_fraction(const struct conf_units *units, uint64_t parts, char buf[24])
+{
+	size_t len = 0;
+
+	buf[len++] = '.';
+	for (uint64_t scale = units->fraction; parts > 0; parts %= scale) {
+		scale /= 10;
+		buf[len++] = (char)('0' + parts / scale);
+	}
+	buf[len] = '\0';
+	return len > 1 ? buf : "";
+}
+
 char *conf_units_format(const struct conf_units *units, uint64_t value, char *buf, size_t size)
 {
 	const struct conf_unit *best = units->unit;
 	uint64_t parts = value % best->factor;
+	char fraction[24];
 	int len;
 
 	assert(parts == 0 || units->fraction > 0);
@@ -129,11 +144,9 @@ char *conf_units_format(const struct conf_units *units, uint64_t value, char *bu
 	}
 	if (value == 0 && units != &conf_percents)
 		len = snprintf(buf, size, "0");
-	else if (parts == 0)
-		len = snprintf(buf, size, "%" PRIu64 "%s", value / best->factor, best->suffix);
 	else
-		len = snprintf(buf, size, "%" PRIu64 ".%03" PRIu64 "%s", value / best->factor,
-		               parts, best->suffix);
+		len = snprintf(buf, size, "%" PRIu64 "%s%s", value / best->factor,
+		               format_fraction(units, parts, fraction), best->suffix);
 	assert(len > 0 && (size_t)len < size);
 	(void)len;
 	return buf;
