@@ -5,8 +5,6 @@
  * data is handed over in place. */
 #include "gateway/http/h1.h"
 
-#include <stdio.h>
-
 #include "gateway/http/field.h"
 
 #define MAX_OVERHEAD (16u * 1024u)
@@ -254,5 +252,13 @@ bool sl_h1_body_closed(const struct sl_h1_body *b)
 
 size_t sl_h1_chunk_head(char *buf, size_t chunk_len)
 {
-	return (size_t)snprintf(buf, 19, "%zx\r\n", chunk_len);
+	size_t digits = 1;
+
+	while (digits < sizeof(chunk_len) * 2 && chunk_len >> (digits * 4))
+		digits++;
+	for (size_t i = digits; i-- > 0; chunk_len >>= 4)
+		buf[i] = "0123456789abcdef"[chunk_len & 15];
+	buf[digits] = '\r';
+	buf[digits + 1] = '\n';
+	return digits + 2;
 }
