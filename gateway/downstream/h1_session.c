@@ -302,10 +302,12 @@ static size_t parse_head(struct sl_session *s, const char *data, size_t len)
 	h->head_request = sl_span_eq(head.head.method, SL_SPAN("HEAD"));
 	h->expects_continue = head.head.expect_continue;
 	sl_h1_request_body(&h->body, &head.head);
-	h->state = H1_BODY;
+	/* Without a body the request is complete now: an answer given from inside
+	 * on_head need not end the connection. */
+	h->state = h->body.done ? H1_ANSWER : H1_BODY;
 	sl_timer_disarm(s->all->loop, &s->idle_timer);
 	s->all->events->on_head(s->all->ctx, &h->stream, &head.head, h->body.done);
-	if (h->state == H1_BODY && h->body.done && !s->closed)
+	if (h->state == H1_ANSWER && !h->answered && !s->closed)
 		end_of_request(h);
 	return (size_t)n;
 }
