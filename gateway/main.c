@@ -1,4 +1,5 @@
 /* main.c: sluice, the gateway. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,5 +79,8 @@ int main(int argc, char **argv)
 	sl_config_errors_fini(&errors);
 	if (!config)
 		return 1;
+	/* A worker's heap breathes with every turn; giving each breath back to the
+	 * kernel cost one mprotect for every second request. */
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
 	return mode ? check(config, path, mode) : sl_control_run(path, config);
 }

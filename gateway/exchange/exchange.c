@@ -114,38 +114,22 @@ static void on_timer(void *arg)
 
 /* ---- life ------------------------------------------------------------ */
 
-static void reset_exchange(struct sl_exchange *x, struct sl_worker *w, struct sl_stream *s)
+static void empty(struct sl_outbuf *b)
 {
-	struct sl_exchange kept = *x;
+	b->off = b->len = 0;
+}
 
-	memset(x, 0, offsetof(struct sl_exchange, facts));
-	memset(&x->domain, 0,
-	       offsetof(struct sl_exchange, query) - offsetof(struct sl_exchange, domain));
-	memset(&x->ticket, 0,
-	       offsetof(struct sl_exchange, held_field) - offsetof(struct sl_exchange, ticket));
-	memset(&x->n_held_fields, 0,
-	       offsetof(struct sl_exchange, prefill_name) -
-	               offsetof(struct sl_exchange, n_held_fields));
-	x->has_prefill_name = x->has_decode_name = false;
+static void reset_exchange(struct sl_exchange *x)
+{
+	memset(&x->worker, 0, sizeof(*x) - offsetof(struct sl_exchange, worker));
 	x->other_name[0] = 0;
-	x->worker = w;
-	x->stream = s;
-	x->client = s->client;
-	x->protocol = s->protocol;
-	x->scan = kept.scan;
-	x->body = kept.body;
-	x->body_cap = kept.body_cap;
-	x->lines = kept.lines;
-	x->target = kept.target;
-	x->sent_body = kept.sent_body;
-	x->more_lines = kept.more_lines;
-	x->handoff = kept.handoff;
-	x->held_text = kept.held_text;
-	x->held = kept.held;
-	x->lines.off = x->lines.len = x->target.off = x->target.len = 0;
-	x->sent_body.off = x->sent_body.len = x->more_lines.off = x->more_lines.len = 0;
-	x->handoff.off = x->handoff.len = x->held_text.off = x->held_text.len = 0;
-	x->held.off = x->held.len = 0;
+	empty(&x->lines);
+	empty(&x->target);
+	empty(&x->sent_body);
+	empty(&x->more_lines);
+	empty(&x->handoff);
+	empty(&x->held_text);
+	empty(&x->held);
 }
 
 static struct sl_exchange *take_spare(struct sl_worker *w)
@@ -169,7 +153,11 @@ struct sl_exchange *sl_exchange_new(struct sl_worker *w, struct sl_stream *s)
 	struct sl_exchange *x = take_spare(w);
 	struct timespec wall;
 
-	reset_exchange(x, w, s);
+	reset_exchange(x);
+	x->worker = w;
+	x->stream = s;
+	x->client = s->client;
+	x->protocol = s->protocol;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	x->wall_us = (uint64_t)wall.tv_sec * 1000000u + (uint64_t)wall.tv_nsec / 1000u;
 	x->head_us = w->loop.now_us;
@@ -178,7 +166,6 @@ struct sl_exchange *sl_exchange_new(struct sl_worker *w, struct sl_stream *s)
 	sl_usage_init(&x->usage);
 	sl_usage_init(&x->prefill_usage);
 	sl_sse_init(&x->sse);
-	x->facts.stream = false;
 	x->next = w->live;
 	if (w->live)
 		w->live->prev = x;
@@ -313,7 +300,7 @@ static void log_end(struct sl_exchange *x, const char *end, int err, uint64_t no
 		.completion_tokens = x->usage.completion_tokens,
 		.cached_tokens = x->usage.cached_tokens,
 		.predicted_cached_tokens = x->attempts ? x->decision.chosen.hit_tokens : -1,
-		.stream = x->facts.stream,
+		.stream = x->streams,
 	};
 
 	if (x->attempts) {

@@ -175,7 +175,6 @@ static void take_field(struct sl_exchange *x, const struct sl_hfield *f)
 		if (is_good_id(f->value) && !x->request_id_len) {
 			memcpy(x->request_id, f->value.ptr, f->value.len);
 			x->request_id_len = (uint32_t)f->value.len;
-			x->request_id_foreign = true;
 		}
 		break;
 	case SL_FC_AUTH:
@@ -416,6 +415,7 @@ void sl_intake_end(struct sl_stream *s)
 		x->facts.max_tokens = -1;
 		x->facts.prompt_bytes = x->body_len;
 	}
+	x->streams = x->facts.stream;
 	if (choose_model(x))
 		sl_plan_start(x);
 }
