@@ -1,0 +1,35 @@
+/* checker.h: what check.c and check_names.c share while they run. */
+#ifndef SLUICE_CONFIG_CHECKER_H
+#define SLUICE_CONFIG_CHECKER_H
+
+#include "gateway/config/report.h"
+#include "gateway/config/syntax.h"
+#include "sluice/config.h"
+
+/* The statements that made objects, in the order of the config's arrays. */
+struct made {
+	const struct conf_statement **item;
+	uint32_t n;
+};
+
+struct checker {
+	struct conf_arena *arena;
+	struct conf_report *report;
+	const struct conf_statement *root;
+	const struct sl_config *config;
+	struct made listens, pools, models, clusters;
+};
+
+const struct sl_pool_conf *conf_pool_of(const struct conf_statement *s);
+/* The first argument of a directive that was given, and given well, or NULL. */
+const struct conf_word *conf_given(const struct conf_statement *parent, const char *name);
+/* Whether it was complained about already. */
+bool conf_was_broken(const struct conf_statement *parent, const char *name);
+/* Whether somebody meant to write this directive, at any depth, even if it
+ * was misspelt: then its absence is no news. */
+bool conf_was_meant(const struct conf_statement *parent, const char *name);
+
+/* Names defined once, references to something. */
+void conf_check_names(struct checker *c);
+
+#endif
