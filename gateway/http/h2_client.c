@@ -67,12 +67,14 @@ struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head,
                                    void *user, bool end)
 {
 	nghttp2_data_provider provider = { .read_callback = h2_body_read };
-	struct h2_fields f = { .n = 0 };
+	struct h2_fields f; /* ten kilobytes: only what is used is written */
 	struct sl_h2_stream *s;
 	char length[24];
 
 	if (!room_for_stream(h2))
 		return NULL;
+	f.n = 0;
+	f.flags = 0;
 	add_request_fields(&f, head, scheme, length);
 	s = h2_stream_add(h2);
 	provider.source.ptr = s;

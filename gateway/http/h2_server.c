@@ -72,12 +72,14 @@ int sl_h2_respond(struct sl_h2 *h2, struct sl_h2_stream *s, int status,
                   const struct sl_hfield *fields, uint32_t n, bool end)
 {
 	uint8_t flags = end ? NGHTTP2_FLAG_END_STREAM : NGHTTP2_FLAG_NONE;
-	struct h2_fields f = { .n = 0 };
+	struct h2_fields f; /* ten kilobytes: only what is used is written */
 	char text[3];
 
 	assert(s->h2 == h2 && !s->answered);
 	if (s->closed || s->reset || h2->failed)
 		return SL_E_CLIENT_GONE;
+	f.n = 0;
+	f.flags = 0;
 	/* serialised before this returns, or copied */
 	if (!h2->receiving)
 		f.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;

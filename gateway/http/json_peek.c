@@ -77,7 +77,7 @@ static bool skip_scalar(struct walk *w)
 {
 	const char *start = w->p;
 
-	while (w->p < w->end && !strchr(",}] \n\r\t", *w->p))
+	while (w->p < w->end && *w->p > ' ' && *w->p != ',' && *w->p != '}' && *w->p != ']')
 		w->p++;
 	return w->p > start && w->p < w->end;
 }
