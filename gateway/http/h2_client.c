@@ -75,11 +75,12 @@ struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head,
 		return NULL;
 	f.n = 0;
 	f.flags = 0;
+	/* nghttp2 copies them, and makes the names lower case */
+	h2_fields_init(&f, NGHTTP2_NV_FLAG_NONE);
 	add_request_fields(&f, head, scheme, length);
 	s = h2_stream_add(h2);
 	provider.source.ptr = s;
 	s->user = user;
-	/* copies, and makes the names lower case */
 	s->id = nghttp2_submit_request(h2->ng, NULL, f.nv, f.n, end ? NULL : &provider, s);
 	if (s->id < 0) {
 		h2->n_streams--;

@@ -81,8 +81,9 @@ int sl_h2_respond(struct sl_h2 *h2, struct sl_h2_stream *s, int status,
 	f.n = 0;
 	f.flags = 0;
 	/* serialised before this returns, or copied */
-	if (!h2->receiving)
-		f.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+	h2_fields_init(&f, h2->receiving
+	                           ? NGHTTP2_NV_FLAG_NONE
+	                           : NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
 	put_status(text, status);
 	h2_fields_add(&f, SL_SPAN(":status"), sl_span(text, sizeof(text)));
 	h2_fields_add_all(&f, fields, n);

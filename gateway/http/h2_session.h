@@ -130,6 +130,12 @@ struct h2_fields {
 	size_t n;
 	uint8_t flags; /* for every one */
 };
+/* Not by an initialiser: clearing the array would cost more than all the rest. */
+static inline void h2_fields_init(struct h2_fields *f, uint8_t flags)
+{
+	f->n = 0;
+	f->flags = flags;
+}
 void h2_fields_add(struct h2_fields *f, struct sl_span name, struct sl_span value);
 /* All but what is connection-specific. */
 void h2_fields_add_all(struct h2_fields *f, const struct sl_hfield *fields, uint32_t n);

@@ -28,35 +28,39 @@ const uint8_t http_chars[256] = {
 	/* clang-format on */
 };
 
-struct known_name {
-	struct sl_span name;
-	uint8_t cls;
+/* Sorted by length, because that alone tells most names apart. */
+static const struct known_name {
+	const char *name;
+	enum sl_field_class cls;
+} known_names[] = {
+	{ "te", SL_FC_HOP },                          /* 0: 2 bytes */
+	{ "host", SL_FC_HOST },                       /* 1: 4 */
+	{ "expect", SL_FC_EXPECT },                   /* 2: 6 */
+	{ "upgrade", SL_FC_HOP },                     /* 3: 7 */
+	{ "trailer", SL_FC_HOP },                     /* 4 */
+	{ "connection", SL_FC_HOP },                  /* 5: 10 */
+	{ "keep-alive", SL_FC_HOP },                  /* 6 */
+	{ "content-type", SL_FC_CONTENT_TYPE },       /* 7: 12 */
+	{ "x-request-id", SL_FC_REQUEST_ID },         /* 8 */
+	{ "authorization", SL_FC_AUTH },              /* 9: 13 */
+	{ "content-length", SL_FC_FRAMING },          /* 10: 14 */
+	{ "http2-settings", SL_FC_HOP },              /* 11 */
+	{ "accept-encoding", SL_FC_ACCEPT_ENCODING }, /* 12: 15 */
+	{ "proxy-connection", SL_FC_HOP },            /* 13: 16 */
+	{ "transfer-encoding", SL_FC_FRAMING },       /* 14: 17 */
+	{ "proxy-authenticate", SL_FC_HOP },          /* 15: 18 */
+	{ "proxy-authorization", SL_FC_HOP },         /* 16: 19 */
+	{ "x-data-parallel-rank", SL_FC_PRIVATE },    /* 17: 20 */
 };
 
-#define NAME(text, class)                                                                          \
-	{                                                                                          \
-		{ text, sizeof(text) - 1 }, class                                                  \
-	}
-
-static const struct known_name known_names[] = {
-	NAME("te", SL_FC_HOP),
-	NAME("host", SL_FC_HOST),
-	NAME("expect", SL_FC_EXPECT),
-	NAME("upgrade", SL_FC_HOP),
-	NAME("trailer", SL_FC_HOP),
-	NAME("connection", SL_FC_HOP),
-	NAME("keep-alive", SL_FC_HOP),
-	NAME("content-type", SL_FC_CONTENT_TYPE),
-	NAME("x-request-id", SL_FC_REQUEST_ID),
-	NAME("authorization", SL_FC_AUTH),
-	NAME("content-length", SL_FC_FRAMING),
-	NAME("http2-settings", SL_FC_HOP),
-	NAME("accept-encoding", SL_FC_ACCEPT_ENCODING),
-	NAME("proxy-connection", SL_FC_HOP),
-	NAME("transfer-encoding", SL_FC_FRAMING),
-	NAME("proxy-authenticate", SL_FC_HOP),
-	NAME("proxy-authorization", SL_FC_HOP),
-	NAME("x-data-parallel-rank", SL_FC_PRIVATE),
+/* The names of each length: [from, to). */
+static const struct {
+	uint8_t from, to;
+} names_of_length[] = {
+	[2] = { 0, 1 },    [4] = { 1, 2 },    [6] = { 2, 3 },    [7] = { 3, 5 },
+	[10] = { 5, 7 },   [12] = { 7, 9 },   [13] = { 9, 10 },  [14] = { 10, 12 },
+	[15] = { 12, 13 }, [16] = { 13, 14 }, [17] = { 14, 15 }, [18] = { 15, 16 },
+	[19] = { 16, 17 }, [20] = { 17, 18 },
 };
 
 static const struct sl_span private_prefixes[] = {
@@ -82,25 +86,32 @@ static bool same_folded(const char *name, const char *known, size_t len)
 	return true;
 }
 
+static bool is_private(struct sl_span name)
+{
+	for (size_t i = 0; i < SL_COUNT(private_prefixes); i++) {
+		const struct sl_span *p = &private_prefixes[i];
+
+		if (name.len >= p->len && same_folded(name.ptr, p->ptr, p->len))
+			return true;
+	}
+	return false;
+}
+
 enum sl_field_class sl_field_class(struct sl_span name)
 {
-	if (name.len == 0)
+	if (name.len && (name.ptr[0] | 0x20) == 'x' && is_private(name))
+		return SL_FC_PRIVATE;
+	if (name.len >= SL_COUNT(names_of_length))
 		return SL_FC_PLAIN;
-	if ((name.ptr[0] | 0x20) == 'x')
-		for (size_t i = 0; i < SL_COUNT(private_prefixes); i++) {
-			const struct sl_span *p = &private_prefixes[i];
-
-			if (name.len >= p->len && same_folded(name.ptr, p->ptr, p->len))
-				return SL_FC_PRIVATE;
-		}
-	for (size_t i = 0; i < SL_COUNT(known_names); i++) {
+	for (size_t i = names_of_length[name.len].from; i < names_of_length[name.len].to; i++) {
 		const struct known_name *k = &known_names[i];
 
-		if (k->name.len != name.len || !same_folded(name.ptr, k->name.ptr, name.len))
+		if (!same_folded(name.ptr, k->name, name.len))
 			continue;
+		/* to us it is another name, to somebody behind us it may not be */
 		if (k->cls != SL_FC_PRIVATE && memchr(name.ptr, '_', name.len))
 			return SL_FC_HOP;
-		return (enum sl_field_class)k->cls;
+		return k->cls;
 	}
 	return SL_FC_PLAIN;
 }

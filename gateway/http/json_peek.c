@@ -77,7 +77,7 @@ static bool skip_scalar(struct walk *w)
 {
 	const char *start = w->p;
 
-	while (w->p < w->end && *w->p > ' ' && *w->p != ',' && *w->p != '}' && *w->p != ']')
+	while (w->p<w->end && * w->p> ' ' && *w->p != ',' && *w->p != '}' && *w->p != ']')
 		w->p++;
 	return w->p > start && w->p < w->end;
 }
@@ -98,9 +98,12 @@ static bool skip_value(struct walk *w)
 
 struct sl_span sl_json_member(const char *json, size_t len, struct sl_span key)
 {
-	struct walk w = { json, json + len };
+	struct walk w = { json, json };
 
-	if (len == 0 || !take_char(&w, '{'))
+	if (len == 0)
+		return sl_span(NULL, 0);
+	w.end += len;
+	if (!take_char(&w, '{'))
 		return sl_span(NULL, 0);
 	do {
 		const char *name, *value;

@@ -52,8 +52,12 @@ static bool carry(struct end *from, struct end *to, size_t piece)
 
 static void settle(struct pair *p, size_t piece)
 {
-	while (carry(&p->client, &p->server, piece) | carry(&p->server, &p->client, piece))
-		;
+	bool more = true;
+
+	while (more) {
+		more = carry(&p->client, &p->server, piece);
+		more = carry(&p->server, &p->client, piece) || more;
+	}
 }
 
 static struct sl_head request_head(const char *method, const char *path)
