@@ -23,8 +23,7 @@ static int each_id(const cJSON *list, void (*fn)(void *ctx, struct sl_span id), 
 
 	if (!cJSON_IsArray(list))
 		return 0;
-	cJSON_ArrayForEach(item, list)
-	{
+	for (item = list->child; item; item = item->next) {
 		const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "id"));
 
 		if (!id || !*id)

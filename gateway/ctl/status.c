@@ -1,0 +1,317 @@
+/* status.c: the fleet as a person wants to see it: what is wrong first, then a
+ * row an endpoint, then what is known of the models.
+ *
+ * Everything comes from the JSON of GET /fleet. A member that is missing or
+ * null shows as "-", so that an older or newer gateway can be looked at. */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "gateway/ctl/ctl.h"
+
+#define CLUSTER_COLUMN 2
+#define TROUBLES_MAX 10
+
+static const struct ctl_column endpoint_columns[] = {
+	{ .title = "ENDPOINT" },
+	{ .title = "POOL", .drop = 4 },
+	{ .title = "CLUSTER", .drop = 5 },
+	{ .title = "ROLE", .drop = 1 },
+	{ .title = "HEALTH" },
+	{ .title = "SINCE", .right = true, .drop = 7 },
+	{ .title = "LIVE", .right = true },
+	{ .title = "QUEUE", .right = true, .drop = 3 },
+	{ .title = "KV %", .right = true, .drop = 2 },
+	{ .title = "INDEX", .right = true, .drop = 9 },
+	{ .title = "SLOW", .right = true, .drop = 8 },
+	{ .title = "SENT", .right = true, .drop = 10 },
+	{ .title = "MODELS", .drop = 6, .cut = true },
+};
+
+static const struct ctl_column model_columns[] = {
+	{ .title = "MODEL" },
+	{ .title = "REQUESTS", .right = true },
+	{ .title = "OUT TOKENS", .right = true, .drop = 1 },
+	{ .title = "BYTES/TOKEN", .right = true, .drop = 2 },
+	{ .title = "ALIASES", .drop = 3, .cut = true },
+};
+
+/* ---- members --------------------------------------------------------- */
+
+static const char *text_of(const cJSON *object, const char *key)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+
+	return text ? text : "";
+}
+
+/* For loops over a list that may not be there. */
+static const cJSON *first(const cJSON *list)
+{
+	return list ? list->child : NULL;
+}
+
+/* NaN if it is not there. */
+static double number_of(const cJSON *object, const char *key)
+{
+	const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, key);
+
+	return cJSON_IsNumber(member) ? member->valuedouble : (double)NAN;
+}
+
+static void add_text(struct ctl_table *t, const char *text)
+{
+	ctl_table_add(t, CTL_PLAIN, *text ? text : "-");
+}
+
+/* 7, 1234, 12.3k, 4.5M */
+static void add_count(struct ctl_table *t, double n)
+{
+	static const char *const units[] = { "", "k", "M", "G", "T" };
+	size_t unit = 0;
+	char text[32];
+
+	if (!isfinite(n)) {
+		add_text(t, "-");
+		return;
+	}
+	while (n >= (unit ? 999.95 : 9999.5) && unit + 1 < SL_COUNT(units)) {
+		n /= 1000;
+		unit++;
+	}
+	snprintf(text, sizeof(text), "%.*f%s", unit ? 1 : 0, n, units[unit]);
+	add_text(t, text);
+}
+
+static void add_fixed(struct ctl_table *t, double n, const char *suffix, int decimals)
+{
+	char text[48] = "-";
+
+	if (isfinite(n))
+		snprintf(text, sizeof(text), "%.*f%s", decimals, n, suffix);
+	add_text(t, text);
+}
+
+static void add_wait(struct ctl_table *t, double ms)
+{
+	if (ms < 999.5)
+		add_fixed(t, ms, " ms", 0);
+	else
+		add_fixed(t, ms / 1000, " s", 1);
+}
+
+/* 12s, 3m, 5h, 2d */
+static void write_age(char *out, size_t size, double ms)
+{
+	static const struct {
+		double seconds;
+		char unit;
+	} steps[] = { { 172800, 'd' }, { 7200, 'h' }, { 120, 'm' }, { 0, 's' } };
+	static const double divisors[] = { 86400, 3600, 60, 1 };
+	double seconds = ms / 1000;
+
+	snprintf(out, size, "-");
+	for (size_t i = 0; i < SL_COUNT(steps) && isfinite(ms); i++) {
+		if (seconds >= steps[i].seconds) {
+			snprintf(out, size, "%.0f%c", floor(seconds / divisors[i]), steps[i].unit);
+			return;
+		}
+	}
+}
+
+static void add_names(struct ctl_table *t, const cJSON *names)
+{
+	const cJSON *name;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		abort();
+	for (name = first(names); name; name = name->next)
+		fprintf(out, "%s%s", name == names->child ? "" : ", ",
+		        cJSON_IsString(name) ? name->valuestring : "?");
+	if (fclose(out) != 0)
+		abort();
+	add_text(t, text);
+	free(text);
+}
+
+/* ---- endpoints ------------------------------------------------------- */
+
+static bool is_draining(const cJSON *endpoint)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(endpoint, "draining"));
+}
+
+/* What decides whether it gets requests; an unhealthy one is just that, even
+ * when it is being drained. */
+static const char *state_of(const cJSON *endpoint)
+{
+	const char *health = text_of(endpoint, "health");
+
+	return is_draining(endpoint) && strcmp(health, "unhealthy") != 0 ? "draining" : health;
+}
+
+static enum ctl_colour colour_of(const char *state)
+{
+	if (strcmp(state, "healthy") == 0)
+		return CTL_GREEN;
+	return strcmp(state, "unhealthy") == 0 ? CTL_RED : CTL_YELLOW;
+}
+
+static void add_endpoint(struct ctl_table *t, const cJSON *endpoint)
+{
+	const char *state = state_of(endpoint);
+	char since[32];
+
+	write_age(since, sizeof(since), number_of(endpoint, "since_ms"));
+	add_text(t, text_of(endpoint, "endpoint"));
+	add_text(t, text_of(endpoint, "pool"));
+	add_text(t, text_of(endpoint, "cluster"));
+	add_text(t, text_of(endpoint, "role"));
+	ctl_table_add(t, colour_of(state), *state ? state : "-");
+	add_text(t, since);
+	add_count(t, number_of(endpoint, "inflight"));
+	add_wait(t, number_of(endpoint, "queue_ms"));
+	add_fixed(t, 100 * number_of(endpoint, "kv_usage"), "", 0);
+	add_count(t, number_of(endpoint, "index_entries"));
+	add_fixed(t, number_of(endpoint, "slowness"), "", 2);
+	add_count(t, number_of(endpoint, "dispatched"));
+	add_names(t, cJSON_GetObjectItemCaseSensitive(endpoint, "models"));
+}
+
+static bool any_cluster(const cJSON *endpoints)
+{
+	const cJSON *endpoint;
+
+	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next)
+		if (*text_of(endpoint, "cluster"))
+			return true;
+	return false;
+}
+
+static void write_endpoints(FILE *out, const cJSON *endpoints, const struct ctl_view *view)
+{
+	struct ctl_column columns[SL_COUNT(endpoint_columns)];
+	const cJSON *endpoint;
+	struct ctl_table t;
+
+	memcpy(columns, endpoint_columns, sizeof(columns));
+	if (!any_cluster(endpoints))
+		columns[CLUSTER_COLUMN].title = NULL;
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next)
+		add_endpoint(&t, endpoint);
+	fputc('\n', out);
+	ctl_table_write(&t, out, view->width, view->colours);
+	ctl_table_fini(&t);
+}
+
+/* ---- the whole ------------------------------------------------------- */
+
+static void write_summary(FILE *out, const char *addr, const cJSON *root, const cJSON *endpoints)
+{
+	static const char *const states[] = { "healthy", "degraded", "draining", "unknown",
+		                              "unhealthy" };
+	int total = cJSON_GetArraySize(endpoints);
+	const char *gap = ":";
+
+	fprintf(out, "sluice %s at %s, %d endpoint%s", text_of(root, "version"), addr, total,
+	        total == 1 ? "" : "s");
+	for (size_t i = 0; i < SL_COUNT(states); i++) {
+		const cJSON *endpoint;
+		int n = 0;
+
+		for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next)
+			n += strcmp(state_of(endpoint), states[i]) == 0;
+		if (n)
+			fprintf(out, "%s %d %s", gap, n, states[i]);
+		if (n)
+			gap = ",";
+	}
+	fputc('\n', out);
+}
+
+/* Why an endpoint does not get requests, below the table: reasons are long. */
+static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_view *view)
+{
+	static const struct ctl_column columns[] = { { .title = "TROUBLE" } };
+	const cJSON *endpoint;
+	struct ctl_table t;
+	int n = 0;
+
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next) {
+		const char *state = state_of(endpoint), *reason = text_of(endpoint, "reason");
+		char since[32], line[512];
+
+		if (strcmp(state, "healthy") == 0 || strcmp(state, "draining") == 0 ||
+		    ++n > TROUBLES_MAX)
+			continue;
+		write_age(since, sizeof(since), number_of(endpoint, "since_ms"));
+		snprintf(line, sizeof(line), "%s %s for %s%s%s", text_of(endpoint, "endpoint"),
+		         state, since, *reason ? ": " : "", reason);
+		ctl_table_add(&t, colour_of(state), line);
+	}
+	if (n > TROUBLES_MAX) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "and %d more", n - TROUBLES_MAX);
+		add_text(&t, line);
+	}
+	if (n) {
+		fputc('\n', out);
+		ctl_table_write(&t, out, 0, view->colours);
+	}
+	ctl_table_fini(&t);
+}
+
+static void write_models(FILE *out, const cJSON *models, const struct ctl_view *view)
+{
+	const cJSON *model;
+	struct ctl_table t;
+
+	ctl_table_init(&t, model_columns, SL_COUNT(model_columns));
+	for (model = first(models); model; model = model->next) {
+		add_text(&t, text_of(model, "name"));
+		add_count(&t, number_of(model, "requests"));
+		add_fixed(&t, number_of(model, "output_tokens"), "", 0);
+		add_fixed(&t, number_of(model, "bytes_per_token"), "", 2);
+		add_names(&t, cJSON_GetObjectItemCaseSensitive(model, "aliases"));
+	}
+	fputc('\n', out);
+	ctl_table_write(&t, out, view->width, view->colours);
+	ctl_table_fini(&t);
+}
+
+int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
+                     const struct ctl_view *view)
+{
+	cJSON *root = cJSON_ParseWithLength(json, len);
+	const cJSON *endpoints = cJSON_GetObjectItemCaseSensitive(root, "endpoints");
+	const cJSON *models = cJSON_GetObjectItemCaseSensitive(root, "models");
+	bool is_fleet = cJSON_IsArray(endpoints);
+
+	if (is_fleet) {
+		write_summary(out, addr, root, endpoints);
+		if (cJSON_GetArraySize(endpoints))
+			write_endpoints(out, endpoints, view);
+		write_troubles(out, endpoints, view);
+		if (cJSON_GetArraySize(models))
+			write_models(out, models, view);
+	}
+	cJSON_Delete(root);
+	return is_fleet ? 0 : -1;
+}
+
+int ctl_fleet_version(const char *json, size_t len, char *out_version, size_t size)
+{
+	cJSON *root = cJSON_ParseWithLength(json, len);
+	const char *version = cJSON_GetStringValue(cJSON_GetObjectItem(root, "version"));
+
+	if (version)
+		snprintf(out_version, size, "%s", version);
+	cJSON_Delete(root);
+	return version ? 0 : -1;
+}

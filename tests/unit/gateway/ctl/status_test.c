@@ -1,0 +1,243 @@
+/* status_test.c: what `sluicectl status` shows, to the byte, on screens of
+ * several widths, and of answers that are not what it expects. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* sluicectl is a program, not a library: its parts are taken in whole. */
+#include "gateway/ctl/status.c"
+#include "gateway/ctl/table.c"
+
+static const char fleet[] =
+        "{\"version\":\"0.1.0\",\"endpoints\":["
+        "{\"endpoint\":\"10.0.0.1:8000\",\"pool\":\"prefill\",\"cluster\":\"\",\"role\":"
+        "\"prefill\","
+        "\"health\":\"healthy\",\"reason\":\"probe ok\",\"since_ms\":7400000,\"draining\":false,"
+        "\"inflight\":4,\"queue_ms\":12.4,\"kv_usage\":0.4137,\"slowness\":1.04,"
+        "\"index_entries\":60211,\"dispatched\":182933,"
+        "\"models\":[\"meta-llama/Llama-3.1-8B-Instruct\",\"sql-lora\"]},"
+        "{\"endpoint\":\"decode-0.internal:8000\",\"pool\":\"decode\",\"cluster\":\"\","
+        "\"role\":\"decode\",\"health\":\"unhealthy\",\"reason\":\"connection refused\","
+        "\"since_ms\":12000,\"draining\":true,\"inflight\":0,\"queue_ms\":null,\"kv_usage\":null,"
+        "\"slowness\":1,\"index_entries\":0,\"dispatched\":17,\"models\":[]},"
+        "{\"endpoint\":\"10.0.0.3:8000\",\"pool\":\"decode\",\"role\":\"decode\","
+        "\"health\":\"healthy\",\"since_ms\":300000000,\"draining\":true,\"inflight\":31,"
+        "\"queue_ms\":2345,\"kv_usage\":1,\"slowness\":0.98,\"index_entries\":1,"
+        "\"dispatched\":1829330,\"models\":[\"tiny\"]}],"
+        "\"models\":[{\"name\":\"tiny\",\"aliases\":[\"gpt-4\",\"x\"],\"bytes_per_token\":4.12,"
+        "\"output_tokens\":211.4,\"requests\":91234}]}\n";
+
+static int show(const char *json, uint32_t width, bool colours, char *text, size_t size)
+{
+	const struct ctl_view view = { .width = width, .colours = colours };
+	FILE *out = fmemopen(text, size, "w");
+	int result;
+
+	assert_non_null(out);
+	result = ctl_status_write(out, "gw:9900", json, strlen(json), &view);
+	assert_int_equal(fclose(out), 0);
+	return result;
+}
+
+/* clang-format off */
+static void test_no_limit(void **state)
+{
+	char text[4096] = "";
+
+	(void)state;
+	assert_int_equal(show(fleet, 0, false, text, sizeof(text)), 0);
+	assert_string_equal(text,
+"sluice 0.1.0 at gw:9900, 3 endpoints: 1 healthy, 1 draining, 1 unhealthy\n"
+"\n"
+"ENDPOINT                POOL     ROLE     HEALTH     SINCE  LIVE  QUEUE  KV %  INDEX  SLOW    SENT  MODELS\n"
+"10.0.0.1:8000           prefill  prefill  healthy       2h     4  12 ms    41  60.2k  1.04  182.9k  meta-llama/Llama-3.1-8B-Instruct, sql-lora\n"
+"decode-0.internal:8000  decode   decode   unhealthy    12s     0      -     -      0  1.00      17  -\n"
+"10.0.0.3:8000           decode   decode   draining      3d    31  2.3 s   100      1  0.98    1.8M  tiny\n"
+"\n"
+"TROUBLE\n"
+"decode-0.internal:8000 unhealthy for 12s: connection refused\n"
+"\n"
+"MODEL  REQUESTS  OUT TOKENS  BYTES/TOKEN  ALIASES\n"
+"tiny      91.2k         211         4.12  gpt-4, x\n");
+}
+
+static void test_80_columns(void **state)
+{
+	char text[4096] = "";
+
+	(void)state;
+	assert_int_equal(show(fleet, 80, true, text, sizeof(text)), 0);
+	assert_string_equal(text,
+"sluice 0.1.0 at gw:9900, 3 endpoints: 1 healthy, 1 draining, 1 unhealthy\n"
+"\n"
+"ENDPOINT                POOL     ROLE     HEALTH     SINCE  LIVE  QUEUE  KV %\n"
+"10.0.0.1:8000           prefill  prefill  \033[32mhealthy\033[0m       2h     4  12 ms    41\n"
+"decode-0.internal:8000  decode   decode   \033[31munhealthy\033[0m    12s     0      -     -\n"
+"10.0.0.3:8000           decode   decode   \033[33mdraining\033[0m      3d    31  2.3 s   100\n"
+"\n"
+"TROUBLE\n"
+"\033[31mdecode-0.internal:8000 unhealthy for 12s: connection refused\033[0m\n"
+"\n"
+"MODEL  REQUESTS  OUT TOKENS  BYTES/TOKEN  ALIASES\n"
+"tiny      91.2k         211         4.12  gpt-4, x\n");
+}
+/* clang-format on */
+
+static uint32_t longest_line(const char *text)
+{
+	uint32_t longest = 0, n = 0;
+
+	for (; *text; text++) {
+		n = *text == '\n' ? 0 : n + 1;
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
+/* Below the first line nothing runs over, down to what must be shown. */
+static void test_every_width_fits(void **state)
+{
+	(void)state;
+	for (uint32_t width = 60; width < 200; width++) {
+		char text[4096] = "";
+
+		assert_int_equal(show(fleet, width, false, text, sizeof(text)), 0);
+		assert_true(longest_line(strchr(text, '\n') + 1) <= width);
+		assert_non_null(strstr(text, "HEALTH"));
+		assert_non_null(strstr(text, "LIVE"));
+	}
+}
+
+static void test_hostile_names(void **state)
+{
+	char text[4096] = "";
+
+	(void)state;
+	assert_int_equal(show("{\"endpoints\":[{\"endpoint\":\"\\u001b[31m\\n\\u009bx\\u00e9\","
+	                      "\"health\":\"\\u0007\",\"reason\":\"\\u001b]0;x\"}]}",
+	                      0, false, text, sizeof(text)),
+	                 0);
+	assert_null(strchr(text, '\033'));
+	assert_null(strstr(text, "\xc2\x9b"));
+	assert_non_null(strstr(text, "\n?[31m???x\xc3\xa9 "));
+}
+
+static void test_older_and_stranger_answers(void **state)
+{
+	static const struct {
+		const char *json;
+		int result;
+	} cases[] = {
+		{ "{\"endpoints\":[]}", 0 },
+		{ "{\"endpoints\":[{}],\"models\":[{}]}", 0 },
+		{ "{\"endpoints\":[null,3,\"x\",[]],\"models\":[7]}", 0 },
+		{ "{\"endpoints\":[{\"models\":{\"a\":1},\"since_ms\":\"x\",\"kv_usage\":1e300,"
+		  "\"inflight\":-5,\"queue_ms\":1e308}],\"models\":{\"x\":1}}",
+		  0 },
+		{ "{\"endpoints\":{}}", -1 },
+		{ "{}", -1 },
+		{ "[]", -1 },
+		{ "null", -1 },
+		{ "<html>", -1 },
+		{ "", -1 },
+	};
+	char text[8192];
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(cases); i++) {
+		memset(text, 0, sizeof(text));
+		if (show(cases[i].json, 80, false, text, sizeof(text)) != cases[i].result)
+			fail_msg("%s", cases[i].json);
+		assert_true((cases[i].result == 0) == (text[0] != '\0'));
+	}
+}
+
+static void test_many_troubles(void **state)
+{
+	char json[8192] = "{\"endpoints\":[", text[16384] = "";
+	size_t n = strlen(json);
+
+	(void)state;
+	for (int i = 0; i < 15; i++)
+		n += (size_t)sprintf(json + n, "%s{\"endpoint\":\"e%d\",\"health\":\"unhealthy\"}",
+		                     i ? "," : "", i);
+	strcpy(json + n, "]}");
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "\ne9 unhealthy for -\nand 5 more\n"));
+	assert_null(strstr(text, "e10 unhealthy for"));
+}
+
+static void test_clusters_are_shown_if_there_are_any(void **state)
+{
+	char text[4096] = "";
+
+	(void)state;
+	show("{\"endpoints\":[{\"cluster\":\"eu\"},{}]}", 0, false, text, sizeof(text));
+	assert_non_null(strstr(text, "CLUSTER"));
+	show(fleet, 0, false, text, sizeof(text));
+	assert_null(strstr(text, "CLUSTER"));
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		double n;
+		const char *text;
+	} counts[] = {
+		{ 0, "0" },
+		{ 9999, "9999" },
+		{ 10000, "10.0k" },
+		{ 999949, "999.9k" },
+		{ 999960, "1.0M" },
+		{ 2.5e9, "2.5G" },
+		{ 1e20, "100000000.0T" },
+	};
+	static const struct ctl_column column[] = { { .title = "N" } };
+	char age[32];
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(counts); i++) {
+		struct ctl_table t;
+
+		ctl_table_init(&t, column, 1);
+		add_count(&t, counts[i].n);
+		assert_string_equal(t.cells[0].text, counts[i].text);
+		ctl_table_fini(&t);
+	}
+	write_age(age, sizeof(age), 119999);
+	assert_string_equal(age, "119s");
+	write_age(age, sizeof(age), 120000);
+	assert_string_equal(age, "2m");
+	write_age(age, sizeof(age), 172800000);
+	assert_string_equal(age, "2d");
+}
+
+static void test_version(void **state)
+{
+	char version[16] = "?";
+
+	(void)state;
+	assert_int_equal(ctl_fleet_version(fleet, strlen(fleet), version, sizeof(version)), 0);
+	assert_string_equal(version, "0.1.0");
+	assert_int_equal(ctl_fleet_version("{}", 2, version, sizeof(version)), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_limit),
+		cmocka_unit_test(test_80_columns),
+		cmocka_unit_test(test_every_width_fits),
+		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_older_and_stranger_answers),
+		cmocka_unit_test(test_many_troubles),
+		cmocka_unit_test(test_clusters_are_shown_if_there_are_any),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_version),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
