@@ -140,7 +140,7 @@ printf '    prefilled by  %s\n    decoded by    %s\n    placement     %s\n    wh
 [ -n "$(field decode)" ] || fail "the access line names no engine: $line"
 
 say "the fleet"
-"$bin/sluicectl" --admin "$admin" status | sed 's/^/    /'
+"$bin/sluicectl" -a "$admin" status | sed 's/^/    /'
 
 [ "$once" = 0 ] || exit 0
 say "it is yours until Ctrl-C"
@@ -152,6 +152,6 @@ cat <<END
          -d '{"model":"demo","max_tokens":16,"prompt":"Once upon a time","stream":true}'
     curl http://$admin/metrics
     tail -f $dir/access.log
-    $bin/sluicectl --admin $admin status
+    $bin/sluicectl -a $admin status
 END
 wait "$gateway"

@@ -29,7 +29,7 @@ pool engines {{
 """
 HAPROXY = """global
 	nbthread 1
-	maxconn 20000
+	maxconn 4000
 defaults
 	mode http
 	timeout connect 5s
@@ -84,6 +84,13 @@ def program(name):
     sys.exit(f"{name} is not installed")
 
 
+class Family(Process):
+    """A program with children, which SIGTERM makes it end, and SIGKILL would not."""
+
+    def kill(self):
+        self.stop()
+
+
 class Proxy:
     """A proxy that is ready, and what it has cost so far."""
 
@@ -94,7 +101,7 @@ class Proxy:
         if text:
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)
-        self.process = t.adopt(Process(name, argv, os.path.join(t.folder, name + ".log")))
+        self.process = t.adopt(Family(name, argv, os.path.join(t.folder, name + ".log")))
 
     def _sluice(self, t, path, ports):
         servers = "\n\t".join(f"server 127.0.0.1:{p};" for p in ports)

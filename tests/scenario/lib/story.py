@@ -101,6 +101,12 @@ class Story:
     def program(self, name):
         return os.path.join(BUILD, name)
 
+    def end_early(self, *processes):
+        """Ends these before the part is over."""
+        for process in processes:
+            process.stop()
+            self._processes.remove(process)
+
     def end(self):
         """Ends everything. A gateway that a sanitizer or an assertion stopped,
         or that does not end cleanly, fails the story whatever it proved."""

@@ -1,0 +1,74 @@
+"""kill -9 of an engine under load. Requests that had no event yet lose
+nothing; those in the middle of a stream end honestly."""
+from lib import story
+from lib.load import Load
+from lib.process import until
+from lib.story import equal, sized, true
+
+REQUESTS = sized(300, 120)
+
+
+def passed(load, n):
+    start = load.result.done
+    until(lambda: load.result.done >= start + n, f"{n} more requests", timeout=240)
+
+
+def kill_and_return(t, gateway, victims, words, **load):
+    with Load(gateway, clients=8, words=words, **load) as run:
+        passed(run, REQUESTS)
+        for victim in victims:
+            victim.kill()
+            passed(run, REQUESTS)
+            back = t.adopt(victim.again())
+            gateway.wait_healthy(back)
+            served = back.requests
+            until(lambda b=back, s=served: b.requests > s, "the engine to take part again")
+            passed(run, REQUESTS)
+    return run.result
+
+
+def test_prefill_engine(t):
+    gateway, p, d = t.pair(3, 2)
+    result = kill_and_return(t, gateway, p[:1], words=300)
+    equal(result.failures, [], f"failures of {result.done}")
+
+
+def test_decode_engine_before_first_events(t):
+    """Answers of one token: every request is before its first event or done."""
+    gateway, p, d = t.pair(2, 3)
+    result = kill_and_return(t, gateway, d[:1], words=300, max_tokens=1)
+    equal(result.failures, [], f"failures of {result.done}")
+
+
+def test_plain_engine(t):
+    gateway, engines = t.plain(3)
+    result = kill_and_return(t, gateway, engines[:1], words=20, max_tokens=1)
+    equal(result.failures, [], f"failures of {result.done}")
+
+
+def test_frozen_engine(t):
+    """SIGSTOP: the connection stands, nothing comes. A peer would wait for ever."""
+    gateway, engines = t.plain(3, first_event_timeout="1s", probe_timeout="500ms", stale="1s")
+    with Load(gateway, clients=8, max_tokens=1) as run:
+        passed(run, REQUESTS)
+        engines[0].freeze()
+        gateway.wait_healthy(engines[0], state="unhealthy")
+        passed(run, REQUESTS)
+        engines[0].thaw()
+        gateway.wait_healthy(engines[0])
+        passed(run, REQUESTS)
+    equal(run.result.failures, [], f"failures of {run.result.done}")
+
+
+def test_all_prefill_engines(t):
+    gateway, p, d = t.pair(2, 2)
+    with Load(gateway, clients=6, words=300) as run:
+        passed(run, REQUESTS // 2)
+        for engine in p:
+            engine.kill()
+        passed(run, REQUESTS)
+    equal(run.result.failures, [], f"failures of {run.result.done}")
+    true(gateway.access()[-1]["placement"] == "local", "decode engines prefill for themselves")
+
+
+story.run(globals())

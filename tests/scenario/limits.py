@@ -1,0 +1,108 @@
+"""Limits that an operator sets are kept, and said."""
+import threading
+
+from lib import story
+from lib.gateway import chat
+from lib.process import until
+from lib.story import equal, true
+
+ENDLESS = {"max_tokens": 100000, "stream": True}
+
+
+def hold(gateway, n):
+    """n streams that run until they are closed."""
+    held = []
+    for i in range(n):
+        c = gateway.connect()
+        c.request("POST", "/v1/chat/completions", chat(f"held {i}", **ENDLESS))
+        next(c.events(c.head()))
+        held.append(c)
+    return held
+
+
+def test_max_concurrent(t):
+    gateway, engines = t.plain(2, max_concurrent=2, main="queue_limit 0;\n")
+    held = hold(gateway, 4)
+    equal([e.state()["running"] for e in engines], [2, 2], "two on each engine")
+    answer = gateway.chat("one too many")
+    equal((answer.status, answer.json()["error"]["code"]), (429, "saturated"), "the fifth")
+    true(int(answer.header("retry-after")) >= 1, "it says when to come back")
+    held.pop().close()
+    until(lambda: gateway.chat("now", max_tokens=1).status == 200, "room for another")
+
+
+def test_the_queue(t):
+    """Who finds no room waits for it, in order, and no longer than he may."""
+    gateway, engines = t.plain(1, max_concurrent=1, main="queue_limit 2;\nqueue_timeout 60s;\n")
+    held = hold(gateway, 1)
+    answers = {}
+
+    def ask(name):
+        answers[name] = gateway.chat(name, max_tokens=1)
+    waiting = []
+    for name in ("a", "b"):
+        waiting.append(threading.Thread(target=ask, args=(name,)))
+        waiting[-1].start()
+        until(lambda: gateway.metric("sluice_requests_waiting") == len(waiting), f"{name} to wait")
+    answer = gateway.chat("third")
+    true(answer.status in (200, 429), f"the third has no place to wait in its worker's queue: {answer}")
+    held[0].close()
+    for w in waiting:
+        w.join(60)
+    equal({k: v.status for k, v in answers.items()}, {"a": 200, "b": 200}, "those who waited")
+
+
+def test_queue_timeout(t):
+    gateway, _ = t.plain(1, max_concurrent=1, main="queue_timeout 200ms;\n")
+    hold(gateway, 1)
+    answer = gateway.chat("too long")
+    equal((answer.status, answer.json()["error"]["code"]), (429, "saturated"), "the wait is over")
+
+
+def test_max_connections(t):
+    gateway, _ = t.plain(1, main="max_connections 4;\n")
+    held = hold(gateway, 4)
+    try:
+        status = gateway.chat("fifth").status
+        true(status >= 400, f"a connection too many is refused: {status}")
+    except (OSError, Exception) as e:
+        true(not isinstance(e, AssertionError), str(e))
+    held[0].close()
+    until(lambda: _works(gateway), "room for another")
+
+
+def _works(gateway):
+    try:
+        return gateway.chat("again", max_tokens=1).status == 200
+    except Exception:
+        return False
+
+
+def test_slow_heads_and_bodies(t):
+    """A client that trickles is cut off, and its memory with it."""
+    gateway, _ = t.plain(1, main="header_timeout 300ms;\nbody_timeout 300ms;\nkeepalive_timeout 300ms;\n")
+    head = (b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 50\r\n")
+    for part in (head, head + b"\r\n{"):
+        with gateway.connect() as c:
+            c.send(part)
+            answer = c.answer()
+            equal((answer.status, answer.json()["error"]["code"]), (408, "request_timeout"), "the answer")
+    with gateway.connect() as c:
+        equal(c.socket.recv(1), b"", "a silent connection is closed without a word")
+
+
+def test_request_memory(t):
+    """The budget of all bodies together."""
+    gateway, engines = t.plain(1, main="request_memory 2M;\nbody_limit 1536k;\n")
+    with gateway.connect() as c:
+        c.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+               b"Content-Length: 1500000\r\n\r\n" + b" " * 1400000)
+        until(lambda: gateway.metric("sluice_body_bytes_held") >= 1300000, "the body to be held")
+        answer = gateway.chat("x" * 1000000)
+        equal((answer.status, answer.json()["error"]["code"]), (503, "memory_budget"), "beyond the budget")
+    until(lambda: gateway.metric("sluice_body_bytes_held") == 0, "the budget to be free")
+    equal(gateway.chat("x" * 1000000).status, 200, "within it")
+
+
+story.run(globals())
