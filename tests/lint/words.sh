@@ -12,7 +12,7 @@ files() {
 marks=$(files \( -name '*.[ch]' -o -name '*.def' -o -name '*.sh' -o -name '*.py' -o -name '*.mjs' -o -name '*.txt' \) |
 	xargs -0 grep -nIE '\b(T[O]DO|F[I]XME|X[X]X|H[A]CK)\b')
 paths=$(files | xargs -0 grep -nIE '(^|[^A-Za-z0-9_.~$}/-])/(h[o]me|r[o]ot|w[o]rk|U[s]ers|tmp/b[u]ild[^ ]*)/[A-Za-z.]')
-long=$(files \( -name '*.[ch]' -o -name '*.def' \) | xargs -0 grep -nIP '^(?!SL_).{121,}$')
+long=$(files \( -name '*.[ch]' -o -name '*.def' \) | xargs -0 grep -nIP '^(?!SL_|\s*").{121,}$')
 
 [ -z "$marks" ] || printf 'unfinished, by its own word:\n%s\n' "$marks"
 [ -z "$paths" ] || printf 'a path of one machine only:\n%s\n' "$paths"
