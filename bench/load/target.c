@@ -50,7 +50,7 @@ static const char *split_authority(const char *p, size_t len, struct sl_target *
 	}
 	if (*colon != ':' ||
 	    !copy_part(t->port, sizeof(t->port), colon + 1, (size_t)(end - colon) - 1) ||
-	    strspn(t->port, "0123456789") != strlen(t->port))
+	    t->port[0] == '\0' || strspn(t->port, "0123456789") != strlen(t->port))
 		return "the port is no number";
 	port = strtol(t->port, NULL, 10);
 	return port < 1 || port > 65535 ? "the port must be from 1 to 65535" : NULL;
