@@ -114,11 +114,10 @@ static void watch_once(const struct options *opt, bool screen)
 	show_status(opt, out);
 	if (fclose(out) != 0)
 		abort();
-	if (!*text)
-		; /* complained already; what was seen last stays */
-	else if (screen)
+	/* Nothing after a complaint: what was seen last stays. */
+	if (*text && screen)
 		repaint(text);
-	else
+	else if (*text)
 		puts(text);
 	fflush(stdout);
 	free(text);
