@@ -106,6 +106,8 @@ enum sl_field_class sl_field_class(struct sl_span name)
 	for (size_t i = names_of_length[name.len].from; i < names_of_length[name.len].to; i++) {
 		const struct known_name *k = &known_names[i];
 
+		if (memcmp(name.ptr, k->name, name.len) == 0)
+			return k->cls;
 		if (!same_folded(name.ptr, k->name, name.len))
 			continue;
 		/* to us it is another name, to somebody behind us it may not be */

@@ -96,45 +96,52 @@ static bool skip_value(struct walk *w)
 	return skip_scalar(w);
 }
 
+/* The next member of the object that w stands in, behind its '{' or ','. */
+static bool next_member(struct walk *w, struct sl_span *name, struct sl_span *value)
+{
+	const char *start;
+
+	if (!take_char(w, '"'))
+		return false;
+	start = w->p;
+	if (!skip_string(w))
+		return false;
+	*name = sl_span(start, (size_t)(w->p - start) - 1);
+	if (!take_char(w, ':'))
+		return false;
+	skip_space(w);
+	start = w->p;
+	if (!skip_value(w))
+		return false;
+	*value = sl_span(start, (size_t)(w->p - start));
+	return true;
+}
+
 struct sl_span sl_json_member(const char *json, size_t len, struct sl_span key)
 {
-	struct walk w = { json, json };
+	struct walk w = { json, json + len };
+	struct sl_span name, value;
 
-	if (len == 0)
-		return sl_span(NULL, 0);
-	w.end += len;
-	if (!take_char(&w, '{'))
+	if (len == 0 || !take_char(&w, '{'))
 		return sl_span(NULL, 0);
 	do {
-		const char *name, *value;
-		size_t name_len;
-
-		if (!take_char(&w, '"'))
+		if (!next_member(&w, &name, &value))
 			break;
-		name = w.p;
-		if (!skip_string(&w))
-			break;
-		name_len = (size_t)(w.p - name) - 1;
-		if (!take_char(&w, ':'))
-			break;
-		skip_space(&w);
-		value = w.p;
-		if (!skip_value(&w))
-			break;
-		if (sl_span_eq(sl_span(name, name_len), key))
-			return sl_span(value, (size_t)(w.p - value));
+		if (sl_span_eq(name, key))
+			return value;
 	} while (take_char(&w, ','));
 	return sl_span(NULL, 0);
 }
+
+/* ---- usage ---- */
 
 void sl_usage_init(struct sl_usage *u)
 {
 	*u = (struct sl_usage){ -1, -1, -1 };
 }
 
-static void read_count(struct sl_span object, struct sl_span key, int64_t *count)
+static void read_count(struct sl_span text, int64_t *count)
 {
-	struct sl_span text = sl_json_member(object.ptr, object.len, key);
 	int64_t n = 0;
 
 	if (text.len == 0 || text.len > 18)
@@ -147,47 +154,76 @@ static void read_count(struct sl_span object, struct sl_span key, int64_t *count
 	*count = n;
 }
 
-static struct sl_span member_object(struct sl_span object, struct sl_span key)
+/* The last object that is called usage, at whatever depth (the Responses and
+ * Messages APIs wrap it). These bytes cannot come from inside a string: there
+ * the quotes would be escaped. Engines put it near the end, and finding bytes
+ * is many times cheaper than walking every answer. */
+static struct sl_span find_usage(const char *json, size_t len)
 {
-	struct sl_span text = sl_json_member(object.ptr, object.len, key);
+	static const struct sl_span key = { "\"usage\"", 7 };
+	const char *end = json + len;
+	const char *at = json;
+	struct sl_span found = sl_span(NULL, 0);
 
-	return text.len && text.ptr[0] == '{' ? text : sl_span(NULL, 0);
+	while ((at = memmem(at, (size_t)(end - at), key.ptr, key.len))) {
+		struct walk w = { at + key.len, end };
+		bool escaped = at > json && at[-1] == '\\';
+
+		at += key.len;
+		if (escaped || !take_char(&w, ':'))
+			continue;
+		skip_space(&w);
+		if (w.p < end && *w.p == '{') {
+			const char *start = w.p;
+
+			if (skip_value(&w))
+				found = sl_span(start, (size_t)(w.p - start));
+		}
+	}
+	return found;
 }
 
-static struct sl_span find_usage(struct sl_span json)
+/* Reads the members of one usage object; `details` objects are entered. */
+static void read_usage(struct sl_span object, struct sl_usage *u)
 {
-	static const struct sl_span wrappers[] = { { "response", 8 }, { "message", 7 } };
-	struct sl_span usage = member_object(json, SL_SPAN("usage"));
+	const struct {
+		struct sl_span name;
+		int64_t *count; /* NULL: an object to enter */
+	} members[] = {
+		{ SL_SPAN("prompt_tokens"), &u->prompt_tokens },
+		{ SL_SPAN("input_tokens"), &u->prompt_tokens },
+		{ SL_SPAN("completion_tokens"), &u->completion_tokens },
+		{ SL_SPAN("output_tokens"), &u->completion_tokens },
+		{ SL_SPAN("cached_tokens"), &u->cached_tokens },
+		{ SL_SPAN("cache_read_input_tokens"), &u->cached_tokens },
+		{ SL_SPAN("prompt_tokens_details"), NULL },
+		{ SL_SPAN("input_tokens_details"), NULL },
+	};
+	struct walk w = { object.ptr, object.ptr + object.len };
+	struct sl_span name, value;
 
-	for (size_t i = 0; usage.len == 0 && i < SL_COUNT(wrappers); i++) {
-		struct sl_span inner = member_object(json, wrappers[i]);
-
-		usage = member_object(inner, SL_SPAN("usage"));
-	}
-	return usage;
+	if (!take_char(&w, '{'))
+		return;
+	do {
+		if (!next_member(&w, &name, &value))
+			return;
+		for (size_t i = 0; i < SL_COUNT(members); i++) {
+			if (!sl_span_eq(members[i].name, name))
+				continue;
+			if (members[i].count)
+				read_count(value, members[i].count);
+			else if (value.ptr[0] == '{' && value.len < object.len)
+				read_usage(value, u);
+		}
+	} while (take_char(&w, ','));
 }
 
 bool sl_usage_read(const char *json, size_t len, struct sl_usage *u)
 {
-	static const struct {
-		struct sl_span prompt, completion, details;
-	} dialects[] = {
-		{ { "prompt_tokens", 13 },
-		  { "completion_tokens", 17 },
-		  { "prompt_tokens_details", 21 } },
-		{ { "input_tokens", 12 }, { "output_tokens", 13 }, { "input_tokens_details", 20 } },
-	};
-	struct sl_span usage = find_usage(sl_span(json, len));
+	struct sl_span usage = find_usage(json, len);
 
 	if (usage.len == 0)
 		return false;
-	for (size_t i = 0; i < SL_COUNT(dialects); i++) {
-		struct sl_span details = member_object(usage, dialects[i].details);
-
-		read_count(usage, dialects[i].prompt, &u->prompt_tokens);
-		read_count(usage, dialects[i].completion, &u->completion_tokens);
-		read_count(details, SL_SPAN("cached_tokens"), &u->cached_tokens);
-	}
-	read_count(usage, SL_SPAN("cache_read_input_tokens"), &u->cached_tokens);
+	read_usage(usage, u);
 	return true;
 }

@@ -117,7 +117,12 @@ static void test_usage(void **state)
 		{ "{\"usage\":{\"prompt_tokens\":9999999999999999999999}}", true, { -1, -1, -1 } },
 		{ "{\"usage\":null}", false, { -1, -1, -1 } },
 		{ "{\"usage\":[1]}", false, { -1, -1, -1 } },
-		{ "{\"choices\":[{\"usage\":{\"prompt_tokens\":5}}]}", false, { -1, -1, -1 } },
+		{ "{\"choices\":[{\"usage\":{\"prompt_tokens\":5}}]}", true, { 5, -1, -1 } },
+		{ "{\"a\":{\"usage\":{\"prompt_tokens\":5}},\"usage\":{\"prompt_tokens\":6}}",
+		  true,
+		  { 6, -1, -1 } },
+		{ "{\"usage\":{\"prompt_tokens\":5}", true, { 5, -1, -1 } },
+		{ "{\"usage\":{\"prompt_tokens\":5", false, { -1, -1, -1 } },
 		{ "{\"text\":\"\\\"usage\\\":{\\\"prompt_tokens\\\":5}\"}", false, { -1, -1, -1 } },
 		{ "usage", false, { -1, -1, -1 } },
 	};
