@@ -17,7 +17,7 @@ NET = TELEMETRY + ("gateway/net", "gateway/config")
 UPSTREAM = NET + ("gateway/upstream",)
 DOWNSTREAM = NET + ("gateway/downstream",)
 EXCHANGE = UPSTREAM + DOWNSTREAM + ("gateway/exchange",)
-CONTROL = EXCHANGE + ("gateway/admin", "gateway/probing", "gateway/replica", "gateway/control")
+CONTROL = EXCHANGE + ("gateway/admin", "gateway/replica", "gateway/control")
 
 # folder or file prefix, longest match first: (project folders, libraries).
 # A folder may always include itself.
@@ -30,7 +30,6 @@ RULES = {
     "gateway/telemetry": (TELEMETRY, ("threads",)),
     "gateway/config": (EVERYWHERE, ("addresses",)),
     "gateway/admin": (TELEMETRY, ("event", "sockets")),
-    "gateway/probing": (TELEMETRY, ("event", "sockets")),
     "gateway/net": (NET, ("event", "sockets", "openssl", "threads")),
     "gateway/upstream": (UPSTREAM, ("event", "sockets", "threads")),
     "gateway/downstream": (DOWNSTREAM, ("event", "sockets")),

@@ -40,6 +40,8 @@ class Gateway(Process):
         if certificate:
             self._main += (f"listen 127.0.0.1:{self.tls_port} "
                            f"{{ tls certificate {certificate} key {certificate[:-4]}.key; }}\n")
+        if "shutdown_notice" not in main:
+            self._main += "shutdown_notice 0s;\n"
         self._main += main
         self.write(body)
         super().__init__("sluice", [f"{build}/sluice", "-c", self.conf],
