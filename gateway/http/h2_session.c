@@ -15,7 +15,6 @@
 
 #define FULL_PATIENCE 2000
 #define MAX_SPARE 16u
-#define FIRST_UNKNOWN_TYPE 10u /* RFC 9113 defines frame types 0 to 9 */
 #define MAX_HEAD_OUT ((size_t)256 * 1024)
 
 /* ---- streams ---- */
@@ -242,34 +241,6 @@ static void take_head(struct sl_h2_stream *s, bool end)
 		h2_client_head(s, end);
 }
 
-/* Costs of frames that are cheap to send and ask for nothing useful. PINGs are
- * bounded by nghttp2's queue of acknowledgements. */
-static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *header, void *user)
-{
-	(void)ng;
-	switch (header->type) {
-	case NGHTTP2_PRIORITY:
-	case NGHTTP2_RST_STREAM:
-	case NGHTTP2_SETTINGS:
-	case NGHTTP2_WINDOW_UPDATE:
-		h2_spend(user, 1);
-		break;
-	default:
-		if (header->type >= FIRST_UNKNOWN_TYPE)
-			h2_spend(user, 1);
-		break;
-	}
-	return 0;
-}
-
-/* Unknown frames are asked for only to be counted above. */
-static int on_unknown_frame(nghttp2_session *ng, void **payload, const nghttp2_frame_hd *header,
-                            void *user)
-{
-	(void)ng, (void)payload, (void)header, (void)user;
-	return NGHTTP2_ERR_CANCEL;
-}
-
 static void judge_frame(struct sl_h2 *h2, const nghttp2_frame *frame, bool end)
 {
 	if (frame->hd.type == NGHTTP2_HEADERS)
@@ -398,8 +369,6 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
 	if (nghttp2_session_callbacks_new(&c))
 		abort();
-	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
-	nghttp2_session_callbacks_set_unpack_extension_callback(c, on_unknown_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
@@ -425,8 +394,6 @@ static nghttp2_option *make_options(void)
 	nghttp2_option_set_max_send_header_block_length(o, MAX_HEAD_OUT);
 	nghttp2_option_set_max_continuations(o, 8);
 	nghttp2_option_set_stream_reset_rate_limit(o, 1000, 33);
-	for (unsigned type = FIRST_UNKNOWN_TYPE; type <= UINT8_MAX; type++)
-		nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
 	return o;
 }
 
@@ -445,6 +412,7 @@ struct sl_h2 *h2_new(bool server, const struct sl_h2_limits *limits, const struc
 	h2->limits = *limits;
 	h2->server = server;
 	h2->patience = FULL_PATIENCE;
+	h2_guard_init(&h2->guard, server);
 	rv = server ? nghttp2_session_server_new2(&h2->ng, callbacks, h2, options)
 	            : nghttp2_session_client_new2(&h2->ng, callbacks, h2, options);
 	if (rv)
@@ -498,15 +466,20 @@ void h2_pump(struct sl_h2 *h2)
 
 int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len)
 {
+	uint32_t code = H2_NO_ERROR;
+	size_t sound;
 	ssize_t n;
 
 	if (h2->failed)
 		return SL_E_BAD_HTTP;
+	sound = h2_guard_walk(h2, data, len, &code);
 	h2->receiving = true;
-	n = nghttp2_session_mem_recv(h2->ng, (const uint8_t *)data, len);
+	n = nghttp2_session_mem_recv(h2->ng, (const uint8_t *)data, sound);
 	h2->receiving = false;
 	if (n < 0)
 		h2->failed = true;
+	if (code != H2_NO_ERROR)
+		nghttp2_session_terminate_session(h2->ng, code);
 	h2_pump(h2);
 	deliver(h2);
 	return h2->failed ? SL_E_BAD_HTTP : 0;

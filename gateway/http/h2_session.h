@@ -16,6 +16,7 @@ enum h2_code {
 	H2_NO_ERROR = 0,
 	H2_PROTOCOL_ERROR = 1,
 	H2_INTERNAL_ERROR = 2,
+	H2_STREAM_CLOSED = 5,
 	H2_REFUSED_STREAM = 7,
 	H2_CANCEL = 8,
 	H2_ENHANCE_YOUR_CALM = 11,
@@ -51,6 +52,25 @@ bool h2_builder_add(struct h2_builder *b, const struct sl_head_limits *limits, s
                     struct sl_span value);
 /* Completes b->head. 0 or why it must be refused. */
 SL_MUST_CHECK int h2_builder_finish(struct h2_builder *b);
+
+/* ---- h2_guard.c ---- */
+
+#define H2_FRAME_HEADER 9u
+
+struct h2_guard {
+	uint32_t skip;                           /* bytes to pass over: preface, payload */
+	unsigned char head[H2_FRAME_HEADER + 4]; /* of the frame that begins */
+	uint8_t have, need;                      /* bytes in head */
+	uint32_t last_id;                        /* highest stream the peer has opened */
+	uint32_t gap_from, gap_to;               /* ids that it passed over last */
+	uint32_t ended[64];                      /* ids on which it has said all, a ring */
+	uint32_t n_ended;
+};
+
+void h2_guard_init(struct h2_guard *g, bool server);
+/* How many of these bytes nghttp2 may read: all, or up to a frame for which the
+ * connection must be ended with *out_code. */
+size_t h2_guard_walk(struct sl_h2 *h2, const char *data, size_t len, uint32_t *out_code);
 
 /* ---- streams ---- */
 
@@ -97,6 +117,7 @@ struct sl_h2 {
 	struct sl_h2_limits limits;
 	struct sl_outbuf out;
 	struct h2_builder builder;
+	struct h2_guard guard;
 	struct sl_h2_stream *streams, *spare; /* owned lists */
 	struct sl_h2_stream *events, *events_tail;
 	uint32_t n_streams, n_spare;

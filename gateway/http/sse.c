@@ -70,7 +70,7 @@ static bool is_data_line(struct sl_span line, struct sl_span *out_value)
 static struct sl_span event_data(const char *event, size_t len, char **out_joined)
 {
 	const char *p = event, *end = event + len;
-	struct sl_span data = { NULL, 0 }, line, value;
+	struct sl_span data = { event, 0 }, line, value;
 	bool any = false;
 
 	while (next_line(&p, end, &line)) {

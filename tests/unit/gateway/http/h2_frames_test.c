@@ -302,6 +302,87 @@ static void test_connection_error(void **state)
 	free(r);
 }
 
+/* What nghttp2 1.52 would ignore: frames on streams that the peer has ended, or
+ * that it passed over. reset: a stream error will do, else the connection ends. */
+static void test_closed_streams(void **state)
+{
+	static const struct {
+		const char *why;
+		bool answered; /* the stream is closed on both sides by then */
+		uint8_t end;   /* how the peer ended it: END_STREAM in HEADERS, or RST_STREAM */
+		uint8_t type;
+		uint32_t on, code;
+		bool reset;
+	} rows[] = {
+		{ "DATA behind RST_STREAM", false, 3, 0, 5, 5, true },
+		{ "HEADERS behind RST_STREAM", false, 3, 1, 5, 5, false },
+		{ "DATA behind END_STREAM, answered", true, 1, 0, 5, 5, true },
+		{ "HEADERS behind END_STREAM, answered", true, 1, 1, 5, 5, false },
+		{ "HEADERS on a stream passed over", true, 1, 1, 3, 1, false },
+		{ "PRIORITY on the connection", true, 1, 2, 0, 1, false },
+		{ "PRIORITY that depends on itself", true, 1, 2, 16, 1, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		for (size_t piece = 1; piece < 60; piece += 4) {
+			static const char *const base[] = { BASE, NULL };
+			struct raw *r = raw_new();
+			struct sl_outbuf *out = sl_h2_out(r->server.h2);
+			const unsigned char *verdict;
+			size_t len, at = 0;
+			int rc = 0;
+
+			r->server.echo = rows[i].answered;
+			headers(r, 5, rows[i].end == 1, base);
+			if (rows[i].end == 3)
+				frame(r, 3, 0, 5, "\0\0\0\x08", 4);
+			assert_int_equal(raw_send(r), 0);
+			sl_outbuf_drain(out, sl_outbuf_size(out));
+			sl_h2_pull(r->server.h2);
+			if (rows[i].type == 1)
+				headers(r, rows[i].on, true, base);
+			else
+				frame(r, rows[i].type, 0, rows[i].on, "\0\0\0\x10\x10", 5);
+			headers(r, 7, true, base);
+			for (; at < r->len && rc == 0; at += piece)
+				rc = sl_h2_recv(r->server.h2, (char *)r->bytes + at,
+				                r->len - at < piece ? r->len - at : piece);
+			verdict = find_frame(r, rows[i].reset ? 3 : 7, &len);
+			if (!verdict || code_of(verdict + (rows[i].reset ? 0 : 4)) != rows[i].code)
+				fail_msg("%s: not refused", rows[i].why);
+			/* nothing behind the violation was begun, unless the connection lives */
+			assert_int_equal(rc < 0, !rows[i].reset);
+			assert_int_equal(r->server.n, rows[i].reset ? 2 : 1);
+			raw_free(r);
+		}
+	}
+}
+
+/* Frames in flight behind a reset of ours are nobody's fault. */
+static void test_in_flight_behind_reset(void **state)
+{
+	static const char *const base[] = { BASE, NULL };
+	struct raw *r = raw_new();
+	size_t len;
+
+	(void)state;
+	headers(r, 1, false, base);
+	assert_int_equal(raw_send(r), 0);
+	sl_h2_reset(r->server.h2, r->server.seen[0].stream, 2);
+	sl_outbuf_drain(sl_h2_out(r->server.h2), sl_outbuf_size(sl_h2_out(r->server.h2)));
+	sl_h2_pull(r->server.h2);
+	assert_int_equal(r->server.seen[0].closes, 1);
+	frame(r, 0, 0, 1, "abc", 3);
+	headers(r, 1, true, (const char *const[]){ "x-trailer", "1", NULL });
+	headers(r, 3, true, base);
+	assert_int_equal(raw_send(r), 0);
+	assert_null(find_frame(r, 3, &len));
+	assert_null(find_frame(r, 7, &len));
+	assert_int_equal(r->server.n, 2);
+	raw_free(r);
+}
+
 /* ---- floods: each kind must end the connection with ENHANCE_YOUR_CALM ---- */
 
 static void flood_priority(struct raw *r, uint32_t i)
@@ -324,8 +405,7 @@ static void flood_empty_data(struct raw *r, uint32_t i)
 
 static void flood_unknown(struct raw *r, uint32_t i)
 {
-	(void)i;
-	frame(r, 0x42, 0, 0, "x", 1);
+	frame(r, (uint8_t)(10 + i % 200), 0, 0, "x", 1);
 }
 
 static void flood_settings(struct raw *r, uint32_t i)
@@ -394,7 +474,6 @@ static void test_floods(void **state)
 		}
 		if (rc == 0)
 			fail_msg("%s: goes on for ever", floods[i].name);
-		print_message("%s: cut after %u\n", floods[i].name, n);
 		raw_free(r);
 	}
 }
@@ -408,6 +487,8 @@ int main(void)
 		cmocka_unit_test(test_trailers_are_dropped),
 		cmocka_unit_test(test_not_http2),
 		cmocka_unit_test(test_connection_error),
+		cmocka_unit_test(test_closed_streams),
+		cmocka_unit_test(test_in_flight_behind_reset),
 		cmocka_unit_test(test_floods),
 	};
 
