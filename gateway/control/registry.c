@@ -78,6 +78,17 @@ static bool is_tls(const struct sl_pool_conf *pool)
 	return pool->protocol == SL_UP_H2_TLS || pool->protocol == SL_UP_H1_TLS;
 }
 
+/* A pool that is asked rarely cannot be called silent after a fixed time. */
+static struct sl_health_policy health_policy(const struct sl_pool_conf *pool)
+{
+	struct sl_health_policy policy = pool->health;
+	uint64_t least = 3 * pool->probe_interval_us + pool->probe_timeout_us;
+
+	if (policy.stale_us < least)
+		policy.stale_us = least;
+	return policy;
+}
+
 /* NULL with error filled in. Not yet in a domain. */
 static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
                                          const struct sl_server_conf *server, uint64_t now_us,
@@ -90,7 +101,7 @@ static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
 	pthread_mutex_init(&ep->judge_lock, NULL);
 	format_name(&server->addr, ep->name);
 	ep->protocol = pool->protocol;
-	ep->policy = pool->health;
+	ep->policy = health_policy(pool);
 	ep->tls_server_name =
 	        strdup(*pool->tls_server_name ? pool->tls_server_name : server->addr.host);
 	sl_judge_init(&ep->judge, now_us);
@@ -286,7 +297,7 @@ static void keep_in_service(const struct sl_config *config, struct sl_engine *m,
 	m->pool = pool;
 	m->server = server;
 	pthread_mutex_lock(&m->ep->judge_lock);
-	m->ep->policy = pool->health;
+	m->ep->policy = health_policy(pool);
 	pthread_mutex_unlock(&m->ep->judge_lock);
 	sl_domain_lock(m->ep->domain);
 	sl_router_endpoint_update(m->ep->domain->router, m->ep->slot, &spec);

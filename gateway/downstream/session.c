@@ -197,9 +197,11 @@ void sl_sessions_drain(struct sl_sessions *all, bool final)
 	all->draining = true;
 	for (struct sl_session *s = all->list; s; s = next) {
 		next = s->next;
+		/* One that has not spoken yet may be about to: its first request
+		 * is still answered, and its connection closed then. */
 		if (s->protocol)
 			s->protocol->drain(s, final);
-		else
+		else if (final)
 			sl_session_close(s, SL_E_DRAINING, false);
 	}
 }

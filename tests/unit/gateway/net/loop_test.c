@@ -1,0 +1,221 @@
+/* The loop: timers, tasks, graves, wake-ups. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "gateway/net/loop.h"
+
+#define TIMERS 200
+
+struct probe {
+	struct sl_loop *loop;
+	struct sl_timer timer;
+	uint64_t due_us;
+	unsigned *fired;
+	bool early;
+};
+
+static void on_timer(void *arg)
+{
+	struct probe *p = arg;
+
+	p->early = p->loop->now_us < p->due_us;
+	++*p->fired;
+}
+
+static int setup(void **state)
+{
+	static struct sl_loop loop;
+
+	assert_int_equal(sl_loop_init(&loop), 0);
+	*state = &loop;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	sl_loop_fini(*state);
+	return 0;
+}
+
+static void test_timers_fire_once_and_never_early(void **state)
+{
+	struct sl_loop *loop = *state;
+	static struct probe probes[TIMERS];
+	unsigned fired = 0;
+
+	for (unsigned i = 0; i < TIMERS; i++) {
+		uint64_t after = (i * 7919u) % 150000u;
+
+		probes[i] = (struct probe){ .loop = loop, .fired = &fired };
+		probes[i].timer.fn = on_timer;
+		probes[i].timer.arg = &probes[i];
+		probes[i].due_us = loop->now_us + after;
+		sl_timer_arm(loop, &probes[i].timer, after);
+	}
+	while (fired < TIMERS)
+		sl_loop_turn(loop);
+	for (unsigned i = 0; i < TIMERS; i++) {
+		assert_false(probes[i].early);
+		assert_false(sl_timer_armed(&probes[i].timer));
+	}
+}
+
+static void test_disarmed_and_moved(void **state)
+{
+	struct sl_loop *loop = *state;
+	unsigned fired = 0, last = 0;
+	struct probe gone = { .loop = loop, .fired = &fired };
+	struct probe moved = { .loop = loop, .fired = &last };
+
+	gone.timer = (struct sl_timer){ .fn = on_timer, .arg = &gone };
+	moved.timer = (struct sl_timer){ .fn = on_timer, .arg = &moved };
+	sl_timer_arm(loop, &gone.timer, 1000);
+	sl_timer_arm(loop, &moved.timer, 1000);
+	moved.due_us = loop->now_us + 60000;
+	sl_timer_arm(loop, &moved.timer, 60000);
+	sl_timer_disarm(loop, &gone.timer);
+	sl_timer_disarm(loop, &gone.timer);
+	while (!last)
+		sl_loop_turn(loop);
+	assert_int_equal(fired, 0);
+	assert_false(moved.early);
+}
+
+/* A deadline past the wheel's horizon (16 s) is held back, not fired early. */
+static void test_beyond_the_horizon(void **state)
+{
+	struct sl_loop *loop = *state;
+	unsigned fired = 0, tick = 0;
+	struct probe far = { .loop = loop, .fired = &fired };
+	struct probe near = { .loop = loop, .fired = &tick };
+
+	far.timer = (struct sl_timer){ .fn = on_timer, .arg = &far };
+	near.timer = (struct sl_timer){ .fn = on_timer, .arg = &near };
+	sl_timer_arm(loop, &far.timer, 3600u * 1000000u);
+	for (unsigned i = 1; i <= 3; i++) {
+		sl_timer_arm(loop, &near.timer, 20000);
+		while (tick < i)
+			sl_loop_turn(loop);
+	}
+	assert_int_equal(fired, 0);
+	assert_true(sl_timer_armed(&far.timer));
+	sl_timer_disarm(loop, &far.timer);
+}
+
+static void rearm(void *arg)
+{
+	struct probe *p = arg;
+
+	if (++*p->fired < 3)
+		sl_timer_arm(p->loop, &p->timer, 0);
+}
+
+static void test_rearmed_from_inside(void **state)
+{
+	struct sl_loop *loop = *state;
+	unsigned fired = 0;
+	struct probe p = { .loop = loop, .fired = &fired };
+
+	p.timer = (struct sl_timer){ .fn = rearm, .arg = &p };
+	sl_timer_arm(loop, &p.timer, 0);
+	while (fired < 3)
+		sl_loop_turn(loop);
+	assert_false(sl_timer_armed(&p.timer));
+}
+
+struct order {
+	struct sl_loop *loop;
+	struct sl_task first, second, never;
+	struct sl_grave grave;
+	char text[8];
+	size_t n;
+};
+
+static void run_first(void *arg)
+{
+	struct order *o = arg;
+
+	o->text[o->n++] = '1';
+	sl_loop_defer(o->loop, &o->second); /* queued once, by us or before */
+}
+
+static void run_second(void *arg)
+{
+	struct order *o = arg;
+
+	o->text[o->n++] = '2';
+}
+
+static void run_grave(void *arg)
+{
+	struct order *o = arg;
+
+	o->text[o->n++] = 'g';
+}
+
+static void test_tasks_then_graves(void **state)
+{
+	struct sl_loop *loop = *state;
+	struct order o = { .loop = loop };
+
+	o.first = (struct sl_task){ .fn = run_first, .arg = &o };
+	o.second = (struct sl_task){ .fn = run_second, .arg = &o };
+	o.never = (struct sl_task){ .fn = run_second, .arg = &o };
+	o.grave = (struct sl_grave){ .fn = run_grave, .arg = &o };
+	sl_loop_bury(loop, &o.grave);
+	sl_loop_defer(loop, &o.first);
+	sl_loop_defer(loop, &o.second);
+	sl_loop_defer(loop, &o.first);
+	sl_loop_defer(loop, &o.never);
+	sl_loop_undefer(loop, &o.never);
+	sl_loop_wake(loop);
+	sl_loop_turn(loop);
+	assert_memory_equal(o.text, "12g", 3);
+	assert_int_equal(o.n, 3);
+}
+
+static void count_wake(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static void *wake_from_outside(void *arg)
+{
+	sl_loop_wake(arg);
+	return NULL;
+}
+
+static void test_wake_from_a_thread(void **state)
+{
+	struct sl_loop *loop = *state;
+	unsigned woken = 0;
+	pthread_t thread;
+
+	loop->on_wake = count_wake;
+	loop->wake_arg = &woken;
+	pthread_create(&thread, NULL, wake_from_outside, loop);
+	while (!woken)
+		sl_loop_turn(loop);
+	pthread_join(thread, NULL);
+	assert_int_equal(woken, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_timers_fire_once_and_never_early, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(test_disarmed_and_moved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_beyond_the_horizon, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rearmed_from_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tasks_then_graves, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wake_from_a_thread, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
