@@ -95,7 +95,7 @@ static size_t write_bytes(struct sl_h2 *h2, struct sl_h2_stream *s, const char *
 {
 	size_t left;
 
-	if (s->closed || s->reset)
+	if (s->closed || s->reset || h2->failed)
 		return 0;
 	assert(s->h2 == h2 && s->answered && !s->fin);
 	s->fin = last;

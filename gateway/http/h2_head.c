@@ -149,35 +149,32 @@ bool h2_builder_add(struct h2_builder *b, const struct sl_head_limits *limits, s
 /* RFC 9113 §8.2.3: crumbs become one field before HTTP/1.1 sees them. */
 static void join_cookies(struct h2_builder *b)
 {
-	struct sl_hfield *first = NULL;
-	size_t total = 0;
+	struct sl_hfield joined = { .name = SL_SPAN("cookie"), .cls = SL_FC_PLAIN };
+	size_t total = 0, n = 0;
 	uint32_t kept = 0;
 	char *at;
 
 	for (uint32_t i = 0; i < b->head.n_fields; i++)
-		if (sl_span_eq(b->fields[i].name, SL_SPAN("cookie")))
+		if (sl_span_eq(b->fields[i].name, joined.name))
 			total += b->fields[i].value.len + 2;
 	at = take_bytes(b, total);
+	joined.value.ptr = at;
 	for (uint32_t i = 0; i < b->head.n_fields; i++) {
-		struct sl_hfield *f = &b->fields[i];
-		struct sl_span crumb = f->value;
+		struct sl_span crumb = b->fields[i].value;
 
-		if (!sl_span_eq(f->name, SL_SPAN("cookie"))) {
-			b->fields[kept++] = *f;
+		if (!sl_span_eq(b->fields[i].name, joined.name)) {
+			b->fields[kept++] = b->fields[i];
 			continue;
 		}
-		if (!first) {
-			b->fields[kept] = *f;
-			first = &b->fields[kept++];
-			first->value = sl_span(at, 0);
-		} else {
-			memcpy(at, "; ", 2);
-			at += 2;
+		if (n) {
+			at[n++] = ';';
+			at[n++] = ' ';
 		}
-		memcpy(at, crumb.ptr, crumb.len);
-		at += crumb.len;
+		memcpy(at + n, crumb.ptr, crumb.len);
+		n += crumb.len;
 	}
-	first->value.len = (size_t)(at - first->value.ptr);
+	joined.value.len = n;
+	b->fields[kept++] = joined;
 	b->head.n_fields = kept;
 }
 

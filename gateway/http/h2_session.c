@@ -429,9 +429,8 @@ void sl_h2_free(struct sl_h2 *h2)
 	assert(!h2->receiving && !h2->delivering);
 	h2->failed = true;
 	h2->delivering = true;
-	while (h2->streams) {
-		struct sl_h2_stream *s = h2->streams;
-
+	for (struct sl_h2_stream *s = h2->streams, *next; s; s = next) {
+		next = s->next;
 		tell_close(s);
 		h2_stream_release(s);
 	}

@@ -69,20 +69,36 @@ static const struct sl_span private_prefixes[] = {
 	{ "x-sluice-", 9 },
 };
 
-static unsigned char fold(char c)
+/* Letters in either case. In a token no two other bytes differ by that bit alone
+ * if one of them is a digit or `-`, and known names hold nothing else. */
+static bool same_caseless(const char *name, const char *known, size_t len)
 {
-	unsigned char u = (unsigned char)c;
+	const uint64_t bit = 0x2020202020202020u;
+	size_t i = 0;
 
-	if (u >= 'A' && u <= 'Z')
-		return u | 0x20;
-	return u == '_' ? '-' : u;
+	for (; i + 8 <= len; i += 8) {
+		uint64_t a, b;
+
+		memcpy(&a, name + i, sizeof(a));
+		memcpy(&b, known + i, sizeof(b));
+		if ((a | bit) != (b | bit))
+			return false;
+	}
+	for (; i < len; i++)
+		if ((name[i] | 0x20) != (known[i] | 0x20))
+			return false;
+	return true;
 }
 
+/* The same, with `_` taken for `-`. */
 static bool same_folded(const char *name, const char *known, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if (fold(name[i]) != (unsigned char)known[i])
+	for (size_t i = 0; i < len; i++) {
+		char c = name[i] == '_' ? '-' : name[i];
+
+		if ((c | 0x20) != (known[i] | 0x20))
 			return false;
+	}
 	return true;
 }
 
@@ -106,14 +122,11 @@ enum sl_field_class sl_field_class(struct sl_span name)
 	for (size_t i = names_of_length[name.len].from; i < names_of_length[name.len].to; i++) {
 		const struct known_name *k = &known_names[i];
 
-		if (memcmp(name.ptr, k->name, name.len) == 0)
+		if (same_caseless(name.ptr, k->name, name.len))
 			return k->cls;
-		if (!same_folded(name.ptr, k->name, name.len))
-			continue;
 		/* to us it is another name, to somebody behind us it may not be */
-		if (k->cls != SL_FC_PRIVATE && memchr(name.ptr, '_', name.len))
-			return SL_FC_HOP;
-		return k->cls;
+		if (same_folded(name.ptr, k->name, name.len))
+			return k->cls == SL_FC_PRIVATE ? SL_FC_PRIVATE : SL_FC_HOP;
 	}
 	return SL_FC_PLAIN;
 }

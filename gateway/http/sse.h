@@ -8,7 +8,7 @@
 
 #include "sluice/err.h"
 
-#define SL_SSE_MAX_EVENT (256u * 1024u)
+#define SL_SSE_MAX_EVENT ((size_t)256 * 1024)
 
 /* What an answer says it used; -1 where absent. Read from `usage` of OpenAI
  * answers (prompt_tokens ...) and of Anthropic and Responses ones
