@@ -61,11 +61,11 @@ static inline bool more(struct sl_scan *scan, enum state step, const char **p, c
 }
 
 /* From behind the opening quote to the closing one; as scan_string, but
- * nearly always the first skip gets there. */
+ * nearly always the first walk gets there. */
 static inline const char *fresh_string(struct sl_scan *scan, enum state step, const char *p,
                                        const char *end)
 {
-	p = simd->skip(p, end);
+	p = simd->walk(p, end);
 	if (p < end && *p == '"')
 		return p;
 	scan->state = (uint8_t)step;

@@ -1,7 +1,7 @@
 /* scan_token.c: the insides of strings, numbers and literals as automata whose
  * state is one byte, so that a token may be cut anywhere.
  *
- * Strings are skipped by simd->skip wherever whole characters lie before the
+ * Strings are passed by simd->walk wherever whole characters lie before the
  * end; the automaton takes the byte at which that stopped, and thereby finds
  * the exact place of an error and carries a character over a cut. */
 #include "routing/scan_state.h"
@@ -84,7 +84,7 @@ const char *scan_string(struct sl_scan *scan, const char *p, const char *end)
 		int err;
 
 		if (scan->sub == TEXT) {
-			p = simd->skip(p, end);
+			p = simd->walk(p, end);
 			if (p == end || *p == '"')
 				return p;
 		}

@@ -12,7 +12,7 @@ struct simd_ops {
 	 * bytes, escapes, UTF-8 sequences) and returns where the first other
 	 * thing begins: a quote, a control character, a malformed escape or
 	 * sequence, one that `end` cuts, or `end`. Never reads at or past end. */
-	const char *(*skip)(const char *p, const char *end);
+	const char *(*walk)(const char *p, const char *end);
 
 	/* XXH3, 64 bits, no seed. */
 	uint64_t (*hash)(const void *data, size_t len);

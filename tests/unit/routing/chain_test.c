@@ -60,7 +60,7 @@ static void blocks_end_at_fixed_offsets(void **state)
 	chain_of(&chain, bytes, 3 * MIB - 1, 0);
 	for (uint32_t i = 0; i < chain.n_blocks; i++) {
 		assert_int_equal(chain.blocks[i].end_bytes - end,
-				 step_at(chain.blocks[i].end_bytes));
+		                 step_at(chain.blocks[i].end_bytes));
 		end = chain.blocks[i].end_bytes;
 	}
 	/* the last block lacks one byte */

@@ -36,7 +36,7 @@ static void expect_stop(const char *text, size_t len, size_t want)
 		stop = stop_of(simd_at(k), text, len);
 		if (stop != want)
 			fail_msg("%s stops at %zu of %zu, want %zu", simd_at(k)->name, stop, len,
-				 want);
+			         want);
 	}
 }
 
