@@ -46,16 +46,21 @@ void sl_answer_expect(struct sl_answer *a, const struct sl_sim_text *said)
 	sl_verify_init(&a->verify, said);
 }
 
-/* Keeps the first word on what is wrong, as one printable line. */
+/* A server's words are shown on a terminal: one line, no control characters. */
+static void copy_printable(char *to, size_t size, struct sl_span text)
+{
+	size_t n = text.len < size ? text.len : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = iscntrl((unsigned char)text.ptr[i]) ? ' ' : text.ptr[i];
+	to[n] = '\0';
+}
+
+/* Keeps the first word on what is wrong. */
 static void note(struct sl_answer *a, struct sl_span text)
 {
-	size_t n = text.len < sizeof(a->note) ? text.len : sizeof(a->note) - 1;
-
-	if (a->note[0])
-		return;
-	for (size_t i = 0; i < n; i++)
-		a->note[i] = iscntrl((unsigned char)text.ptr[i]) ? ' ' : text.ptr[i];
-	a->note[n] = '\0';
+	if (!a->note[0])
+		copy_printable(a->note, sizeof(a->note), text);
 }
 
 static void bad(struct sl_answer *a, const char *why)
@@ -262,12 +267,14 @@ bool sl_answer_matches(const struct sl_answer *a, char *out_why, size_t size)
 {
 	const struct sl_verify *v = &a->verify;
 	uint64_t want_bytes = (uint64_t)a->want_tokens * SL_SIM_TOKEN_BYTES;
+	char got[SL_VERIFY_QUOTE + 1];
 
 	if (!a->verifying)
 		return true;
+	copy_printable(got, sizeof(got), sl_span(v->got, v->got_len));
 	if (v->differs && v->differs_at < want_bytes)
-		snprintf(out_why, size, "byte %" PRIu64 ": expected \"%.*s\", got \"%.*s\"",
-		         v->differs_at, SL_VERIFY_QUOTE, v->want, v->got_len, v->got);
+		snprintf(out_why, size, "byte %" PRIu64 ": expected \"%.*s\", got \"%s\"",
+		         v->differs_at, SL_VERIFY_QUOTE, v->want, got);
 	else if (a->text_bytes != want_bytes)
 		snprintf(out_why, size,
 		         "%" PRIu64 " bytes of text for %u tokens, expected %" PRIu64,

@@ -1,6 +1,7 @@
 /* replay.c: `sluice-bench replay`: reads a trace, finds the server and its
  * model, runs, and reports. Everything that can be wrong before the first
  * request is one line on standard error and exit status 2. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -110,12 +111,31 @@ static int64_t spread_of(const struct replay *r)
 	return r->trace.format == SL_TRACE_MOONCAKE ? SL_MOONCAKE_QUANTUM_US : 0;
 }
 
+/* A result that cannot be written is better known before the hour of load. */
+static int check_json(struct replay *r)
+{
+	const char *path = r->options.json;
+	FILE *out;
+
+	if (!path || !strcmp(path, "-"))
+		return 0;
+	out = fopen(path, "a");
+	if (!out) {
+		snprintf(r->err, sizeof(r->err), "cannot write %s: %s", path, strerror(errno));
+		return SL_E_NO_ROUTE;
+	}
+	fclose(out);
+	return 0;
+}
+
 static int prepare(struct replay *r)
 {
 	const struct sl_options *o = &r->options;
 	int err;
 
 	err = sl_trace_open(o->trace, o->limit, r->err, sizeof(r->err), &r->trace);
+	if (!err)
+		err = check_json(r);
 	if (!err)
 		err = find_target(r, o->url, &r->target);
 	if (!err)

@@ -174,6 +174,8 @@ static void replay_section(const struct sl_report *r, FILE *out)
 	          percent((double)res->cached_tokens, (double)res->input_tokens));
 	real_line(out, "P99 schedule lag (ms):", sl_samples_summarise(&r->result->lag).p99_ms);
 	count_line(out, "Connections:", res->connections);
+	if (res->resent)
+		count_line(out, "Sent again on a fresh connection:", res->resent);
 	for (size_t at = 0; next_reason(res, &at, &reason);) {
 		snprintf(label, sizeof(label), "Failed, %s:", reason.name);
 		count_line(out, label, reason.n);
@@ -260,6 +262,7 @@ static void add_counts(cJSON *o, const struct sl_report *r)
 	            sl_result_peak_per_second(res));
 	cJSON_AddNumberToObject(o, "max_concurrent_requests", (double)res->peak_live);
 	cJSON_AddNumberToObject(o, "connections", (double)res->connections);
+	cJSON_AddNumberToObject(o, "resent", (double)res->resent);
 }
 
 static void add_caching(cJSON *o, const struct sl_result *res)

@@ -20,6 +20,7 @@ struct sl_result {
 	uint64_t output_tokens; /* as usage says, or chunks */
 	uint64_t cached_tokens; /* usage.prompt_tokens_details.cached_tokens */
 	uint64_t connections;
+	size_t resent; /* moved from a connection that the server had let go of */
 	size_t peak_live;
 	uint32_t *per_second; /* owned: chunks in each second */
 	size_t n_seconds;

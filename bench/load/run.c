@@ -18,6 +18,7 @@ struct exchange {
 	struct run *run; /* borrowed */
 	uint32_t row;
 	int64_t start_us;
+	bool sent;
 	struct sl_call call;
 	struct sl_answer answer;
 };
@@ -56,6 +57,9 @@ static void on_message(void *ctx, struct sl_message *out_message)
 	const struct sl_run_setup *s = x->run->setup;
 	struct sl_sim_text said;
 
+	if (x->sent)
+		x->run->result->resent++;
+	x->sent = true;
 	sl_message_make(s->shape, s->trace, x->row, out_message, &said);
 	if (s->options->verify)
 		sl_answer_expect(&x->answer, &said);

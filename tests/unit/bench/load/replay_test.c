@@ -120,12 +120,15 @@ static void test_status_2_when_it_cannot_be_done(void **state)
 {
 	static const enum step no_models[] = { BUSY };
 	static const enum step no_counters[] = { MODELS, MODELS };
-	struct files f, none = { "no/such/trace", "" };
+	struct files f, none = { "no/such/trace", "" }, no_json;
 	struct server server;
 
 	(void)state;
 	write_trace(&f);
 	assert_int_equal(replay(&none, 1, NULL), 2);
+	no_json = f;
+	strcpy(no_json.json, "no/such/folder/json");
+	assert_int_equal(replay(&no_json, 1, NULL), 2);
 	assert_int_equal(replay(&f, 1, NULL), 2); /* nobody listens */
 	server_start(&server, no_models, 1);
 	assert_int_equal(replay(&f, server.port, NULL), 2);

@@ -147,6 +147,7 @@ static void test_json(void **state)
 		{ "max_output_tokens_per_s", 61 },
 		{ "max_concurrent_requests", 3 },
 		{ "hit_rate", 0.25 },
+		{ "resent", 0 },
 		{ "prefix_cache_hits", 256 },
 		{ "prefix_cache_queries", 1024 },
 		{ "total_cached_tokens", 750 },

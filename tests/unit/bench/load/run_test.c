@@ -206,6 +206,7 @@ static void test_only_a_reused_connection_is_tried_again(void **state)
 	assert_int_equal(bed.result.completed, 2);
 	assert_int_equal(bed.result.mismatches, 0);
 	assert_int_equal(bed.result.connections, 2);
+	assert_int_equal(bed.result.resent, 1);
 	sl_result_fini(&bed.result);
 	play(&bed, twice, 4, 3);
 	assert_int_equal(bed.result.completed, 2);
@@ -265,6 +266,46 @@ static void test_timeout(void **state)
 	bed_run(&bed, 1, 700);
 	server_stop(&bed.server);
 	assert_int_equal(bed.result.fails[SL_FAIL_TIMEOUT], 1);
+	sl_result_fini(&bed.result);
+}
+
+/* Three are due at once: none waits for a server that says nothing. */
+static void test_open_loop(void **state)
+{
+	static const enum step steps[] = { SILENCE, SILENCE, SILENCE };
+	static const uint32_t caps[] = { 0, 2 };
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(caps); i++) {
+		struct bed bed;
+
+		start(&bed, steps, 3);
+		bed.options.max_concurrency = caps[i];
+		bed.options.timeout_us = 30000;
+		bed_run(&bed, 3, 700);
+		server_stop(&bed.server);
+		assert_int_equal(bed.result.peak_live, caps[i] ? caps[i] : 3);
+		assert_int_equal(bed.result.fails[SL_FAIL_TIMEOUT], 3);
+		sl_result_fini(&bed.result);
+	}
+}
+
+static void test_interrupted(void **state)
+{
+	static const enum step steps[] = { RIGHT, INTERRUPT };
+	struct bed bed;
+
+	(void)state;
+	start(&bed, steps, 2);
+	bed_run(&bed, 4, 700);
+	server_stop(&bed.server);
+	assert_true(bed.result.interrupted);
+	assert_int_equal(bed.result.requests, 4);
+	assert_int_equal(bed.result.sent, 2);
+	assert_int_equal(bed.result.completed, 1);
+	assert_int_equal(bed.result.fails[SL_FAIL_INTERRUPTED], 1);
+	assert_false(sl_result_ok(&bed.result));
+	assert_string_equal(bed.notes, "");
 	sl_result_fini(&bed.result);
 }
 
@@ -343,6 +384,8 @@ int main(void)
 		cmocka_unit_test(test_mismatches_are_explained),
 		cmocka_unit_test(test_few_are_explained),
 		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_open_loop),
+		cmocka_unit_test(test_interrupted),
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_whole_answers),
 		cmocka_unit_test(test_big_prompts_and_early_answers),

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -36,8 +37,9 @@ enum step {
 	NO_DONE,
 	WRONG_WORD,
 	LOST_WORD,
-	SILENCE, /* until the client goes */
-	WHOLE,   /* not streamed */
+	SILENCE,   /* until the client goes */
+	INTERRUPT, /* ... after a SIGINT to this process */
+	WHOLE,     /* not streamed */
 	MODELS,
 	METRICS, /* the n-th page: hits 10 n, queries 40 n */
 };
@@ -250,10 +252,12 @@ static inline bool server_step(struct server *s, int fd, enum step step, const c
 		return true;
 	case EARLY_413:
 		server_text(fd, "413 Content Too Large", "too big");
-		shutdown(fd, SHUT_WR);
 		while (recv(fd, &byte, 1, 0) > 0)
 			;
 		return false;
+	case INTERRUPT:
+		kill(getpid(), SIGINT);
+		/* fall through */
 	case SILENCE:
 		return recv(fd, &byte, 1, 0) > 0;
 	case WHOLE:
