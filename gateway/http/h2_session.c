@@ -204,16 +204,6 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-/* Without this nghttp2 would drop a malformed field and go on. */
-static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-                             size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                             void *user)
-{
-	(void)ng, (void)frame, (void)name, (void)name_len;
-	(void)value, (void)value_len, (void)flags, (void)user;
-	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
 static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
                          size_t len, void *user)
 {
@@ -371,7 +361,6 @@ static nghttp2_session_callbacks *make_callbacks(void)
 		abort();
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
-	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data_chunk);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
 	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);

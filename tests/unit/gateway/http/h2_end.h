@@ -22,6 +22,7 @@ struct seen {
 	size_t body;
 	uint32_t sum; /* of the body's bytes, position dependent */
 	int heads, ends, closes, drains;
+	size_t drained_to; /* what was still waiting then */
 	int close_err;
 	uint32_t close_code;
 };
@@ -181,8 +182,8 @@ static void on_drained(void *ctx, void *user, size_t pending)
 	struct seen *x = user;
 
 	(void)ctx;
-	(void)pending;
 	x->drains++;
+	x->drained_to = pending;
 }
 
 static void on_goaway(void *ctx)

@@ -212,6 +212,7 @@ static void test_back_pressure(void **state)
 		assert_true(c->body > before);
 	}
 	assert_int_equal(s->drains, 1);
+	assert_in_range(s->drained_to, 1, (total - 1) / 2);
 	assert_int_equal(c->sum, sum_of(0, body, len));
 	assert_int_equal(c->ends, 1);
 	free(body);

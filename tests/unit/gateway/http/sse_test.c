@@ -194,6 +194,7 @@ static const struct row rows[] = {
 	{ "error after an event name", "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n",
 	  1, 48, 0, 1, 1 },
 	{ "data in two lines", "data: {\"error\"\ndata: :{}}\n\n", 1, 27, 0, 1, 1 },
+	{ "data in two lines, CR LF", "data: {\"error\"\r\ndata: :{}}\r\n\r\n", 1, 30, 0, 1, 1 },
 	{ "done in two lines is not", "data: [DO\ndata: NE]\n\n", 1, 21, 0, 0, 0 },
 	{ "not JSON", "data: {\"error\": {\n\n", 1, 19, 0, 0, 0 },
 };
