@@ -82,5 +82,6 @@ int main(int argc, char **argv)
 	/* A worker's heap breathes with every turn; giving each breath back to the
 	 * kernel cost one mprotect for every second request. */
 	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	return mode ? check(config, path, mode) : sl_control_run(path, config);
 }

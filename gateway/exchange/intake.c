@@ -228,9 +228,9 @@ static int grow_body(struct sl_exchange *x, size_t need)
 		return SL_E_MEMORY;
 	if (need <= cap)
 		return 0;
-	cap = cap < 4096 ? 4096 : cap;
-	while (cap < need)
-		cap *= 2;
+	/* A declared length is taken at once; one that only grows, in steps. */
+	cap = need > cap + cap / 2 ? need : cap + cap / 2;
+	cap = (cap + 4095) & ~(size_t)4095;
 	x->body = realloc(x->body, cap);
 	if (!x->body)
 		abort();

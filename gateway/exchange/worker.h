@@ -28,7 +28,7 @@ struct sl_worker {
 	struct sl_rng rng;
 	struct sl_exchange *live;  /* all exchanges */
 	struct sl_exchange *spare; /* freed ones, kept with their buffers */
-	uint32_t n_spare;
+	size_t spare_bytes;
 	struct sl_exchange *waiting, **waiting_tail; /* for a free endpoint, oldest first */
 	uint32_t n_waiting;
 	struct sl_release *releases; /* hand-offs being let go of */
