@@ -20,7 +20,7 @@ enum sl_role {
 };
 
 enum sl_health {
-	SL_HEALTH_UNKNOWN,   /* not probed yet: may be used when nothing better is there */
+	SL_HEALTH_UNKNOWN, /* not probed yet: may be used when nothing better is there */
 	SL_HEALTH_HEALTHY,
 	SL_HEALTH_DEGRADED,  /* used, but no new prefills if others are there */
 	SL_HEALTH_UNHEALTHY, /* never used */
@@ -30,9 +30,10 @@ enum sl_health {
  *   T_step = o + lin(tokens) + sum_prefill b*c*(h + c/2) + [decode] d0 + d1*ctx */
 #define SL_LIN_POINTS 11
 struct sl_profile {
-	const char *name;          /* "llama3-8b-h100" */
+	const char *name; /* "llama3-8b-h100" */
 	double o_ms;
-	double lin_tokens[SL_LIN_POINTS]; /* ascending; interpolated, extrapolated by the last slope */
+	double lin_tokens[SL_LIN_POINTS]; /* ascending; interpolated, extrapolated by the last slope
+	                                   */
 	double lin_ms[SL_LIN_POINTS];
 	double b_ms_per_token2;
 	double d0_ms;
@@ -54,7 +55,7 @@ double sl_profile_prefill_ms(const struct sl_profile *p, double fresh, double ca
 double sl_profile_step_ms(const struct sl_profile *p, double seqs, double ctx);
 
 enum sl_policy {
-	SL_POLICY_COST,          /* the cost model; default */
+	SL_POLICY_COST, /* the cost model; default */
 	SL_POLICY_ROUND_ROBIN,
 	SL_POLICY_RANDOM,
 	SL_POLICY_LEAST_REQUEST,
@@ -63,13 +64,15 @@ enum sl_policy {
 struct sl_router_options {
 	const struct sl_profile *profile; /* borrowed for the router's life */
 	enum sl_policy policy;
-	double weight_ttft;      /* 1 */
-	double weight_stall;     /* 0.10 */
-	double weight_decode;    /* 0.15 */
-	double transfer_latency_ms;          /* 2 */
-	double transfer_bytes_per_ms;        /* 20e6 = 20 GB/s */
-	double bytes_per_token;  /* starting value, 4; then learned per model */
+	double weight_ttft;                      /* 1 */
+	double weight_stall;                     /* 0.10 */
+	double weight_decode;                    /* 0.15 */
+	double transfer_latency_ms;              /* 2 */
+	double transfer_bytes_per_ms;            /* 20e6 = 20 GB/s */
+	double bytes_per_token;                  /* starting value, 4; then learned per model */
 	uint32_t index_max_entries_per_endpoint; /* bound on memory, 65536 */
+	uint64_t index_seed;                     /* random in production: keeps clients from aiming
+	                                          * prompts at one hash bucket; only _new reads it */
 };
 void sl_router_options_default(struct sl_router_options *opt);
 
@@ -86,25 +89,31 @@ void sl_router_set_options(struct sl_router *r, const struct sl_router_options *
 
 struct sl_endpoint_spec {
 	enum sl_role role;
-	uint32_t kv_group;        /* prefill and decode must agree; 0 is a group too */
-	uint32_t max_concurrent;  /* live requests; 0: no limit */
-	bool remote_prefill;      /* a connector for hand-offs is configured */
+	uint32_t kv_group;       /* prefill and decode must agree; 0 is a group too */
+	uint32_t max_concurrent; /* live requests; 0: no limit */
+	bool remote_prefill;     /* a connector for hand-offs is configured */
 };
 
 /* A free slot number, kept until _del is complete. */
 uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_spec *spec);
 /* Role, group or limits changed by a reload; knowledge is kept. */
-void sl_router_endpoint_update(struct sl_router *r, uint32_t ep, const struct sl_endpoint_spec *spec);
+void sl_router_endpoint_update(struct sl_router *r, uint32_t ep,
+                               const struct sl_endpoint_spec *spec);
 /* No longer a candidate; the slot is reused when its last ticket has ended. */
 void sl_router_endpoint_del(struct sl_router *r, uint32_t ep);
-void sl_router_endpoint_health(struct sl_router *r, uint32_t ep, enum sl_health health, uint64_t now_us);
+void sl_router_endpoint_health(struct sl_router *r, uint32_t ep, enum sl_health health,
+                               uint64_t now_us);
 void sl_router_endpoint_drain(struct sl_router *r, uint32_t ep, bool draining);
 /* The engine was restarted: its cache and in-flight corrections are void. */
 void sl_router_endpoint_restarted(struct sl_router *r, uint32_t ep);
 /* Which models it serves: ids from sl_router_model. Replaces the former set. */
-void sl_router_endpoint_models(struct sl_router *r, uint32_t ep, const uint32_t *models, uint32_t n);
+void sl_router_endpoint_models(struct sl_router *r, uint32_t ep, const uint32_t *models,
+                               uint32_t n);
 
-/* Interns a model name; ids are dense and stay for the router's life. */
+/* Interns a model name; ids are dense and stay for the router's life. Names
+ * come from engines, so there is an end: SL_NO_MODEL, which nobody serves. */
+#define SL_MAX_MODELS 65536
+#define SL_NO_MODEL UINT32_MAX
 uint32_t sl_router_model(struct sl_router *r, struct sl_span name);
 
 /* A scrape. Absent numbers are negative. It only corrects our own accounting. */
@@ -112,32 +121,34 @@ struct sl_load_sample {
 	uint64_t taken_us;
 	double running;
 	double waiting;
-	double kv_usage;            /* 0..1 */
+	double kv_usage; /* 0..1 */
 	double kv_capacity_tokens;
-	double prefix_hit_tokens;   /* counters */
+	double prefix_hit_tokens; /* counters */
 	double prefix_query_tokens;
 };
-void sl_router_endpoint_sample(struct sl_router *r, uint32_t ep, const struct sl_load_sample *s, uint64_t now_us);
+void sl_router_endpoint_sample(struct sl_router *r, uint32_t ep, const struct sl_load_sample *s,
+                               uint64_t now_us);
 
 /* What /fleet and the metrics show of an endpoint. */
 struct sl_endpoint_view {
 	struct sl_endpoint_spec spec;
 	enum sl_health health;
 	bool draining;
-	uint32_t inflight;          /* live tickets here, both legs */
-	uint32_t prefilling;        /* of them without a first token */
-	double queue_ms;            /* Q_i */
-	double context_tokens;      /* K_i */
+	uint32_t inflight;     /* live tickets here, both legs */
+	uint32_t prefilling;   /* of them without a first token */
+	double queue_ms;       /* Q_i */
+	double context_tokens; /* K_i */
 	double kv_capacity_tokens;
-	double kv_usage;            /* last scrape, or -1 */
-	double slowness;            /* F_i */
-	double gamma;               /* prefix-hit correction */
+	double kv_usage; /* last scrape, or -1 */
+	double slowness; /* F_i */
+	double gamma;    /* prefix-hit correction */
 	uint32_t index_entries;
 	uint64_t index_bytes;
-	uint64_t dispatched;        /* totals */
+	uint64_t dispatched; /* totals */
 	uint64_t hit_tokens_predicted;
 };
-bool sl_router_endpoint_view(const struct sl_router *r, uint32_t ep, uint64_t now_us, struct sl_endpoint_view *out);
+bool sl_router_endpoint_view(const struct sl_router *r, uint32_t ep, uint64_t now_us,
+                             struct sl_endpoint_view *out);
 
 /* What is learned of a model. */
 struct sl_model_view {
@@ -162,8 +173,8 @@ enum sl_placement {
 struct sl_query {
 	uint32_t model;
 	const struct sl_facts *facts;
-	bool single_engine;  /* several prompts in one body: no remote placement */
-	bool no_decode;      /* embeddings: prefill only, decode terms are 0 */
+	bool single_engine; /* several prompts in one body: no remote placement */
+	bool no_decode;     /* embeddings: prefill only, decode terms are 0 */
 	/* Endpoints that failed this request already; never chosen. */
 	uint32_t excluded[SL_MAX_EXCLUDED];
 	uint32_t n_excluded;
@@ -198,37 +209,37 @@ struct sl_candidate {
 	enum sl_placement placement;
 	uint32_t prefill_ep; /* == decode_ep unless remote */
 	uint32_t decode_ep;
-	double hit_tokens;   /* on the prefilling engine, after gamma */
-	double queue_ms;     /* Q */
-	double prefill_ms;   /* Tp */
-	double memory_ms;    /* M */
-	double transfer_ms;  /* X, remote only */
-	double stall_ms;     /* S */
-	double decode_ms;    /* D */
+	double hit_tokens;  /* on the prefilling engine, after gamma */
+	double queue_ms;    /* Q */
+	double prefill_ms;  /* Tp */
+	double memory_ms;   /* M */
+	double transfer_ms; /* X, remote only */
+	double stall_ms;    /* S */
+	double decode_ms;   /* D */
 	double cost_ms;
 };
 
 #define SL_KEPT_CANDIDATES 8
 struct sl_decision {
 	struct sl_candidate chosen;
-	struct sl_candidate kept[SL_KEPT_CANDIDATES]; /* the best, cheapest first; the chosen one is among them */
+	struct sl_candidate kept[SL_KEPT_CANDIDATES]; /* the best, cheapest first; the chosen one is
+	                                                 among them */
 	uint32_t n_kept;
 	uint32_t n_priced;
 	uint32_t filtered[SL_FILTER_COUNT]; /* endpoints dropped, per reason */
-	double prompt_tokens;        /* estimate used */
-	double output_tokens;        /* ô used */
+	double prompt_tokens;               /* estimate used */
+	double output_tokens;               /* ô used */
 	double predicted_ttft_ms;
-	uint32_t runner_up;          /* index in kept of the best other one, or n_kept */
-	bool banded;                 /* chosen at random within epsilon */
+	uint32_t runner_up; /* index in kept of the best other one, or n_kept */
+	bool banded;        /* chosen at random within epsilon */
 };
 
 /* 0, or NO_ENDPOINT (nothing passes the filters), MODEL_NOT_FOUND (no
  * endpoint lists the model) or SATURATED (all that pass are at their
  * concurrency limit; or that is the only reason left). out_decision's
  * `filtered` is filled in in every case. */
-SL_MUST_CHECK int sl_router_decide(struct sl_router *r, const struct sl_query *q,
-				   uint64_t now_us, struct sl_rng *rng,
-				   struct sl_decision *out_decision);
+SL_MUST_CHECK int sl_router_decide(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
+                                   struct sl_rng *rng, struct sl_decision *out_decision);
 
 /* ---- accounting ------------------------------------------------------ */
 
@@ -240,20 +251,31 @@ struct sl_ticket {
 	enum sl_placement placement;
 	uint32_t model;
 	uint32_t prefill_ep, decode_ep;
-	bool prefill_open;    /* no first token / prefill answer yet */
+	bool prefill_open; /* no first token / prefill answer yet */
 	bool decode_open;
 	double prompt_tokens, output_tokens, hit_tokens, prefill_ms, transfer_ms;
 	double predicted_ttft_ms, step_ms;
 	uint64_t dispatched_us, prefilled_us, first_us;
 	uint64_t prompt_bytes;
-	uint32_t index_new;   /* blocks that this dispatch inserted */
+	uint32_t index_new; /* blocks that this dispatch inserted */
+
+	/* The rest is the router's, for taking back and for learning. */
+	struct sl_index_claim {
+		uint32_t first, count, stamp;
+	} prefill_blocks, decode_blocks; /* decode_blocks: remote only */
+	uint32_t seqs;                   /* sequences it decodes */
+	bool streamed;                   /* the first token will be seen */
+	bool learn_bytes;                /* its usage tells bytes per token */
+	bool learn_ttft;                 /* its prediction had no guesswork about memory */
+	int64_t output_limit;            /* max_tokens, or -1 */
+	double queue_ms, matched_tokens;
+	double prefill_pace, decode_pace; /* scale x F that was predicted with */
 };
 
 /* Charges the work and inserts the prompt's blocks at once, so that an equal
  * request right behind sees them. */
-void sl_router_dispatch(struct sl_router *r, const struct sl_query *q,
-			const struct sl_decision *d, uint64_t now_us,
-			struct sl_ticket *ticket);
+void sl_router_dispatch(struct sl_router *r, const struct sl_query *q, const struct sl_decision *d,
+                        uint64_t now_us, struct sl_ticket *ticket);
 /* Remote placement: the prefill leg has answered. */
 void sl_router_prefilled(struct sl_router *r, struct sl_ticket *t, uint64_t now_us);
 void sl_router_first_token(struct sl_router *r, struct sl_ticket *t, uint64_t now_us);
@@ -264,20 +286,20 @@ struct sl_outcome {
 	int64_t completion_tokens; /* -1 unknown */
 };
 /* Ended well. Learns; the ticket is no longer live. */
-void sl_router_finish(struct sl_router *r, struct sl_ticket *t,
-		      const struct sl_outcome *outcome, uint64_t now_us);
+void sl_router_finish(struct sl_router *r, struct sl_ticket *t, const struct sl_outcome *outcome,
+                      uint64_t now_us);
 enum sl_blame {
-	SL_BLAME_NONE = 0,    /* client left, or it was moved */
+	SL_BLAME_NONE = 0, /* client left, or it was moved */
 	SL_BLAME_PREFILL = 1,
 	SL_BLAME_DECODE = 2,
 };
 /* Ended badly: takes back the work, and the blocks on the endpoint that is
  * to blame (bits of sl_blame; facts as at dispatch, for the hashes). */
-void sl_router_cancel(struct sl_router *r, struct sl_ticket *t,
-		      const struct sl_facts *facts, unsigned blame, uint64_t now_us);
+void sl_router_cancel(struct sl_router *r, struct sl_ticket *t, const struct sl_facts *facts,
+                      unsigned blame, uint64_t now_us);
 
 /* Prompt tokens estimated from bytes, with what was learned of the model. */
 double sl_router_estimate_tokens(const struct sl_router *r, uint32_t model,
-				 const struct sl_facts *facts);
+                                 const struct sl_facts *facts);
 
 #endif

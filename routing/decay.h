@@ -1,0 +1,35 @@
+/* decay.h: exp(-age / tau) from a table, because a decision asks for it once
+ * or twice per endpoint. The age is rounded down to a step of tau / 32, and
+ * nothing is left after 8 tau. */
+#ifndef SLUICE_ROUTING_DECAY_H
+#define SLUICE_ROUTING_DECAY_H
+
+#include <math.h>
+
+#include "sluice/base.h"
+
+#define DECAY_STEPS 256
+
+struct decay {
+	double tau_us;
+	uint32_t step_us;
+	double keep[DECAY_STEPS];
+};
+
+static inline void decay_init(struct decay *d, double tau_us)
+{
+	d->tau_us = tau_us;
+	d->step_us = (uint32_t)(tau_us / 32);
+	for (int i = 0; i < DECAY_STEPS; i++)
+		d->keep[i] = exp(-i * (double)d->step_us / tau_us);
+}
+
+/* What is left at now_us of something that was 1 at since_us. */
+static inline double decay_keep(const struct decay *d, uint64_t since_us, uint64_t now_us)
+{
+	uint64_t step = now_us > since_us ? (now_us - since_us) / d->step_us : 0;
+
+	return step < DECAY_STEPS ? d->keep[step] : 0;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* filter.h: which endpoints may take part in a placement at all.
+ *
+ * Every endpoint that does not is counted under the first reason that holds:
+ * model, role, excluded, health, draining, KV group, full.
+ *
+ * Health: an UNHEALTHY endpoint never passes. The others have a rank, HEALTHY
+ * 0, UNKNOWN 1, DEGRADED 2, and a prefill goes only to the lowest rank with
+ * which some placement is possible. The decode half of a remote placement may
+ * be HEALTHY or DEGRADED, which are equal then, and UNKNOWN if there is
+ * neither. */
+#ifndef SLUICE_ROUTING_FILTER_H
+#define SLUICE_ROUTING_FILTER_H
+
+#include "routing/state.h"
+
+#define FILTER_MAX_RANK 2
+
+/* Fills r->passing and r->partners (how many decode engines of a group may
+ * take a hand-off), and wakes the endpoints that pass. */
+void filter_run(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
+                uint32_t dropped[SL_FILTER_COUNT]);
+/* Why nothing was placed although filter_run has looked: a code of err.h. */
+int filter_error(const struct sl_router *r, const struct sl_query *q);
+
+uint32_t filter_prefill_rank(const struct endpoint *ep);
+/* May it take a hand-off; and is it of the better sort of those. */
+bool filter_takes_handoff(const struct endpoint *ep);
+bool filter_decodes_well(const struct endpoint *ep);
+
+#endif

@@ -1,0 +1,192 @@
+/* learn.c: see learn.h. */
+#include "routing/learn.h"
+
+#include <math.h>
+
+/* ---- slowness -------------------------------------------------------- */
+
+#define SAMPLE_KEEP (1.0 - 1.0 / 32) /* a new sample takes this from older ones */
+#define FORGET_US 60e6               /* to a share of 1/e */
+#define PRIOR_WEIGHT 4.0             /* samples' worth of belief in F = 1 */
+#define SCALE_PRIOR 0.25             /* engines' worth of belief in scale 1 */
+#define RATIO_MAX 64.0               /* of one sample, and of its inverse */
+#define NOISE 0.1                    /* of ln F: engines this alike are alike */
+#define SLOW_MIN 0.5
+#define SLOW_MAX 8.0
+#define FIXED_ONE 1048576.0
+
+static double clamp(double x, double low, double high)
+{
+	return x < low ? low : x > high ? high : x;
+}
+
+void learn_scale_init(struct learn_scale *scale)
+{
+	*scale = (struct learn_scale){ .factor = 1 };
+}
+
+static void update_share(struct learn_evidence *ev, struct learn_scale *scale)
+{
+	double sure = ev->weight + PRIOR_WEIGHT;
+
+	scale->log_sum -= ev->share_log;
+	scale->weight -= ev->share_weight;
+	ev->share_log = llround(ev->log_sum / sure * FIXED_ONE);
+	ev->share_weight = llround(ev->weight / sure * FIXED_ONE);
+	scale->log_sum += ev->share_log;
+	scale->weight += ev->share_weight;
+	scale->factor =
+	        exp((double)scale->log_sum / ((double)scale->weight + SCALE_PRIOR * FIXED_ONE));
+}
+
+static double aged(uint64_t *at_us, uint64_t now_us)
+{
+	double age = now_us > *at_us ? (double)(now_us - *at_us) : 0;
+
+	*at_us = now_us > *at_us ? now_us : *at_us;
+	return exp(-age / FORGET_US);
+}
+
+static void age(struct learn_evidence *ev, uint64_t now_us)
+{
+	double keep = aged(&ev->at_us, now_us);
+
+	ev->log_sum *= keep;
+	ev->weight *= keep;
+}
+
+void learn_evidence_add(struct learn_evidence *ev, struct learn_scale *scale, double observed_ms,
+                        double predicted_ms, double weight, uint64_t now_us)
+{
+	double ratio;
+
+	if (!(observed_ms > 0) || !(predicted_ms > 0) || !(weight > 0))
+		return;
+	ratio = clamp(observed_ms / predicted_ms, 1 / RATIO_MAX, RATIO_MAX);
+	age(ev, now_us);
+	ev->log_sum = ev->log_sum * SAMPLE_KEEP + weight * log(ratio);
+	ev->weight = ev->weight * SAMPLE_KEEP + weight;
+	update_share(ev, scale);
+}
+
+void learn_evidence_drop(struct learn_evidence *ev, struct learn_scale *scale)
+{
+	ev->log_sum = ev->weight = 0;
+	update_share(ev, scale);
+}
+
+/* Sum of weighted deviations from the fleet, in logarithms. */
+static double deviation(const struct learn_evidence *ev, const struct learn_scale *scale)
+{
+	return ev->log_sum - ev->weight * log(scale->factor);
+}
+
+double learn_engine_slowness(struct learn_engine *e, struct learn_scale *prefill,
+                             struct learn_scale *decode, uint64_t now_us)
+{
+	double x;
+
+	age(&e->prefill, now_us);
+	age(&e->decode, now_us);
+	update_share(&e->prefill, prefill);
+	update_share(&e->decode, decode);
+	x = (deviation(&e->prefill, prefill) + deviation(&e->decode, decode)) /
+	    (e->prefill.weight + e->decode.weight + PRIOR_WEIGHT);
+	if (fabs(x) <= NOISE)
+		return 1;
+	return clamp(exp(x - copysign(NOISE, x)), SLOW_MIN, SLOW_MAX);
+}
+
+/* ---- hits ------------------------------------------------------------ */
+
+#define HITS_PRIOR 4096.0 /* tokens' worth of belief in gamma = 1 */
+#define GAMMA_MIN 0.25
+#define GAMMA_MAX 1.25
+
+void learn_hits_reset(struct learn_hits *h)
+{
+	*h = (struct learn_hits){ .last_hits = -1, .last_queries = -1 };
+}
+
+void learn_hits_predict(struct learn_hits *h, double tokens)
+{
+	h->predicted_since += tokens;
+}
+
+static void add_hits(struct learn_hits *h, double counted, double predicted, uint64_t now_us)
+{
+	double keep = aged(&h->at_us, now_us);
+
+	h->counted = h->counted * keep + counted;
+	h->predicted = h->predicted * keep + predicted;
+}
+
+void learn_hits_usage(struct learn_hits *h, double cached, double predicted, uint64_t now_us)
+{
+	if (!h->sampled)
+		add_hits(h, cached, predicted, now_us);
+}
+
+bool learn_hits_sample(struct learn_hits *h, double hits, double queries, uint64_t now_us)
+{
+	bool backwards;
+
+	if (hits < 0)
+		return true;
+	backwards =
+	        h->sampled && (hits < h->last_hits || (queries >= 0 && queries < h->last_queries));
+	if (h->sampled && !backwards)
+		add_hits(h, hits - h->last_hits, h->predicted_since, now_us);
+	h->sampled = true;
+	h->predicted_since = 0;
+	h->last_hits = hits;
+	h->last_queries = queries;
+	return !backwards;
+}
+
+double learn_hits_gamma(const struct learn_hits *h)
+{
+	return clamp((h->counted + HITS_PRIOR) / (h->predicted + HITS_PRIOR), GAMMA_MIN, GAMMA_MAX);
+}
+
+/* ---- models ---------------------------------------------------------- */
+
+#define PROMPT_KEEP (1.0 - 1.0 / 256)
+#define PROMPT_PRIOR 256.0 /* tokens' worth of belief in the starting value */
+#define BYTES_PER_TOKEN_MIN 0.5
+#define BYTES_PER_TOKEN_MAX 16.0
+#define OUTPUT_START 256.0
+#define OUTPUT_SHARE (1.0 / 32)
+
+void learn_model_init(struct learn_model *m)
+{
+	*m = (struct learn_model){ .output = OUTPUT_START };
+}
+
+double learn_model_bytes_per_token(const struct learn_model *m, double prior)
+{
+	return clamp((m->bytes + PROMPT_PRIOR * prior) / (m->tokens + PROMPT_PRIOR),
+	             BYTES_PER_TOKEN_MIN, BYTES_PER_TOKEN_MAX);
+}
+
+void learn_model_prompt(struct learn_model *m, double bytes, double tokens)
+{
+	m->bytes = m->bytes * PROMPT_KEEP + bytes;
+	m->tokens = m->tokens * PROMPT_KEEP + tokens;
+}
+
+double learn_model_output(const struct learn_model *m, int64_t limit)
+{
+	double tokens = m->output;
+
+	if (limit >= 0 && (double)limit < tokens)
+		tokens = (double)limit;
+	return tokens < 1 ? 1 : tokens;
+}
+
+void learn_model_answer(struct learn_model *m, double tokens, int64_t limit)
+{
+	if (limit >= 0 && tokens >= (double)limit && tokens < m->output)
+		return;
+	m->output += OUTPUT_SHARE * (tokens - m->output);
+}

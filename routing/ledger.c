@@ -1,0 +1,139 @@
+/* ledger.c: see ledger.h. */
+#include "routing/ledger.h"
+
+#include <assert.h>
+#include <math.h>
+
+#define PERIOD_US 250000u
+
+/* From the ticket's own figures, which do not change while it is live. */
+static int64_t prefill_us(const struct sl_ticket *t)
+{
+	return llround(t->prefill_ms * 1000);
+}
+
+static int64_t context_tokens(const struct sl_ticket *t)
+{
+	return llround(t->prompt_tokens + t->seqs * t->output_tokens / 2);
+}
+
+/* ---- how many -------------------------------------------------------- */
+
+/* The present count held since the last change. */
+static void note_level(struct ledger *l, uint64_t now_us)
+{
+	uint64_t period = now_us / PERIOD_US;
+
+	if (period > l->period) {
+		l->peak[0] = period == l->period + 1 ? l->peak[1] : l->inflight;
+		l->peak[1] = l->inflight;
+		l->period = period;
+	} else if (l->inflight > l->peak[1]) {
+		l->peak[1] = l->inflight;
+	}
+}
+
+void ledger_enter(struct ledger *l, uint64_t now_us)
+{
+	note_level(l, now_us);
+	l->inflight++;
+	note_level(l, now_us);
+}
+
+void ledger_leave(struct ledger *l, uint64_t now_us)
+{
+	assert(l->inflight > 0);
+	note_level(l, now_us);
+	l->inflight--;
+}
+
+uint32_t ledger_recent_peak(const struct ledger *l, uint64_t now_us)
+{
+	struct ledger copy = *l;
+
+	note_level(&copy, now_us);
+	return copy.peak[0] > copy.peak[1] ? copy.peak[0] : copy.peak[1];
+}
+
+/* ---- prefill --------------------------------------------------------- */
+
+void ledger_open_prefill(struct ledger *l, struct sl_ticket *t, uint64_t now_us)
+{
+	t->next = NULL;
+	t->prev = l->last;
+	if (l->last) {
+		l->last->next = t;
+	} else {
+		l->first = t;
+		l->first_since_us = now_us;
+	}
+	l->last = t;
+	l->queue_us += prefill_us(t);
+	l->prefilling++;
+	t->prefill_open = true;
+}
+
+void ledger_close_prefill(struct ledger *l, struct sl_ticket *t, uint64_t now_us)
+{
+	assert(t->prefill_open && l->prefilling > 0);
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		l->first = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	else
+		l->last = t->prev;
+	if (!t->prev)
+		l->first_since_us = now_us;
+	t->next = t->prev = NULL;
+	l->queue_us -= prefill_us(t);
+	l->prefilling--;
+	t->prefill_open = false;
+}
+
+static uint64_t running_us(const struct ledger *l, uint64_t now_us)
+{
+	return now_us > l->first_since_us ? now_us - l->first_since_us : 0;
+}
+
+double ledger_queue_ms(const struct ledger *l, uint64_t now_us)
+{
+	int64_t done = 0;
+
+	if (l->first) {
+		done = prefill_us(l->first);
+		if (running_us(l, now_us) < (uint64_t)done)
+			done = (int64_t)running_us(l, now_us);
+	}
+	return (double)(l->queue_us - done) / 1000;
+}
+
+uint64_t ledger_due_us(const struct ledger *l)
+{
+	const struct sl_ticket *t = l->first;
+
+	if (!t || t->streamed || t->placement == SL_PLACE_REMOTE)
+		return UINT64_MAX;
+	return l->first_since_us + (uint64_t)prefill_us(t);
+}
+
+struct sl_ticket *ledger_due(const struct ledger *l, uint64_t now_us)
+{
+	return now_us >= ledger_due_us(l) ? l->first : NULL;
+}
+
+/* ---- decode ---------------------------------------------------------- */
+
+void ledger_open_decode(struct ledger *l, const struct sl_ticket *t)
+{
+	l->seqs += t->seqs;
+	l->context_tokens += context_tokens(t);
+}
+
+void ledger_close_decode(struct ledger *l, const struct sl_ticket *t)
+{
+	assert(l->seqs >= t->seqs && l->context_tokens >= context_tokens(t));
+	l->seqs -= t->seqs;
+	l->context_tokens -= context_tokens(t);
+}

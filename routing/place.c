@@ -1,0 +1,512 @@
+/* place.c: see place.h. */
+#include "routing/place.h"
+
+#include <assert.h>
+
+#include "routing/filter.h"
+
+#define BUSY_MAX 0.9
+
+struct place {
+	struct sl_router *r;
+	const struct sl_query *q;
+	uint64_t now_us;
+	struct sl_rng *rng;
+	struct sl_decision *d;
+	struct cost_request rq;
+	double tokens_per_byte;
+	uint32_t rank;  /* worst health rank that may prefill */
+	bool well_only; /* hand-offs only to those that decode well */
+	uint64_t salt;
+	uint64_t key[SL_KEPT_CANDIDATES]; /* of d->kept */
+	double band_ms;
+	uint32_t n_band; /* of r->band */
+};
+
+/* ---- pricing --------------------------------------------------------- */
+
+static struct cost_engine engine_now(const struct place *s, const struct endpoint *ep)
+{
+	const struct sl_router *r = s->r;
+	struct cost_engine e = {
+		.slow = ep->slow,
+		.queue_ms = ledger_queue_ms(&ep->ledger, s->now_us),
+		.seqs = ep->ledger.seqs,
+		.context = (double)ep->ledger.context_tokens,
+		.capacity = ep->capacity,
+		.busy = ep->busy * decay_keep(&r->busy_decay, ep->busy_us, s->now_us),
+	};
+
+	if (ep->foreign_us) {
+		double keep = decay_keep(&r->foreign_decay, ep->foreign_us, s->now_us);
+
+		e.seqs += ep->foreign_seqs * keep;
+		e.context += ep->foreign_seqs * keep * r->mean_context;
+		e.queue_ms += ep->foreign_waiting * keep * r->mean_prefill_ms;
+	}
+	if (e.busy > BUSY_MAX)
+		e.busy = BUSY_MAX;
+	return e;
+}
+
+static double hit_tokens(const struct place *s, uint32_t slot)
+{
+	double hit = s->r->endpoints[slot].gamma * s->tokens_per_byte *
+	             index_matched(&s->r->index, slot);
+
+	return hit < s->rq.tokens - 1 ? hit : s->rq.tokens - 1;
+}
+
+static double weigh(const struct place *s, const struct sl_candidate *c)
+{
+	const struct cost_model *m = &s->r->cost;
+
+	return m->weight_ttft * (c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms) +
+	       m->weight_stall * c->stall_ms + m->weight_decode * c->decode_ms;
+}
+
+static void price_prefill(const struct place *s, uint32_t slot, const struct cost_engine *e,
+                          struct sl_candidate *c)
+{
+	c->hit_tokens = hit_tokens(s, slot);
+	c->queue_ms = e->queue_ms;
+	c->prefill_ms = cost_prefill_ms(&s->r->cost, &s->rq, e, c->hit_tokens);
+}
+
+/* One engine for everything. False: it costs more than `enough` for its
+ * queue and prefill alone, and was not looked at further. */
+static bool price_single(const struct place *s, uint32_t slot, double enough,
+                         struct sl_candidate *c)
+{
+	const struct cost_model *m = &s->r->cost;
+	const struct endpoint *ep = &s->r->endpoints[slot];
+	struct cost_engine e = engine_now(s, ep);
+
+	*c = (struct sl_candidate){ .prefill_ep = slot, .decode_ep = slot };
+	c->placement = ep->spec.role == SL_ROLE_DECODE ? SL_PLACE_LOCAL : SL_PLACE_AGGREGATED;
+	price_prefill(s, slot, &e, c);
+	if (m->weight_ttft * (c->queue_ms + c->prefill_ms) > enough)
+		return false;
+	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
+	c->stall_ms = cost_stall_ms(&e, c->prefill_ms);
+	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
+	c->cost_ms = weigh(s, c);
+	if (c->placement == SL_PLACE_LOCAL && s->rq.output > 0)
+		c->cost_ms += m->weight_ttft * cost_step_ms(m, &e, e.seqs, e.context);
+	return true;
+}
+
+static void price_prefill_half(const struct place *s, uint32_t slot, struct sl_candidate *c)
+{
+	struct cost_engine e = engine_now(s, &s->r->endpoints[slot]);
+
+	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE, .prefill_ep = slot };
+	price_prefill(s, slot, &e, c);
+	c->cost_ms = weigh(s, c);
+}
+
+static void price_decode_half(const struct place *s, uint32_t slot, struct sl_candidate *c)
+{
+	const struct cost_model *m = &s->r->cost;
+	struct cost_engine e = engine_now(s, &s->r->endpoints[slot]);
+
+	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE, .decode_ep = slot };
+	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
+	c->transfer_ms = cost_transfer_ms(m, &s->rq, hit_tokens(s, slot));
+	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
+	c->cost_ms = weigh(s, c);
+}
+
+static struct sl_candidate join(const struct sl_candidate *p, const struct sl_candidate *d)
+{
+	struct sl_candidate c = *p;
+
+	c.decode_ep = d->decode_ep;
+	c.memory_ms = d->memory_ms;
+	c.transfer_ms = d->transfer_ms;
+	c.decode_ms = d->decode_ms;
+	c.cost_ms = p->cost_ms + d->cost_ms;
+	return c;
+}
+
+/* ---- keeping the best ------------------------------------------------ */
+
+static uint64_t key_of(const struct place *s, const struct sl_candidate *c)
+{
+	uint64_t x = s->salt ^ ((uint64_t)c->prefill_ep << 32 | c->decode_ep);
+
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
+	return x ^ (x >> 33);
+}
+
+/* Inserts into the `cap` cheapest, in order of cost, then key. */
+static void keep_best(struct sl_candidate *best, uint64_t *keys, uint32_t *n, uint32_t cap,
+                      const struct sl_candidate *c, uint64_t key)
+{
+	uint32_t at = *n;
+
+	while (at > 0 && (c->cost_ms < best[at - 1].cost_ms ||
+	                  (c->cost_ms == best[at - 1].cost_ms && key < keys[at - 1])))
+		at--;
+	if (at == cap)
+		return;
+	if (*n < cap)
+		(*n)++;
+	memmove(best + at + 1, best + at, (*n - at - 1) * sizeof(*best));
+	memmove(keys + at + 1, keys + at, (*n - at - 1) * sizeof(*keys));
+	best[at] = *c;
+	keys[at] = key;
+}
+
+static void offer(struct place *s, const struct sl_candidate *c)
+{
+	struct sl_decision *d = s->d;
+
+	keep_best(d->kept, s->key, &d->n_kept, SL_KEPT_CANDIDATES, c, key_of(s, c));
+	if (s->band_ms > 0 && c->cost_ms <= d->kept[0].cost_ms + s->band_ms)
+		s->r->band[s->n_band++] = *c;
+}
+
+/* A cost above which a candidate can neither be kept nor chosen. */
+static double enough(const struct place *s)
+{
+	const struct sl_decision *d = s->d;
+	double last, chosen;
+
+	if (d->n_kept < SL_KEPT_CANDIDATES)
+		return HUGE_VAL;
+	last = d->kept[SL_KEPT_CANDIDATES - 1].cost_ms;
+	chosen = d->kept[0].cost_ms + s->band_ms;
+	return last > chosen ? last : chosen;
+}
+
+/* ---- the cost policy ------------------------------------------------- */
+
+static bool may_prefill(const struct place *s, uint32_t slot)
+{
+	return filter_prefill_rank(&s->r->endpoints[slot]) <= s->rank;
+}
+
+static bool may_take_handoff(const struct place *s, uint32_t slot)
+{
+	const struct endpoint *ep = &s->r->endpoints[slot];
+
+	return filter_takes_handoff(ep) && (!s->well_only || filter_decodes_well(ep));
+}
+
+static bool may_be_single(const struct place *s)
+{
+	return !s->q->decode_only && s->q->pinned_decode == SL_NO_ENDPOINT;
+}
+
+static void offer_singles(struct place *s, const uint32_t *slots, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct sl_candidate c;
+
+		if (!may_prefill(s, slots[i]))
+			continue;
+		s->d->n_priced++;
+		if (price_single(s, slots[i], enough(s), &c))
+			offer(s, &c);
+	}
+}
+
+static void list_halves(struct place *s)
+{
+	struct sl_router *r = s->r;
+	const struct passing *p = &r->passing;
+	struct sl_candidate c;
+
+	for (uint32_t g = 0; g < r->n_groups; g++)
+		r->prefill_best[g].n = r->decode_best[g].n = 0;
+	for (uint32_t i = 0; i < p->n_prefill; i++) {
+		struct shortlist *best = &r->prefill_best[r->endpoints[p->prefill[i]].group];
+
+		if (!may_prefill(s, p->prefill[i]))
+			continue;
+		price_prefill_half(s, p->prefill[i], &c);
+		keep_best(best->item, best->key, &best->n, SHORTLIST, &c, key_of(s, &c));
+	}
+	for (uint32_t i = 0; i < p->n_serve; i++) {
+		struct shortlist *best = &r->decode_best[r->endpoints[p->serve[i]].group];
+
+		if (!may_take_handoff(s, p->serve[i]))
+			continue;
+		price_decode_half(s, p->serve[i], &c);
+		keep_best(best->item, best->key, &best->n, SHORTLIST, &c, key_of(s, &c));
+	}
+}
+
+static void offer_pairs(struct place *s)
+{
+	list_halves(s);
+	for (uint32_t g = 0; g < s->r->n_groups; g++) {
+		const struct shortlist *p = &s->r->prefill_best[g], *d = &s->r->decode_best[g];
+
+		for (uint32_t i = 0; i < p->n; i++) {
+			for (uint32_t k = 0; k < d->n; k++) {
+				struct sl_candidate c = join(&p->item[i], &d->item[k]);
+
+				offer(s, &c);
+			}
+		}
+		s->d->n_priced += p->n * d->n;
+	}
+}
+
+/* The prefill is done: only the decode half is chosen. */
+static void offer_decodes(struct place *s)
+{
+	const struct passing *p = &s->r->passing;
+
+	for (uint32_t i = 0; i < p->n_serve; i++) {
+		struct sl_candidate c;
+
+		if (!may_take_handoff(s, p->serve[i]))
+			continue;
+		price_decode_half(s, p->serve[i], &c);
+		c.prefill_ep = s->q->prefill_ep;
+		s->d->n_priced++;
+		offer(s, &c);
+	}
+}
+
+static void offer_all(struct place *s)
+{
+	const struct passing *p = &s->r->passing;
+
+	if (s->q->decode_only) {
+		offer_decodes(s);
+		return;
+	}
+	if (may_be_single(s))
+		offer_singles(s, p->serve, p->n_serve);
+	if (!s->q->no_decode)
+		offer_pairs(s);
+	else if (s->d->n_kept == 0)
+		offer_singles(s, p->prefill, p->n_prefill);
+}
+
+static void choose_best(struct place *s)
+{
+	struct sl_decision *d = s->d;
+	struct sl_candidate *band = s->r->band;
+	uint32_t n = 0, at = 0;
+
+	d->chosen = d->kept[0];
+	for (uint32_t i = 0; i < s->n_band; i++)
+		if (band[i].cost_ms <= d->kept[0].cost_ms + s->band_ms)
+			band[n++] = band[i];
+	if (n > 1) {
+		d->chosen = band[sl_rng_next(s->rng) % n];
+		d->banded = true;
+		while (at < d->n_kept && (d->kept[at].prefill_ep != d->chosen.prefill_ep ||
+		                          d->kept[at].decode_ep != d->chosen.decode_ep))
+			at++;
+		if (at == d->n_kept)
+			d->kept[--at] = d->chosen;
+	}
+	d->runner_up = d->n_kept == 1 ? 1 : at == 0 ? 1 : 0;
+}
+
+static bool search_cost(struct place *s)
+{
+	s->n_band = 0;
+	offer_all(s);
+	if (s->d->n_kept == 0)
+		return false;
+	choose_best(s);
+	return true;
+}
+
+/* ---- the other policies ---------------------------------------------- */
+
+static uint32_t pick_turn(const uint32_t *slots, uint32_t n, uint32_t *turn)
+{
+	uint32_t i = 0;
+
+	while (i < n && slots[i] <= *turn)
+		i++;
+	*turn = slots[i < n ? i : 0];
+	return *turn;
+}
+
+static uint32_t pick_least(struct place *s, const uint32_t *slots, uint32_t n)
+{
+	uint32_t best = slots[0], ties = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t load = s->r->endpoints[slots[i]].ledger.inflight;
+		uint32_t least = s->r->endpoints[best].ledger.inflight;
+
+		ties = load < least ? 1 : ties + (load == least);
+		if (load < least || (load == least && sl_rng_next(s->rng) % ties == 0))
+			best = slots[i];
+	}
+	return best;
+}
+
+static uint32_t pick(struct place *s, uint32_t n, uint32_t *turn)
+{
+	const uint32_t *slots = s->r->picks;
+
+	switch (s->r->opt.policy) {
+	case SL_POLICY_ROUND_ROBIN:
+		return pick_turn(slots, n, turn);
+	case SL_POLICY_LEAST_REQUEST:
+		return pick_least(s, slots, n);
+	case SL_POLICY_COST:
+	case SL_POLICY_RANDOM:
+		break;
+	}
+	return slots[sl_rng_next(s->rng) % n];
+}
+
+/* Those that may prefill a hand-off inside this group. */
+static uint32_t list_prefills(struct place *s, uint32_t group)
+{
+	const struct passing *p = &s->r->passing;
+	uint32_t n = 0;
+
+	if (s->q->no_decode)
+		return 0;
+	for (uint32_t i = 0; i < p->n_prefill; i++)
+		if (s->r->endpoints[p->prefill[i]].group == group && may_prefill(s, p->prefill[i]))
+			s->r->picks[n++] = p->prefill[i];
+	return n;
+}
+
+/* What answers the client: any engine that decodes, a prefill engine only
+ * where nothing is decoded and nobody else is there. */
+static uint32_t list_servers(struct place *s)
+{
+	const struct passing *p = &s->r->passing;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->n_serve; i++)
+		if (s->q->decode_only ? may_take_handoff(s, p->serve[i])
+		                      : may_prefill(s, p->serve[i]))
+			s->r->picks[n++] = p->serve[i];
+	if (n > 0 || !s->q->no_decode)
+		return n;
+	for (uint32_t i = 0; i < p->n_prefill; i++)
+		if (may_prefill(s, p->prefill[i]))
+			s->r->picks[n++] = p->prefill[i];
+	return n;
+}
+
+/* A remote placement wherever there is a prefill engine for it. */
+static bool make_pair(struct place *s, uint32_t server, struct sl_candidate *out)
+{
+	struct sl_candidate p, d;
+	uint32_t n = 0;
+
+	if (may_take_handoff(s, server))
+		n = list_prefills(s, s->r->endpoints[server].group);
+	if (n == 0)
+		return false;
+	price_prefill_half(s, pick(s, n, &s->r->turn_prefill), &p);
+	price_decode_half(s, server, &d);
+	*out = join(&p, &d);
+	return true;
+}
+
+static bool search_plain(struct place *s)
+{
+	struct sl_candidate *c = &s->d->chosen;
+	uint32_t n = list_servers(s), server;
+
+	if (n == 0)
+		return false;
+	server = pick(s, n, &s->r->turn_serve);
+	if (s->q->decode_only) {
+		price_decode_half(s, server, c);
+		c->prefill_ep = s->q->prefill_ep;
+	} else if (!make_pair(s, server, c)) {
+		if (!may_be_single(s))
+			return false;
+		price_single(s, server, HUGE_VAL, c);
+	}
+	s->d->kept[0] = *c;
+	s->d->n_kept = s->d->n_priced = s->d->runner_up = 1;
+	return true;
+}
+
+/* ---- all policies ---------------------------------------------------- */
+
+static double predict_ttft(const struct place *s)
+{
+	const struct sl_candidate *c = &s->d->chosen;
+	double ms = c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms;
+
+	if (c->placement != SL_PLACE_AGGREGATED && s->rq.output > 0) {
+		struct cost_engine e = engine_now(s, &s->r->endpoints[c->decode_ep]);
+
+		ms += cost_step_ms(&s->r->cost, &e, e.seqs, e.context);
+	}
+	return ms;
+}
+
+static bool any_decodes_well(const struct sl_router *r)
+{
+	for (uint32_t i = 0; i < r->passing.n_serve; i++) {
+		const struct endpoint *ep = &r->endpoints[r->passing.serve[i]];
+
+		if (filter_takes_handoff(ep) && filter_decodes_well(ep))
+			return true;
+	}
+	return false;
+}
+
+static void ask(struct place *s)
+{
+	const struct sl_facts *facts = s->q->facts;
+	const struct model *m = &s->r->models.list[s->q->model];
+	double tokens = sl_router_estimate_tokens(s->r, s->q->model, facts);
+	double output = 0;
+
+	if (!s->q->no_decode)
+		output = learn_model_output(&m->learned, facts->max_tokens);
+	cost_request_init(&s->rq, &s->r->cost, tokens, output, state_request_seqs(facts));
+	s->tokens_per_byte = facts->prompt_bytes ? s->rq.tokens / (double)facts->prompt_bytes : 0;
+	s->d->prompt_tokens = s->rq.tokens;
+	s->d->output_tokens = output;
+}
+
+/* Engines of the final rank's other side took no part for their health. */
+static uint32_t count_unhealthy(const struct place *s)
+{
+	const struct passing *p = &s->r->passing;
+	uint32_t n = 0;
+
+	if (s->q->decode_only)
+		return 0;
+	for (uint32_t i = 0; i < p->n_serve; i++)
+		n += !may_prefill(s, p->serve[i]) &&
+		     !(p->n_prefill && may_take_handoff(s, p->serve[i]));
+	for (uint32_t i = 0; i < p->n_prefill; i++)
+		n += !may_prefill(s, p->prefill[i]);
+	return n;
+}
+
+bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
+                  struct sl_rng *rng, struct sl_decision *d)
+{
+	struct place s = { .r = r, .q = q, .now_us = now_us, .rng = rng, .d = d };
+	bool found = false;
+
+	ask(&s);
+	s.salt = sl_rng_next(rng);
+	s.band_ms = cost_band_ms(q->staleness_us);
+	s.well_only = any_decodes_well(r);
+	for (s.rank = 0; !found && s.rank <= FILTER_MAX_RANK; s.rank++)
+		found = r->opt.policy == SL_POLICY_COST ? search_cost(&s) : search_plain(&s);
+	if (!found)
+		return false;
+	s.rank--;
+	d->filtered[SL_FILTER_HEALTH] += count_unhealthy(&s);
+	d->predicted_ttft_ms = predict_ttft(&s);
+	return true;
+}

@@ -1,0 +1,474 @@
+/* router.c: the router object and its endpoints; see state.h.
+ *
+ * What is known of an endpoint is forgotten when it is deleted, when it was
+ * restarted and when it comes back from UNHEALTHY: it then starts like a new
+ * one, with an empty index and F = 1. Draining forgets nothing. */
+#include <assert.h>
+
+#include "routing/alloc.h"
+#include "routing/filter.h"
+#include "routing/place.h"
+
+#define BUSY_TAU_US 10e6
+#define FOREIGN_TAU_US 2e6
+#define RELEARN_US 5000000u
+
+/* ---- life ------------------------------------------------------------ */
+
+void sl_router_options_default(struct sl_router_options *opt)
+{
+	*opt = (struct sl_router_options){
+		.profile = sl_profile_at(0),
+		.policy = SL_POLICY_COST,
+		.weight_ttft = 1,
+		.weight_stall = 0.10,
+		.weight_decode = 0.15,
+		.transfer_latency_ms = 2,
+		.transfer_bytes_per_ms = 20e6,
+		.bytes_per_token = 4,
+		.index_max_entries_per_endpoint = 65536,
+	};
+}
+
+static void set_capacity(struct sl_router *r, struct endpoint *ep)
+{
+	ep->capacity = ep->scraped_capacity > 0 ? ep->scraped_capacity
+	                                        : r->opt.profile->kv_capacity_tokens;
+}
+
+void sl_router_set_options(struct sl_router *r, const struct sl_router_options *opt)
+{
+	r->opt = *opt;
+	r->cost = (struct cost_model){
+		.profile = opt->profile,
+		.weight_ttft = opt->weight_ttft,
+		.weight_stall = opt->weight_stall,
+		.weight_decode = opt->weight_decode,
+		.transfer_latency_ms = opt->transfer_latency_ms,
+		.transfer_bytes_per_ms = opt->transfer_bytes_per_ms,
+		.prefill_scale = r->prefill_scale.factor,
+		.decode_scale = r->decode_scale.factor,
+	};
+	for (uint32_t i = 0; i < r->n_slots; i++)
+		set_capacity(r, &r->endpoints[i]);
+}
+
+struct sl_router *sl_router_new(const struct sl_router_options *opt)
+{
+	struct sl_router *r = alloc_zero(1, sizeof(*r));
+
+	learn_scale_init(&r->prefill_scale);
+	learn_scale_init(&r->decode_scale);
+	decay_init(&r->busy_decay, BUSY_TAU_US);
+	decay_init(&r->foreign_decay, FOREIGN_TAU_US);
+	models_init(&r->models);
+	index_init(&r->index, opt->index_seed);
+	r->turn_serve = r->turn_prefill = UINT32_MAX;
+	sl_router_set_options(r, opt);
+	return r;
+}
+
+void sl_router_free(struct sl_router *r)
+{
+	if (!r)
+		return;
+	for (uint32_t i = 0; i < r->n_slots; i++)
+		free(r->endpoints[i].models);
+	index_fini(&r->index);
+	models_fini(&r->models);
+	free(r->endpoints);
+	free(r->free_slots);
+	free(r->groups);
+	free(r->passing.serve);
+	free(r->passing.prefill);
+	free(r->partners);
+	free(r->prefill_best);
+	free(r->decode_best);
+	free(r->band);
+	free(r->picks);
+	free(r);
+}
+
+/* ---- room ------------------------------------------------------------ */
+
+/* So that no decision allocates. */
+static void size_scratch(struct sl_router *r)
+{
+	struct passing *p = &r->passing;
+
+	p->serve = alloc_resize(p->serve, r->cap_slots, sizeof(*p->serve));
+	p->prefill = alloc_resize(p->prefill, r->cap_slots, sizeof(*p->prefill));
+	r->picks = alloc_resize(r->picks, r->cap_slots, sizeof(*r->picks));
+	r->partners = alloc_resize(r->partners, r->n_groups, sizeof(*r->partners));
+	r->prefill_best = alloc_resize(r->prefill_best, r->n_groups, sizeof(*r->prefill_best));
+	r->decode_best = alloc_resize(r->decode_best, r->n_groups, sizeof(*r->decode_best));
+	r->band =
+	        alloc_resize(r->band, (size_t)r->cap_slots * CANDIDATES_PER_SLOT, sizeof(*r->band));
+}
+
+static void grow(struct sl_router *r)
+{
+	uint32_t cap = r->cap_slots ? r->cap_slots * 2 : 16;
+
+	assert(r->cap_slots < SL_MAX_ENDPOINTS);
+	r->endpoints = alloc_extend(r->endpoints, r->cap_slots, cap, sizeof(*r->endpoints));
+	r->free_slots = alloc_resize(r->free_slots, cap, sizeof(*r->free_slots));
+	r->cap_slots = cap;
+	index_reserve(&r->index, cap);
+	models_reserve(&r->models, cap);
+}
+
+/* The dense number of a KV group, one endpoint more in it. */
+static uint32_t join_group(struct sl_router *r, uint32_t id)
+{
+	uint32_t g = 0, vacant = r->n_groups;
+
+	for (; g < r->n_groups; g++) {
+		if (r->groups[g].n_endpoints && r->groups[g].id == id)
+			break;
+		if (!r->groups[g].n_endpoints && vacant == r->n_groups)
+			vacant = g;
+	}
+	if (g == r->n_groups)
+		g = vacant;
+	if (g == r->n_groups)
+		r->groups = alloc_extend(r->groups, g, ++r->n_groups, sizeof(*r->groups));
+	r->groups[g].id = id;
+	r->groups[g].n_endpoints++;
+	return g;
+}
+
+static void leave_group(struct sl_router *r, struct endpoint *ep)
+{
+	r->groups[ep->group].n_endpoints--;
+}
+
+/* ---- what is known of one endpoint ------------------------------------ */
+
+static struct endpoint *endpoint_at(struct sl_router *r, uint32_t slot)
+{
+	assert(slot < r->n_slots && r->endpoints[slot].alive);
+	return &r->endpoints[slot];
+}
+
+static void forget_load(struct endpoint *ep)
+{
+	ep->foreign_seqs = ep->foreign_waiting = 0;
+	ep->foreign_us = 0;
+}
+
+/* The engine's cache is empty, or might as well be. */
+static void forget_cache(struct sl_router *r, uint32_t slot)
+{
+	struct endpoint *ep = &r->endpoints[slot];
+
+	index_clear(&r->index, slot);
+	learn_hits_reset(&ep->hits);
+	ep->gamma = 1;
+}
+
+static void forget_all(struct sl_router *r, uint32_t slot)
+{
+	struct endpoint *ep = &r->endpoints[slot];
+
+	forget_load(ep);
+	forget_cache(r, slot);
+	learn_evidence_drop(&ep->evidence.prefill, &r->prefill_scale);
+	learn_evidence_drop(&ep->evidence.decode, &r->decode_scale);
+	ep->slow = 1;
+	ep->busy = 0;
+}
+
+void endpoint_set_wake(struct endpoint *ep)
+{
+	uint64_t due_us = ledger_due_us(&ep->ledger);
+
+	ep->wake_us = due_us < ep->relearn_us ? due_us : ep->relearn_us;
+}
+
+void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
+{
+	struct sl_ticket *t;
+
+	while ((t = ledger_due(&ep->ledger, now_us)) != NULL)
+		ledger_close_prefill(&ep->ledger, t, ledger_due_us(&ep->ledger));
+	if (now_us >= ep->relearn_us) {
+		ep->slow = learn_engine_slowness(&ep->evidence, &r->prefill_scale, &r->decode_scale,
+		                                 now_us);
+		ep->relearn_us = now_us + RELEARN_US;
+	}
+	endpoint_set_wake(ep);
+}
+
+void endpoint_release(struct sl_router *r, uint32_t slot)
+{
+	struct endpoint *ep = &r->endpoints[slot];
+
+	if (ep->alive || ep->ledger.inflight)
+		return;
+	r->free_slots[r->n_free++] = slot;
+}
+
+/* ---- endpoints -------------------------------------------------------- */
+
+uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_spec *spec)
+{
+	struct endpoint *ep;
+	uint32_t slot;
+
+	if (!r->n_free && r->n_slots == r->cap_slots)
+		grow(r);
+	slot = r->n_free ? r->free_slots[--r->n_free] : r->n_slots++;
+	ep = &r->endpoints[slot];
+	*ep = (struct endpoint){ .spec = *spec,
+		                 .alive = true,
+		                 .kv_usage = -1,
+		                 .scraped_capacity = -1,
+		                 .relearn_us = RELEARN_US };
+	ep->group = join_group(r, spec->kv_group);
+	size_scratch(r);
+	set_capacity(r, ep);
+	forget_all(r, slot);
+	endpoint_set_wake(ep);
+	r->n_alive++;
+	return slot;
+}
+
+void sl_router_endpoint_update(struct sl_router *r, uint32_t slot,
+                               const struct sl_endpoint_spec *spec)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	leave_group(r, ep);
+	ep->spec = *spec;
+	ep->group = join_group(r, spec->kv_group);
+	size_scratch(r);
+}
+
+void sl_router_endpoint_del(struct sl_router *r, uint32_t slot)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	sl_router_endpoint_models(r, slot, NULL, 0);
+	free(ep->models);
+	ep->models = NULL;
+	forget_all(r, slot);
+	leave_group(r, ep);
+	ep->alive = false;
+	r->n_alive--;
+	endpoint_release(r, slot);
+}
+
+void sl_router_endpoint_health(struct sl_router *r, uint32_t slot, enum sl_health health,
+                               uint64_t now_us)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	(void)now_us;
+	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY)
+		forget_all(r, slot);
+	ep->health = health;
+}
+
+void sl_router_endpoint_drain(struct sl_router *r, uint32_t slot, bool draining)
+{
+	endpoint_at(r, slot)->draining = draining;
+}
+
+void sl_router_endpoint_restarted(struct sl_router *r, uint32_t slot)
+{
+	forget_load(endpoint_at(r, slot));
+	forget_cache(r, slot);
+}
+
+void sl_router_endpoint_models(struct sl_router *r, uint32_t slot, const uint32_t *models,
+                               uint32_t n)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	for (uint32_t i = 0; i < ep->n_models; i++)
+		models_unlist(&r->models, ep->models[i], slot);
+	ep->models = alloc_resize(ep->models, n + 1u, sizeof(*ep->models));
+	ep->n_models = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (models_list(&r->models, models[i], slot))
+			ep->models[ep->n_models++] = models[i];
+}
+
+uint32_t sl_router_model(struct sl_router *r, struct sl_span name)
+{
+	return models_intern(&r->models, name);
+}
+
+/* ---- scrapes ---------------------------------------------------------- */
+
+/* Negative, too, if it is no number. */
+static double present(double x)
+{
+	return x >= 0 && x < 1e15 ? x : -1;
+}
+
+/* Work that is there and not ours. Our own may still be counted a moment
+ * after it has ended, so the recent peak is subtracted, not the present. */
+static void sample_foreign(struct endpoint *ep, const struct sl_load_sample *s)
+{
+	const struct ledger *l = &ep->ledger;
+	double running = present(s->running), waiting = present(s->waiting);
+	double known = ledger_recent_peak(l, s->taken_us);
+	double unknown, queued;
+
+	if (running < 0)
+		return;
+	if (waiting < 0)
+		waiting = 0;
+	if (l->seqs > l->inflight)
+		known += l->seqs - l->inflight;
+	unknown = running + waiting - known;
+	if (unknown <= 0) {
+		forget_load(ep);
+		return;
+	}
+	queued = waiting - l->prefilling;
+	ep->foreign_waiting = queued < 0 ? 0 : queued < unknown ? queued : unknown;
+	ep->foreign_seqs = unknown - ep->foreign_waiting;
+	ep->foreign_us = s->taken_us;
+}
+
+void sl_router_endpoint_sample(struct sl_router *r, uint32_t slot, const struct sl_load_sample *s,
+                               uint64_t now_us)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	if (s->taken_us < ep->sampled_us)
+		return;
+	ep->sampled_us = s->taken_us;
+	ep->kv_usage = present(s->kv_usage);
+	if (present(s->kv_capacity_tokens) > 0)
+		ep->scraped_capacity = s->kv_capacity_tokens;
+	set_capacity(r, ep);
+	sample_foreign(ep, s);
+	if (!learn_hits_sample(&ep->hits, present(s->prefix_hit_tokens),
+	                       present(s->prefix_query_tokens), now_us))
+		sl_router_endpoint_restarted(r, slot);
+	ep->gamma = learn_hits_gamma(&ep->hits);
+}
+
+/* ---- views ------------------------------------------------------------ */
+
+bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t now_us,
+                             struct sl_endpoint_view *out)
+{
+	const struct endpoint *ep = &r->endpoints[slot];
+
+	if (slot >= r->n_slots || !ep->alive)
+		return false;
+	*out = (struct sl_endpoint_view){
+		.spec = ep->spec,
+		.health = ep->health,
+		.draining = ep->draining,
+		.inflight = ep->ledger.inflight,
+		.prefilling = ep->ledger.prefilling,
+		.queue_ms = ledger_queue_ms(&ep->ledger, now_us),
+		.context_tokens = (double)ep->ledger.context_tokens,
+		.kv_capacity_tokens = ep->capacity,
+		.kv_usage = ep->kv_usage,
+		.slowness = ep->slow,
+		.gamma = ep->gamma,
+		.index_entries = r->index.lru[slot].n_entries,
+		.index_bytes = index_slot_bytes(&r->index, slot),
+		.dispatched = ep->dispatched,
+		.hit_tokens_predicted = (uint64_t)ep->hit_tokens_predicted,
+	};
+	return true;
+}
+
+bool sl_router_model_view(const struct sl_router *r, uint32_t model, struct sl_model_view *out)
+{
+	const struct learn_model *m;
+
+	if (model >= r->models.count)
+		return false;
+	m = &r->models.list[model].learned;
+	*out = (struct sl_model_view){
+		.bytes_per_token = learn_model_bytes_per_token(m, r->opt.bytes_per_token),
+		.output_tokens = m->output,
+		.requests = m->requests,
+	};
+	return true;
+}
+
+uint64_t sl_router_index_bytes(const struct sl_router *r)
+{
+	return index_bytes(&r->index);
+}
+
+double sl_router_estimate_tokens(const struct sl_router *r, uint32_t model,
+                                 const struct sl_facts *facts)
+{
+	double prior = r->opt.bytes_per_token, tokens;
+
+	if (facts->token_prompt && facts->prompt_tokens_exact)
+		return (double)facts->prompt_tokens_exact;
+	if (model < r->models.count)
+		prior = learn_model_bytes_per_token(&r->models.list[model].learned, prior);
+	tokens = (double)facts->prompt_bytes / prior;
+	return tokens < 1 ? 1 : tokens;
+}
+
+/* ---- decisions -------------------------------------------------------- */
+
+const char *sl_filter_name(enum sl_filter f)
+{
+	static const char *const names[] = {
+		[SL_FILTER_NONE] = "none",         [SL_FILTER_MODEL] = "model",
+		[SL_FILTER_ROLE] = "role",         [SL_FILTER_HEALTH] = "health",
+		[SL_FILTER_DRAINING] = "draining", [SL_FILTER_EXCLUDED] = "excluded",
+		[SL_FILTER_KV_GROUP] = "kv_group", [SL_FILTER_FULL] = "full",
+	};
+
+	_Static_assert(SL_COUNT(names) == SL_FILTER_COUNT, "every filter has a name");
+	return (unsigned)f < SL_COUNT(names) ? names[f] : "unknown";
+}
+
+const char *sl_placement_name(enum sl_placement p)
+{
+	static const char *const names[] = {
+		[SL_PLACE_NONE] = "none",
+		[SL_PLACE_AGGREGATED] = "aggregated",
+		[SL_PLACE_LOCAL] = "local",
+		[SL_PLACE_REMOTE] = "remote",
+	};
+
+	return (unsigned)p < SL_COUNT(names) ? names[p] : "unknown";
+}
+
+void sl_query_init(struct sl_query *q, uint32_t model, const struct sl_facts *facts)
+{
+	*q = (struct sl_query){
+		.model = model,
+		.facts = facts,
+		.prefill_ep = SL_NO_ENDPOINT,
+		.pinned_decode = SL_NO_ENDPOINT,
+	};
+}
+
+int sl_router_decide(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
+                     struct sl_rng *rng, struct sl_decision *out_decision)
+{
+	struct sl_decision d = { 0 };
+	int err = 0;
+
+	if (q->model >= r->models.count || r->models.list[q->model].n_endpoints == 0) {
+		d.filtered[SL_FILTER_MODEL] = r->n_alive;
+		err = SL_E_MODEL_NOT_FOUND;
+	} else {
+		r->cost.prefill_scale = r->prefill_scale.factor;
+		r->cost.decode_scale = r->decode_scale.factor;
+		filter_run(r, q, now_us, d.filtered);
+		index_match(&r->index, q->facts->blocks, q->facts->n_blocks);
+		if (!place_search(r, q, now_us, rng, &d))
+			err = filter_error(r, q);
+	}
+	*out_decision = d;
+	return err;
+}

@@ -1,0 +1,112 @@
+/* state.h: the router's state, shared by the files that work on it.
+ *
+ * router.c owns endpoints, account.c what is dispatched to them; filter.c and
+ * place.c read them. A slot is `alive` from add to del, and free again when
+ * it is neither alive nor has a ticket. */
+#ifndef SLUICE_ROUTING_STATE_H
+#define SLUICE_ROUTING_STATE_H
+
+#include "routing/cost.h"
+#include "routing/decay.h"
+#include "routing/index.h"
+#include "routing/ledger.h"
+#include "routing/models.h"
+
+/* Best engines of one KV group that are paired with each other. */
+#define SHORTLIST 8
+
+struct endpoint {
+	struct sl_endpoint_spec spec;
+	enum sl_health health;
+	bool alive;
+	bool draining;
+	uint32_t group; /* dense number of spec.kv_group */
+	struct ledger ledger;
+	double slow; /* F */
+	double gamma;
+	double capacity; /* tokens */
+	double busy;     /* U as of busy_us */
+	uint64_t busy_us;
+	double foreign_seqs, foreign_waiting; /* as of foreign_us */
+	uint64_t foreign_us;
+	uint64_t wake_us; /* endpoint_wake has something to do from then on */
+
+	uint64_t relearn_us;
+	struct learn_engine evidence;
+	struct learn_hits hits;
+	double kv_usage;         /* last scrape, or -1 */
+	double scraped_capacity; /* or -1 */
+	uint64_t sampled_us;
+	uint32_t *models; /* owned */
+	uint32_t n_models;
+	uint64_t dispatched;
+	double hit_tokens_predicted;
+};
+
+struct kv_group {
+	uint32_t id;
+	uint32_t n_endpoints; /* 0: the number may be used for another id */
+};
+
+/* What a filter found; lists are ascending by slot. */
+struct passing {
+	uint32_t *serve;   /* owned; may decode, and those that prefill too */
+	uint32_t *prefill; /* owned; only prefill */
+	uint32_t n_serve, n_prefill;
+	uint32_t full_serve, full_prefill; /* dropped for nothing but their limit */
+};
+
+struct shortlist {
+	struct sl_candidate item[SHORTLIST];
+	uint64_t key[SHORTLIST];
+	uint32_t n;
+};
+
+struct sl_router {
+	struct sl_router_options opt;
+	struct cost_model cost;
+	struct endpoint *endpoints; /* owned */
+	uint32_t n_slots, cap_slots;
+	uint32_t n_alive;
+	uint32_t *free_slots; /* owned; a stack */
+	uint32_t n_free;
+	struct kv_group *groups; /* owned */
+	uint32_t n_groups;
+	struct models models;
+	struct index index;
+	struct learn_scale prefill_scale, decode_scale;
+	struct decay foreign_decay, busy_decay;
+	double mean_prefill_ms, mean_context; /* of what was dispatched */
+	uint32_t turn_serve, turn_prefill;    /* round robin: last slots */
+
+	/* Scratch of one decision, sized when endpoints are added. */
+	struct passing passing;
+	uint32_t *partners;             /* owned; per group */
+	struct shortlist *prefill_best; /* owned; per group */
+	struct shortlist *decode_best;  /* owned; per group */
+	struct sl_candidate *band;      /* owned */
+	uint32_t *picks;                /* owned */
+};
+
+/* Most candidates of one decision, per slot: itself, and a decode engine has
+ * at most SHORTLIST partners. */
+#define CANDIDATES_PER_SLOT (1 + SHORTLIST)
+
+/* Sequences that a request decodes at once. n is a client's number, and no
+ * engine decodes more than this. */
+static inline uint32_t state_request_seqs(const struct sl_facts *facts)
+{
+	uint64_t seqs = (uint64_t)facts->n * (facts->prompts > 1 ? facts->prompts : 1);
+
+	return seqs < 1 ? 1 : seqs > 1024 ? 1024 : (uint32_t)seqs;
+}
+
+/* Assumes what time alone brings about: the end of prefills that nobody sees,
+ * old evidence counting less. */
+void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us);
+/* After a change to the ledger. */
+void endpoint_set_wake(struct endpoint *ep);
+/* Its slot may be free now. */
+void endpoint_release(struct sl_router *r, uint32_t slot);
+
+#endif
