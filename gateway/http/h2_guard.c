@@ -66,8 +66,8 @@ static uint32_t judge_data(struct sl_h2 *h2, struct header f)
 
 	if (is_ended(g, f.id)) {
 		h2_spend(h2, 10);
-		nghttp2_submit_rst_stream(h2->ng, NGHTTP2_FLAG_NONE, (int32_t)f.id,
-		                          H2_STREAM_CLOSED);
+		if (g->n_stray < SL_COUNT(g->stray))
+			g->stray[g->n_stray++] = f.id;
 	}
 	if (f.flags & NGHTTP2_FLAG_END_STREAM)
 		note_end(g, f.id);
@@ -169,4 +169,14 @@ size_t h2_guard_walk(struct sl_h2 *h2, const char *data, size_t len, uint32_t *o
 		g->need = H2_FRAME_HEADER;
 	}
 	return len;
+}
+
+void h2_guard_refuse_stray(struct sl_h2 *h2)
+{
+	struct h2_guard *g = &h2->guard;
+
+	for (uint8_t i = 0; i < g->n_stray; i++)
+		nghttp2_submit_rst_stream(h2->ng, NGHTTP2_FLAG_NONE, (int32_t)g->stray[i],
+		                          H2_STREAM_CLOSED);
+	g->n_stray = 0;
 }

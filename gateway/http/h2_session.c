@@ -466,6 +466,7 @@ int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len)
 	h2->receiving = false;
 	if (n < 0)
 		h2->failed = true;
+	h2_guard_refuse_stray(h2);
 	if (code != H2_NO_ERROR)
 		nghttp2_session_terminate_session(h2->ng, code);
 	h2_pump(h2);

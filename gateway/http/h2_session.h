@@ -65,12 +65,17 @@ struct h2_guard {
 	uint32_t gap_from, gap_to;               /* ids that it passed over last */
 	uint32_t ended[64];                      /* ids on which it has said all, a ring */
 	uint32_t n_ended;
+	uint32_t stray[8]; /* streams that got DATA behind their end in this read */
+	uint8_t n_stray;
 };
 
 void h2_guard_init(struct h2_guard *g, bool server);
 /* How many of these bytes nghttp2 may read: all, or up to a frame for which the
  * connection must be ended with *out_code. */
 size_t h2_guard_walk(struct sl_h2 *h2, const char *data, size_t len, uint32_t *out_code);
+/* Resets the stray ones. Only after nghttp2 has read the same bytes: it drops a
+ * reset of a stream that it has not seen opened. */
+void h2_guard_refuse_stray(struct sl_h2 *h2);
 
 /* ---- streams ---- */
 

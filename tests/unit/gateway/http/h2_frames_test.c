@@ -359,6 +359,34 @@ static void test_closed_streams(void **state)
 	}
 }
 
+/* Request, cancel and stray DATA, in one read or in many: the verdict on a frame
+ * must not overtake the frames in front of it. */
+static void test_closed_stream_in_one_read(void **state)
+{
+	(void)state;
+	for (size_t piece = 1; piece < 200; piece += 3) {
+		struct raw *r = raw_new();
+		const unsigned char *reset;
+		size_t len, at = 0;
+
+		headers(r, 1, false, (const char *const[]){ BASE, NULL });
+		frame(r, 3, 0, 1, "\0\0\0\x08", 4);
+		frame(r, 0, 1, 1, "stray", 5);
+		frame(r, 0, 1, 1, "stray", 5);
+		for (; at < r->len; at += piece)
+			assert_int_equal(sl_h2_recv(r->server.h2, (char *)r->bytes + at,
+			                            r->len - at < piece ? r->len - at : piece),
+			                 0);
+		reset = find_frame(r, 3, &len);
+		if (!reset || code_of(reset) != 5)
+			fail_msg("not refused in reads of %zu", piece);
+		assert_int_equal(r->server.seen[0].closes, 1);
+		assert_int_equal(r->server.seen[0].close_code, 8);
+		assert_int_equal(r->server.seen[0].body, 0);
+		raw_free(r);
+	}
+}
+
 /* Frames in flight behind a reset of ours are nobody's fault. */
 static void test_in_flight_behind_reset(void **state)
 {
@@ -488,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_not_http2),
 		cmocka_unit_test(test_connection_error),
 		cmocka_unit_test(test_closed_streams),
+		cmocka_unit_test(test_closed_stream_in_one_read),
 		cmocka_unit_test(test_in_flight_behind_reset),
 		cmocka_unit_test(test_floods),
 	};
