@@ -17,6 +17,7 @@
 
 #define READ_BYTES (256u * 1024u)
 #define MAX_HEAD (64u * 1024u)
+#define WRITE_BUDGET (256u * 1024u) /* a turn: big prompts must not delay everyone's clock */
 
 struct sl_client_conn {
 	LIST_ENTRY(sl_client_conn) link; /* idle or closed; idle: newest first */
@@ -291,27 +292,23 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- writing ---- */
 
+/* One send a turn; what does not go now goes when the socket is writable. */
 static void conn_write(struct sl_client_conn *conn)
 {
-	while (conn->sent < conn->out.len) {
-		ssize_t n = send(conn->fd, conn->out.ptr + conn->sent, conn->out.len - conn->sent,
-		                 MSG_NOSIGNAL);
+	size_t left = conn->out.len - conn->sent;
+	ssize_t n = send(conn->fd, conn->out.ptr + conn->sent,
+	                 left < WRITE_BUDGET ? left : WRITE_BUDGET, MSG_NOSIGNAL);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			event_add(&conn->writable, NULL);
-			return;
-		}
-		if (n < 0) {
-			/* what the server had to say before it closed may wait to be
-			 * read; reading will also find the end */
-			conn->send_errno = errno;
-			break;
-		}
+	if (n > 0)
 		conn->sent += (size_t)n;
-	}
-	drop_message(conn);
+	else if (errno != EAGAIN && errno != EINTR)
+		/* what the server had to say before it closed may wait to be read;
+		 * reading will also find the end */
+		conn->send_errno = errno;
+	if (conn->send_errno || conn->sent == conn->out.len)
+		drop_message(conn);
+	else
+		event_add(&conn->writable, NULL);
 }
 
 /* The connection is there: say what the call is about. */

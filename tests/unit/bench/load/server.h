@@ -33,7 +33,7 @@ enum step {
 	CUT_SHORT, /* closes after the first token */
 	ERROR_EVENT,
 	BUSY,      /* 503 */
-	EARLY_413, /* answers and closes without reading the body */
+	EARLY_413, /* answers before it has read the body, then reads on */
 	NO_DONE,
 	WRONG_WORD,
 	LOST_WORD,
@@ -82,7 +82,7 @@ static inline void server_chunk(FILE *out, const char *text)
 /* The request's body; NULL when the client has gone. The caller frees it. */
 static inline char *server_read(int fd, bool head_only)
 {
-	size_t cap = 1 << 22, len = 0;
+	size_t cap = 1 << 24, len = 0;
 	char *buf = malloc(cap);
 	const char *end = NULL;
 	size_t want = 0;
@@ -236,7 +236,7 @@ static inline void server_streamed(int fd, enum step step, const char *body)
 static inline bool server_step(struct server *s, int fd, enum step step, const char *body)
 {
 	struct linger reset = { 1, 0 };
-	char byte;
+	char byte, drain[65536];
 
 	switch (step) {
 	case HANG_UP:
@@ -252,7 +252,7 @@ static inline bool server_step(struct server *s, int fd, enum step step, const c
 		return true;
 	case EARLY_413:
 		server_text(fd, "413 Content Too Large", "too big");
-		while (recv(fd, &byte, 1, 0) > 0)
+		while (recv(fd, drain, sizeof(drain), 0) > 0)
 			;
 		return false;
 	case INTERRUPT:
@@ -306,10 +306,12 @@ static inline void server_start(struct server *s, const enum step *steps, size_t
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };
 	socklen_t len = sizeof(a);
+	int window = 64 * 1024; /* so that a big prompt cannot hide in it */
 
 	*s = (struct server){ .steps = steps, .n_steps = n };
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(s->listener, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window));
 	if (bind(s->listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s->listener, 64) < 0)
 		abort();
 	getsockname(s->listener, (struct sockaddr *)&a, &len);
