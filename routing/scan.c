@@ -270,8 +270,11 @@ int sl_scan_feed(struct sl_scan *scan, const char *body, size_t from, size_t len
 int sl_scan_finish(struct sl_scan *scan, const char *body, struct sl_facts *out_facts)
 {
 	scan->body = body;
-	if (!scan->err && scan->state < AT_END)
-		scan_fail(scan, body + scan->len, SL_E_BAD_JSON);
+	if (!scan->err && scan->state < AT_END) {
+		/* not by scan_fail: an empty body may be NULL */
+		scan->err = SL_E_BAD_JSON;
+		scan->err_off = scan->len;
+	}
 	if (scan->err)
 		return scan->err;
 	if (scan->state != CONCLUDED)

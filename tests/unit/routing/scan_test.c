@@ -166,6 +166,19 @@ static void nul_is_no_white_space(void **state)
 	assert_int_equal(got.offset, 3);
 }
 
+static void an_empty_body_may_be_null(void **state)
+{
+	struct sl_scan *scan = sl_scan_new();
+	struct sl_facts facts;
+
+	(void)state;
+	sl_scan_reset(scan, SL_API_CHAT);
+	assert_int_equal(sl_scan_feed(scan, NULL, 0, 0), 0);
+	assert_int_equal(sl_scan_finish(scan, NULL, &facts), SL_E_BAD_JSON);
+	assert_int_equal(sl_scan_offset(scan), 0);
+	sl_scan_free(scan);
+}
+
 /* {"a":[[[...]]]} with this many containers in all. */
 static size_t nest(char *out, size_t depth, char open, char close)
 {
@@ -359,6 +372,7 @@ int main(void)
 		cmocka_unit_test(accepts_what_the_grammar_allows),
 		cmocka_unit_test(refuses_where_the_fault_is),
 		cmocka_unit_test(nul_is_no_white_space),
+		cmocka_unit_test(an_empty_body_may_be_null),
 		cmocka_unit_test(depth_is_limited),
 		cmocka_unit_test(cuts_do_not_matter),
 		cmocka_unit_test(cuts_do_not_matter_in_long_prompts),
