@@ -54,8 +54,7 @@ void sl_answer_problem(struct sl_stream *s, const struct sl_problem *p)
 	if (status == 405)
 		fields[n++] = field(SL_SPAN("allow"), SL_SPAN("POST"));
 	sl_stream_respond(s, status, fields, n, (int64_t)len);
-	sl_stream_write(s, body, len);
-	sl_stream_finish(s);
+	sl_stream_finish(s, body, len);
 }
 
 void sl_answer_json(struct sl_stream *s, const char *body, size_t len, struct sl_span request_id)
@@ -67,6 +66,5 @@ void sl_answer_json(struct sl_stream *s, const char *body, size_t len, struct sl
 	if (request_id.len)
 		fields[n++] = field(SL_SPAN("x-request-id"), request_id);
 	sl_stream_respond(s, 200, fields, n, (int64_t)len);
-	sl_stream_write(s, body, len);
-	sl_stream_finish(s);
+	sl_stream_finish(s, body, len);
 }

@@ -212,10 +212,11 @@ static void next_request(struct sl_h1_session *h)
 		sl_loop_defer(s->all->loop, &h->parse_task);
 }
 
-static void h1_finish(struct sl_stream *stream)
+static void h1_finish(struct sl_stream *stream, const char *data, size_t len)
 {
 	struct sl_h1_session *h = h1_of(stream);
 
+	h1_write(stream, data, len);
 	if (h->chunked)
 		put(h->session->conn.out, SL_SPAN("0\r\n\r\n"));
 	h->answered = true;

@@ -90,7 +90,7 @@ static size_t h2_write(struct sl_stream *stream, const char *data, size_t len)
 	return pending;
 }
 
-static void h2_finish(struct sl_stream *stream)
+static void h2_finish(struct sl_stream *stream, const char *data, size_t len)
 {
 	struct h2_stream *x = h2_of(stream);
 	struct sl_session *s = x->session;
@@ -100,7 +100,7 @@ static void h2_finish(struct sl_stream *stream)
 	/* What flow control still holds must not be held for ever. */
 	if (x->codec) {
 		sl_timer_arm(s->all->loop, &x->stall_timer, s->all->config->write_timeout_us);
-		sl_h2_finish(s->h2->codec, x->codec);
+		sl_h2_write_last(s->h2->codec, x->codec, data, len);
 	}
 	settle(s);
 }

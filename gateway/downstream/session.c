@@ -124,7 +124,7 @@ static void on_flushed(void *owner)
 {
 	struct sl_session *s = owner;
 
-	sl_timer_disarm(s->all->loop, &s->write_timer);
+	/* The write timer finds out by itself, the next time it looks. */
 	if (s->protocol)
 		s->protocol->flushed(s);
 }

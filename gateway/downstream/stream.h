@@ -29,7 +29,7 @@ struct sl_stream_ops {
 	void (*respond)(struct sl_stream *s, int status, const struct sl_hfield *fields, uint32_t n,
 	                int64_t length);
 	size_t (*write)(struct sl_stream *s, const char *data, size_t len);
-	void (*finish)(struct sl_stream *s);
+	void (*finish)(struct sl_stream *s, const char *data, size_t len);
 	void (*abort)(struct sl_stream *s);
 	void (*proceed)(struct sl_stream *s);
 };
@@ -58,10 +58,10 @@ static inline size_t sl_stream_write(struct sl_stream *s, const char *data, size
 	return s->ops->write(s, data, len);
 }
 
-/* The answer is complete. */
-static inline void sl_stream_finish(struct sl_stream *s)
+/* The answer is complete with these last bytes, of which there may be none. */
+static inline void sl_stream_finish(struct sl_stream *s, const char *data, size_t len)
 {
-	s->ops->finish(s);
+	s->ops->finish(s, data, len);
 }
 
 /* The answer will never be complete, and the client must be able to tell:

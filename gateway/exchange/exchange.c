@@ -378,7 +378,7 @@ static void learn(struct sl_exchange *x)
 	sl_domain_unlock(x->domain);
 }
 
-void sl_exchange_done(struct sl_exchange *x)
+void sl_exchange_done(struct sl_exchange *x, size_t n_held)
 {
 	struct sl_stream *s = x->stream;
 
@@ -386,7 +386,8 @@ void sl_exchange_done(struct sl_exchange *x)
 		sl_exchange_drop_leg(x, SL_BLAME_PREFILL | SL_BLAME_DECODE);
 	else
 		learn(x);
-	sl_stream_finish(s);
+	x->sent_bytes += (int64_t)n_held;
+	sl_stream_finish(s, n_held ? x->held.data + x->held.off : "", n_held);
 	end(x, x->passing ? "engine_error" : "done", 0);
 }
 
@@ -431,8 +432,7 @@ void sl_exchange_broken(struct sl_exchange *x, int err)
 		len += sl_problem_body(&problem, event + len, sizeof(event) - len - 2);
 		event[len++] = '\n';
 		event[len++] = '\n';
-		sl_stream_write(s, event, len);
-		sl_stream_finish(s);
+		sl_stream_finish(s, event, len);
 	} else {
 		sl_stream_abort(s);
 	}

@@ -36,16 +36,16 @@ struct sl_held_field {
 
 struct sl_exchange {
 	/* Memory that outlives a request: an ended exchange is kept for the next. */
-	struct sl_scan *scan;           /* owned */
-	char *body;                     /* owned */
+	struct sl_scan *scan; /* owned */
+	char *body;           /* owned */
 	size_t body_cap;
-	struct sl_outbuf lines;         /* fields to forward */
-	struct sl_outbuf target;        /* method, then path */
-	struct sl_outbuf sent_body;     /* an edited body */
-	struct sl_outbuf more_lines;    /* the gateway's own fields */
-	struct sl_outbuf handoff;       /* the prefill engine's answer */
-	struct sl_outbuf held_text;     /* names and values of the held answer's fields */
-	struct sl_outbuf held;          /* body bytes that wait; in RELAY: the unfinished event */
+	struct sl_outbuf lines;      /* fields to forward */
+	struct sl_outbuf target;     /* method, then path */
+	struct sl_outbuf sent_body;  /* an edited body */
+	struct sl_outbuf more_lines; /* the gateway's own fields */
+	struct sl_outbuf handoff;    /* the prefill engine's answer */
+	struct sl_outbuf held_text;  /* names and values of the held answer's fields */
+	struct sl_outbuf held;       /* body bytes that wait; in RELAY: the unfinished event */
 
 	/* Written before they are read; a new request does not clear them. */
 	struct sl_facts facts;
@@ -57,16 +57,16 @@ struct sl_exchange {
 	char other_name[SL_ENDPOINT_NAME_MAX]; /* of the decision's runner-up; "" none */
 
 	/* All zero for a new request, from here to the end. */
-	struct sl_worker *worker;       /* borrowed */
+	struct sl_worker *worker;        /* borrowed */
 	struct sl_exchange *next, *prev; /* in worker->live */
 	struct sl_exchange *next_waiting;
 	struct sl_grave grave;
-	enum sl_xstate state;           /* written by set_state only */
-	struct sl_stream *stream;       /* borrowed until finish, abort or on_gone */
-	struct sl_span client;          /* borrowed from the session, which outlives us */
+	enum sl_xstate state;     /* written by set_state only */
+	struct sl_stream *stream; /* borrowed until finish, abort or on_gone */
+	struct sl_span client;    /* borrowed from the session, which outlives us */
 	const char *protocol;
-	struct sl_timer timer;          /* of the present state */
-	uint64_t quiet_since_us;        /* last sign of life of whom we wait for */
+	struct sl_timer timer;   /* of the present state */
+	uint64_t quiet_since_us; /* last sign of life of whom we wait for */
 
 	/* the request */
 	enum sl_api api;
@@ -75,39 +75,40 @@ struct sl_exchange {
 	bool has_auth;
 	bool scanning;
 	bool has_body;
-	bool streams;                   /* the client asked for a stream */
+	bool streams; /* the client asked for a stream */
 	size_t body_len;
-	int64_t charged_bytes;          /* to the budget */
+	int64_t charged_bytes; /* to the budget */
 
 	/* where it goes */
-	struct sl_domain *domain;       /* borrowed */
+	struct sl_domain *domain; /* borrowed */
 	uint32_t model;
-	char *model_name;               /* owned: as the engines know it */
+	char *model_name; /* owned: as the engines know it */
 	bool rename_model;
 	struct sl_ticket ticket;
 	struct sl_endpoint *prefill_ep, *decode_ep; /* refs, NULL when there is no leg */
 
 	/* legs */
-	struct sl_call *call;           /* the one in flight, or NULL */
+	struct sl_call *call; /* the one in flight, or NULL */
 	enum sl_leg leg;
 	bool paused;
-	uint64_t leg_limit_us, idle_limit_us, answer_limit_us, lease_us; /* of the pool, at dispatch */
-	struct sl_span kv_params;       /* within handoff, byte for byte */
-	bool handoff_open;              /* blocks wait on the prefill engine */
+	uint64_t leg_limit_us, idle_limit_us, answer_limit_us,
+	        lease_us;         /* of the pool, at dispatch */
+	struct sl_span kv_params; /* within handoff, byte for byte */
+	bool handoff_open;        /* blocks wait on the prefill engine */
 	struct sl_usage prefill_usage;
-	uint32_t attempts;              /* legs sent */
-	uint32_t failures;              /* legs that failed */
-	bool retrying;                  /* counted in the retry budget */
-	bool busy_tried;                /* an engine said 429 or 503 already */
+	uint32_t attempts; /* legs sent */
+	uint32_t failures; /* legs that failed */
+	bool retrying;     /* counted in the retry budget */
+	bool busy_tried;   /* an engine said 429 or 503 already */
 	int last_err;
 
 	/* the answer */
 	int status;
-	int64_t answer_length;          /* -1: not known */
+	int64_t answer_length; /* -1: not known */
 	bool event_stream;
-	bool passing;                   /* the engine's own error, given to the client as it is */
+	bool passing; /* the engine's own error, given to the client as it is */
 	uint32_t n_held_fields;
-	bool raw;                       /* part of an unfinished event was passed on */
+	bool raw; /* part of an unfinished event was passed on */
 	struct sl_sse sse;
 	struct sl_usage usage;
 	int64_t sent_bytes;
@@ -121,8 +122,8 @@ struct sl_exchange {
 /* exchange.c */
 struct sl_exchange *sl_exchange_new(struct sl_worker *w, struct sl_stream *s);
 void sl_exchange_set_state(struct sl_exchange *x, enum sl_xstate to);
-/* The client got a complete answer. */
-void sl_exchange_done(struct sl_exchange *x);
+/* The answer is complete with the first n_held bytes of what is held. */
+void sl_exchange_done(struct sl_exchange *x, size_t n_held);
 /* The gateway has answered by itself; only the bookkeeping is left. */
 void sl_exchange_answered(struct sl_exchange *x);
 /* The gateway answers with an error of its own (or, after the first event,

@@ -169,7 +169,7 @@ void sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 		.has_body = x->has_body,
 	};
 	x->leg_limit_us = leg == SL_LEG_PREFILL ? pool->prefill_timeout_us
-	                  : x->streams     ? pool->first_event_timeout_us
+	                  : x->streams          ? pool->first_event_timeout_us
 	                                        : pool->answer_timeout_us;
 	x->idle_limit_us = pool->stream_idle_timeout_us;
 	x->answer_limit_us = pool->answer_timeout_us;

@@ -178,8 +178,7 @@ static void pass_refusal(struct sl_exchange *x)
 	 * engine has none. */
 	x->passing = true;
 	release(x, true);
-	pass_held(x, sl_outbuf_size(&x->held));
-	sl_exchange_done(x);
+	sl_exchange_done(x, sl_outbuf_size(&x->held));
 }
 
 static void refused(struct sl_exchange *x)
@@ -287,8 +286,7 @@ static void answer_complete(struct sl_exchange *x)
 	sl_usage_read(x->held.data + x->held.off, sl_outbuf_size(&x->held), &x->usage);
 	release(x, true);
 	first_event(x);
-	pass_held(x, sl_outbuf_size(&x->held));
-	sl_exchange_done(x);
+	sl_exchange_done(x, sl_outbuf_size(&x->held));
 }
 
 static void on_end(void *user)
@@ -297,10 +295,9 @@ static void on_end(void *user)
 
 	x->call = NULL;
 	if (x->state == SL_X_RELAY) {
-		pass_held(x, sl_outbuf_size(&x->held));
 		if (x->event_stream)
 			x->usage = x->sse.usage;
-		sl_exchange_done(x);
+		sl_exchange_done(x, sl_outbuf_size(&x->held));
 	} else if (is_refusal(x)) {
 		refused(x);
 	} else if (x->leg == SL_LEG_PREFILL) {

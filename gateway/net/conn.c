@@ -87,6 +87,8 @@ static ssize_t send_tls(struct sl_conn *c)
 
 void sl_conn_flush(struct sl_conn *c)
 {
+	bool sent = sl_conn_unsent(c) > 0;
+
 	if (!c->ready || c->closed || c->ended)
 		return;
 	while (sl_conn_unsent(c)) {
@@ -104,10 +106,9 @@ void sl_conn_flush(struct sl_conn *c)
 		advance(c, (size_t)n);
 	}
 	want_write(c, c->tls_read_wants_write);
-	if (c->blocked) {
-		c->blocked = false;
+	c->blocked = false;
+	if (sent)
 		c->ops->on_flushed(c->owner);
-	}
 }
 
 static void flush_task(void *arg)

@@ -23,7 +23,7 @@ struct sl_conn_ops {
 	/* The peer closed (err 0) or the connection failed (negative). Called
 	 * once at most; the owner closes. */
 	void (*on_closed)(void *owner, int err);
-	/* Output that had to wait is all gone. */
+	/* A flush has sent everything there was. */
 	void (*on_flushed)(void *owner);
 };
 
