@@ -46,18 +46,30 @@ static inline bool is_space(char c)
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* Passes white space. False, with the step noted, if nothing else is there. */
+static const char *pass_space(const char *p, const char *end)
+{
+	while (p < end && is_space(*p))
+		p++;
+	return p;
+}
+
+/* Passes white space, of which there is mostly none. False, with the step
+ * noted, if nothing else is there. */
 static inline bool more(struct sl_scan *scan, enum state step, const char **p, const char *end)
 {
-	while (*p < end && (unsigned char)**p <= ' ') {
-		if (!is_space(**p))
-			return true;
-		(*p)++;
-	}
+	if (*p < end && (unsigned char)**p > ' ')
+		return true;
+	*p = pass_space(*p, end);
 	if (*p < end)
 		return true;
 	scan->state = (uint8_t)step;
 	return false;
+}
+
+static inline const char *suspend(struct sl_scan *scan, enum state step, const char *p)
+{
+	scan->state = (uint8_t)step;
+	return p;
 }
 
 /* From behind the opening quote to the closing one; as scan_string, but
@@ -91,6 +103,24 @@ static void close_container(struct sl_scan *scan, const char *p)
 	scan_value_end(scan, offset(scan, p + 1));
 }
 
+static void begin_body(struct sl_scan *scan, const char *p)
+{
+	scan->meaning = MEAN_TOP;
+	scan->facts.object_off = offset(scan, p);
+	scan->facts.object_empty = true;
+}
+
+static inline bool end_key(struct sl_scan *scan, const char *quote)
+{
+	const char *key = scan->body + scan->token_off + 1;
+	size_t len = (size_t)(quote - key);
+
+	if (scan->depth == 1)
+		return scan_top_key(scan, key, len);
+	scan_member_key(scan, key, len);
+	return true;
+}
+
 static bool in_object(const struct sl_scan *scan)
 {
 	return scan->stack[scan->depth - 1] & SCAN_OBJECT;
@@ -115,137 +145,125 @@ static const char *run(struct sl_scan *scan, const char *p, const char *end)
 
 	switch ((enum state)scan->state) {
 	case AT_START:
-		goto start;
+		if (!more(scan, AT_START, &p, end))
+			return p;
+		if (*p != '{')
+			return scan_fail(scan, p, SL_E_BAD_JSON);
+		begin_body(scan, p);
+		/* fall through */
+	case AT_VALUE:
+	value:
+		if (!more(scan, AT_VALUE, &p, end))
+			return p;
+	value_byte:
+		kind = kinds[(unsigned char)*p];
+		if (!kind)
+			return scan_fail(scan, p, SL_E_BAD_JSON);
+		if (!scan_value_begin(scan, kind, offset(scan, p)))
+			return NULL;
+		switch (kind) {
+		case SL_J_STRING:
+			p = fresh_string(scan, IN_STRING, p + 1, end);
+			goto string_text;
+		case SL_J_OBJECT:
+			if (!open_container(scan, p++, SCAN_OBJECT))
+				return NULL;
+			goto first_member;
+		case SL_J_ARRAY:
+			if (!open_container(scan, p++, 0))
+				return NULL;
+			goto first_item;
+		case SL_J_NUMBER:
+			goto number;
+		default:
+			goto literal;
+		}
+
 	case AT_FIRST_MEMBER:
-		goto first_member;
+	first_member:
+		if (!more(scan, AT_FIRST_MEMBER, &p, end))
+			return p;
+		if (*p == '}')
+			goto close;
+		/* fall through */
 	case AT_KEY:
-		goto key;
+	key:
+		if (!more(scan, AT_KEY, &p, end))
+			return p;
+		if (*p != '"')
+			return scan_fail(scan, p, SL_E_BAD_JSON);
+		scan->token_off = offset(scan, p);
+		p = fresh_string(scan, IN_KEY, p + 1, end);
+		goto key_text;
 	case IN_KEY:
 		p = scan_string(scan, p, end);
-		goto key_text;
+	key_text:
+		if (!p || p == end)
+			return p;
+		if (!end_key(scan, p++))
+			return NULL;
+		/* fall through */
 	case AT_COLON:
-		goto colon;
-	case AT_FIRST_ITEM:
-		goto first_item;
-	case AT_VALUE:
+		if (!more(scan, AT_COLON, &p, end))
+			return p;
+		if (*p != ':')
+			return scan_fail(scan, p, SL_E_BAD_JSON);
+		p++;
 		goto value;
+
+	case AT_FIRST_ITEM:
+	first_item:
+		if (!more(scan, AT_FIRST_ITEM, &p, end))
+			return p;
+		if (*p == ']')
+			goto close;
+		scan_item(scan);
+		goto value_byte;
+
+	case IN_NUMBER:
+	number:
+		p = scan_number(scan, p, end, &done);
+		if (!done)
+			return suspend(scan, IN_NUMBER, p);
+		goto value_end;
+	case IN_LITERAL:
+	literal:
+		p = scan_literal(scan, p, end, &done);
+		if (!done)
+			return suspend(scan, IN_LITERAL, p);
+		goto value_end;
 	case IN_STRING:
 		p = scan_string(scan, p, end);
-		goto string_text;
-	case IN_NUMBER:
-		goto number;
-	case IN_LITERAL:
-		goto literal;
-	case AT_NEXT:
-		goto next;
-	default:
-		goto behind;
-	}
-
-start:
-	if (!more(scan, AT_START, &p, end))
-		return p;
-	if (*p != '{')
-		return scan_fail(scan, p, SL_E_BAD_JSON);
-	scan->meaning = MEAN_TOP;
-	scan->facts.object_off = offset(scan, p);
-	scan->facts.object_empty = true;
-value:
-	if (!more(scan, AT_VALUE, &p, end))
-		return p;
-value_byte:
-	kind = kinds[(unsigned char)*p];
-	if (!kind)
-		return scan_fail(scan, p, SL_E_BAD_JSON);
-	if (!scan_value_begin(scan, kind, offset(scan, p)))
-		return NULL;
-	switch (kind) {
-	case SL_J_STRING:
-		p = fresh_string(scan, IN_STRING, p + 1, end);
-		goto string_text;
-	case SL_J_OBJECT:
-		if (!open_container(scan, p++, SCAN_OBJECT))
-			return NULL;
-		goto first_member;
-	case SL_J_ARRAY:
-		if (!open_container(scan, p++, 0))
-			return NULL;
-		goto first_item;
-	case SL_J_NUMBER:
-		goto number;
-	default:
-		goto literal;
-	}
-
-first_member:
-	if (!more(scan, AT_FIRST_MEMBER, &p, end))
-		return p;
-	if (*p == '}')
-		goto close;
-key:
-	if (!more(scan, AT_KEY, &p, end))
-		return p;
-	if (*p != '"')
-		return scan_fail(scan, p, SL_E_BAD_JSON);
-	scan->token_off = offset(scan, p);
-	p = fresh_string(scan, IN_KEY, p + 1, end);
-key_text:
-	if (!p || p == end)
-		return p;
-	if (!scan_key(scan, scan->token_off + 1, offset(scan, p)))
-		return NULL;
-	p++;
-colon:
-	if (!more(scan, AT_COLON, &p, end))
-		return p;
-	if (*p != ':')
-		return scan_fail(scan, p, SL_E_BAD_JSON);
-	p++;
-	goto value;
-
-first_item:
-	if (!more(scan, AT_FIRST_ITEM, &p, end))
-		return p;
-	if (*p == ']')
-		goto close;
-	scan_item(scan);
-	goto value_byte;
-
-string_text:
-	if (!p || p == end)
-		return p;
-	p++;
-	goto value_end;
-number:
-	p = scan_number(scan, p, end, &done);
-	goto scalar_end;
-literal:
-	p = scan_literal(scan, p, end, &done);
-scalar_end:
-	if (!p || !done) {
-		scan->state = scan->kind == SL_J_NUMBER ? IN_NUMBER : IN_LITERAL;
-		return p;
-	}
-	done = false;
-value_end:
-	scan_value_end(scan, offset(scan, p));
-next:
-	if (!more(scan, AT_NEXT, &p, end))
-		return p;
-	if (*p == ',') {
+	string_text:
+		if (!p || p == end)
+			return p;
 		p++;
-		if (in_object(scan))
-			goto key;
-		scan_item(scan);
-		goto value;
+	value_end:
+		done = false;
+		scan_value_end(scan, offset(scan, p));
+		/* fall through */
+	case AT_NEXT:
+	next:
+		if (!more(scan, AT_NEXT, &p, end))
+			return p;
+		if (*p == ',') {
+			p++;
+			if (in_object(scan))
+				goto key;
+			scan_item(scan);
+			goto value;
+		}
+		if (*p != (in_object(scan) ? '}' : ']'))
+			return scan_fail(scan, p, SL_E_BAD_JSON);
+	close:
+		close_container(scan, p++);
+		if (scan->depth > 0)
+			goto next;
+		/* fall through */
+	case AT_END:
+	case CONCLUDED:
+		break;
 	}
-	if (*p != (in_object(scan) ? '}' : ']'))
-		return scan_fail(scan, p, SL_E_BAD_JSON);
-close:
-	close_container(scan, p++);
-	if (scan->depth > 0)
-		goto next;
-behind:
 	return more(scan, AT_END, &p, end) ? scan_fail(scan, p, SL_E_BAD_JSON) : p;
 }
 
@@ -317,6 +335,5 @@ void sl_scan_reset(struct sl_scan *scan, enum sl_api api)
 {
 	memset(scan, 0, offsetof(struct sl_scan, chain));
 	scan->api = (uint8_t)api;
-	scan->field = SL_F_COUNT;
 	chain_reset(&scan->chain);
 }

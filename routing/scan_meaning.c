@@ -95,6 +95,13 @@ static bool is_true(const struct sl_scan *scan)
 	return scan->kind == SL_J_BOOL && scan->body[scan->token_off] == 't';
 }
 
+/* Of a value that its meaning names, whatever its key's spelling. */
+static void begin_digest(struct sl_scan *scan)
+{
+	scan->digest = scan->meaning;
+	scan->digest_bytes = 0;
+}
+
 static void end_tools(struct sl_scan *scan, uint32_t end)
 {
 	(void)end;
@@ -238,14 +245,14 @@ static void end_guided(struct sl_scan *scan, uint32_t end)
 
 static const struct rule rules[MEAN_COUNT] = {
 	[MEAN_DIGEST] = { DIGESTED },
-	[MEAN_TOOLS] = { DIGESTED, .end = end_tools },
-	[MEAN_SYSTEM] = { DIGESTED, .end = end_system },
+	[MEAN_TOOLS] = { DIGESTED, .begin = begin_digest, .end = end_tools },
+	[MEAN_SYSTEM] = { DIGESTED, .begin = begin_digest, .end = end_system },
 	[MEAN_MESSAGES] = { .item = MEAN_MESSAGE },
 	[MEAN_MESSAGE] = { .other = MEAN_MESSAGE_OTHER,
 	                   .keys = message_keys,
 	                   .begin = begin_message,
 	                   .end = end_message },
-	[MEAN_MESSAGE_ROLE] = { DIGESTED, .end = end_message_role },
+	[MEAN_MESSAGE_ROLE] = { DIGESTED, .begin = begin_digest, .end = end_message_role },
 	[MEAN_MESSAGE_OTHER] = { DIGESTED, .end = end_message_other },
 	[MEAN_CONTENT] = { .flags = STREAM, .item = MEAN_PART },
 	[MEAN_PART] = { .flags = STREAM,
@@ -254,7 +261,7 @@ static const struct rule rules[MEAN_COUNT] = {
 	                .begin = begin_part,
 	                .end = end_part },
 	[MEAN_PART_TEXT] = { .flags = STREAM },
-	[MEAN_PART_TYPE] = { DIGESTED, .end = end_part_type },
+	[MEAN_PART_TYPE] = { DIGESTED, .begin = begin_digest, .end = end_part_type },
 	[MEAN_PART_OTHER] = { DIGESTED, .end = end_part_other },
 	[MEAN_PROMPT] = { .flags = STREAM, .item = MEAN_PROMPT_ITEM },
 	[MEAN_PROMPT_ITEM] = { .flags = STREAM,
@@ -273,20 +280,16 @@ static const struct rule rules[MEAN_COUNT] = {
 
 /* ---- top-level members -------------------------------------------------- */
 
-#define ON(api) (1u << (api))
-#define ON_ALL 0xffu
+#define ON_ALL_PATHS                                                                               \
+	[SL_F_TOOLS] = MEAN_TOOLS, [SL_F_STREAM_OPTIONS] = MEAN_STREAM_OPTIONS,                    \
+	[SL_F_RESPONSE_FORMAT] = MEAN_RESPONSE_FORMAT
 
-/* Fields whose value is looked into, and for which paths. */
-static const struct {
-	uint8_t meaning;
-	uint8_t apis;
-} top_meanings[SL_F_COUNT] = {
-	[SL_F_MESSAGES] = { MEAN_MESSAGES, ON(SL_API_CHAT) | ON(SL_API_OTHER) },
-	[SL_F_PROMPT] = { MEAN_PROMPT, ON(SL_API_COMPLETIONS) | ON(SL_API_OTHER) },
-	[SL_F_INPUT] = { MEAN_PROMPT, ON(SL_API_EMBEDDINGS) | ON(SL_API_OTHER) },
-	[SL_F_TOOLS] = { MEAN_TOOLS, ON_ALL },
-	[SL_F_STREAM_OPTIONS] = { MEAN_STREAM_OPTIONS, ON_ALL },
-	[SL_F_RESPONSE_FORMAT] = { MEAN_RESPONSE_FORMAT, ON_ALL },
+static const uint8_t top_meanings[][SL_F_COUNT] = {
+	[SL_API_CHAT] = { ON_ALL_PATHS, [SL_F_MESSAGES] = MEAN_MESSAGES },
+	[SL_API_COMPLETIONS] = { ON_ALL_PATHS, [SL_F_PROMPT] = MEAN_PROMPT },
+	[SL_API_EMBEDDINGS] = { ON_ALL_PATHS, [SL_F_INPUT] = MEAN_PROMPT },
+	[SL_API_OTHER] = { ON_ALL_PATHS, [SL_F_MESSAGES] = MEAN_MESSAGES,
+	                   [SL_F_PROMPT] = MEAN_PROMPT, [SL_F_INPUT] = MEAN_PROMPT },
 };
 
 /* Members that are read but may be duplicated: none of them is ever edited. */
@@ -300,13 +303,6 @@ static uint8_t unlisted_meaning(const struct sl_scan *scan, const char *key, siz
 	return MEAN_SKIP;
 }
 
-static bool fail_field(struct sl_scan *scan, uint32_t off, int err)
-{
-	scan_fail(scan, scan->body + off, err);
-	scan->err_field = sl_field_key((enum sl_field)scan->field);
-	return false;
-}
-
 /* For a key that is written with escapes. */
 __attribute__((noinline)) static enum sl_field find_escaped(struct sl_scan *scan, const char *key,
                                                             size_t len)
@@ -318,7 +314,21 @@ __attribute__((noinline)) static enum sl_field find_escaped(struct sl_scan *scan
 	return scan_field_find(decoded, n);
 }
 
-static bool top_key(struct sl_scan *scan, const char *key, size_t len)
+static bool unlisted_key(struct sl_scan *scan)
+{
+	scan->member = &scan->unlisted;
+	scan->field_kinds = SL_J_ANY;
+	return true;
+}
+
+static bool duplicate_key(struct sl_scan *scan, enum sl_field f)
+{
+	scan_fail(scan, scan->body + scan->token_off, SL_E_DUPLICATE_FIELD);
+	scan->err_field = sl_field_key(f);
+	return false;
+}
+
+bool scan_top_key(struct sl_scan *scan, const char *key, size_t len)
 {
 	enum sl_field f = scan_field_find(key, len);
 	struct sl_member *m;
@@ -328,16 +338,22 @@ static bool top_key(struct sl_scan *scan, const char *key, size_t len)
 		f = find_escaped(scan, key, len);
 	else if (f == SL_F_COUNT)
 		scan->meaning = unlisted_meaning(scan, key, len);
-	scan->field = (uint8_t)f;
 	if (f == SL_F_COUNT)
-		return true;
+		return unlisted_key(scan);
 	m = &scan->facts.member[f];
 	if (m->value_end)
-		return fail_field(scan, scan->token_off, SL_E_DUPLICATE_FIELD);
+		return duplicate_key(scan, f);
 	m->key_off = scan->token_off;
-	scan->meaning =
-	        top_meanings[f].apis & ON(scan->api) ? top_meanings[f].meaning : (uint8_t)MEAN_SKIP;
+	scan->member = m;
+	scan->field_kinds = scan_fields[f].kinds;
+	scan->meaning = top_meanings[scan->api][f];
 	return true;
+}
+
+void scan_fail_kind(struct sl_scan *scan)
+{
+	scan_fail(scan, scan->body + scan->token_off, SL_E_BAD_FIELD);
+	scan->err_field = sl_field_key((enum sl_field)(scan->member - scan->facts.member));
 }
 
 /* ---- the grammar's calls ------------------------------------------------- */
@@ -377,29 +393,17 @@ static uint8_t container(const struct sl_scan *scan)
 	return (uint8_t)(scan->stack[scan->depth - 1] & ~SCAN_OBJECT);
 }
 
-bool scan_key(struct sl_scan *scan, uint32_t off, uint32_t end)
+void scan_member_key(struct sl_scan *scan, const char *key, size_t len)
 {
-	const char *key = scan->body + off;
-	size_t len = end - off;
-	uint8_t in = container(scan);
+	const struct rule *of = &rules[container(scan)];
 
-	if (in == MEAN_TOP) {
-		if (!top_key(scan, key, len))
-			return false;
-	} else {
-		scan->meaning = member_meaning(&rules[in], key, len);
-	}
-	if (!(rules[scan->meaning].flags & DIGEST))
-		return true;
-	if (rules[in].flags & DIGEST) {
+	scan->meaning = member_meaning(of, key, len);
+	if (of->flags & DIGEST) {
 		scan->digest = chain_mix(scan->digest, simd->hash(key, len));
-		return true;
+	} else if (scan->meaning == of->other && rules[of->other].flags & DIGEST) {
+		scan->digest = simd->hash(key, len);
+		scan->digest_bytes = 0;
 	}
-	/* A listed key is its meaning, however it is written. */
-	scan->digest = in != MEAN_TOP && scan->meaning == rules[in].other ? simd->hash(key, len)
-	                                                                  : scan->meaning;
-	scan->digest_bytes = 0;
-	return true;
 }
 
 void scan_item(struct sl_scan *scan)
@@ -407,27 +411,16 @@ void scan_item(struct sl_scan *scan)
 	scan->meaning = rules[container(scan)].item;
 }
 
-bool scan_meant_begin(struct sl_scan *scan)
+void scan_meant_begin(struct sl_scan *scan)
 {
 	const struct rule *rule = &rules[scan->meaning];
-	uint32_t off = scan->token_off;
-	uint8_t kind = scan->kind;
 
-	if (scan->depth == 1 && scan->field != SL_F_COUNT) {
-		struct sl_member *m = &scan->facts.member[scan->field];
-
-		m->value_off = off;
-		m->kind = kind;
-		if (!(kind & scan_fields[scan->field].kinds))
-			return fail_field(scan, off, SL_E_BAD_FIELD);
-	}
-	if (kind == SL_J_STRING && rule->flags & STREAM)
-		chain_open(&scan->chain, off + 1);
-	if (rule->flags & DIGEST && kind & (SL_J_OBJECT | SL_J_ARRAY))
-		scan->digest = chain_mix(scan->digest, kind);
 	if (rule->begin)
 		rule->begin(scan);
-	return true;
+	if (scan->kind == SL_J_STRING && rule->flags & STREAM)
+		chain_open(&scan->chain, scan->token_off + 1);
+	if (rule->flags & DIGEST && scan->kind & (SL_J_OBJECT | SL_J_ARRAY))
+		scan->digest = chain_mix(scan->digest, scan->kind);
 }
 
 /* Strings are hashed with their quotes: "1" is not 1. */
@@ -453,8 +446,6 @@ void scan_meant_end(struct sl_scan *scan, uint32_t end)
 		digest_value(scan, end);
 	if (rule->end)
 		rule->end(scan, end);
-	if (scan->depth == 1 && scan->field != SL_F_COUNT)
-		scan->facts.member[scan->field].value_end = end;
 }
 
 void scan_string_part(struct sl_scan *scan, uint32_t upto)

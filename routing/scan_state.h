@@ -61,14 +61,18 @@ struct sl_scan {
 	uint8_t kind;    /* of the value at hand */
 	uint8_t meaning; /* of the value at hand */
 	uint8_t api;
-	uint8_t field; /* the top-level member at hand, or SL_F_COUNT */
-	uint8_t depth; /* open containers */
-	bool media;    /* the part at hand is not text */
+	uint8_t field_kinds; /* what the top-level member at hand may be */
+	uint8_t depth;       /* open containers */
+	bool media;          /* the part at hand is not text */
 	bool guided;
 	bool format_text; /* response_format is {"type":"text"} */
 	int err;
 	uint32_t err_off;
 	const char *err_field; /* static, or NULL */
+
+	/* The top-level member at hand: in `facts`, or `unlisted`. */
+	struct sl_member *member;
+	struct sl_member unlisted;
 
 	uint64_t digest; /* of the value at hand, or that it is part of */
 	uint64_t digest_bytes;
@@ -94,19 +98,23 @@ const char *scan_fail(struct sl_scan *scan, const char *p, int err);
 /* Stops at the closing quote, or at end with the string still open. */
 const char *scan_string(struct sl_scan *scan, const char *p, const char *end);
 /* Stops behind the number, at a byte that is no part of it, and sets *out_done;
- * or at end. */
+ * or at end, or at an error, and leaves *out_done alone. */
 const char *scan_number(struct sl_scan *scan, const char *p, const char *end, bool *out_done);
 const char *scan_literal(struct sl_scan *scan, const char *p, const char *end, bool *out_done);
 
 /* ---- scan_meaning.c --------------------------------------------------- */
 
-/* A key was read: body[off .. end) between its quotes. False: scan->err is set. */
-bool scan_key(struct sl_scan *scan, uint32_t off, uint32_t end);
+/* A key of the body's own object was read. False: scan->err is set. */
+bool scan_top_key(struct sl_scan *scan, const char *key, size_t len);
+/* A key of any other object. */
+void scan_member_key(struct sl_scan *scan, const char *key, size_t len);
 /* scan->meaning of the items of the innermost array. */
 void scan_item(struct sl_scan *scan);
-/* The two below, for a value that is for something. */
-bool scan_meant_begin(struct sl_scan *scan);
+/* The two below, for a value that means something. */
+void scan_meant_begin(struct sl_scan *scan);
 void scan_meant_end(struct sl_scan *scan, uint32_t end);
+/* The member at hand has a kind it may not have. */
+void scan_fail_kind(struct sl_scan *scan);
 /* The bytes so far of a string that goes on in the next feed. */
 void scan_string_part(struct sl_scan *scan, uint32_t upto);
 
@@ -131,25 +139,32 @@ static inline bool scan_key_is_escaped(const char *raw, size_t len)
  * SCAN_KEY_MAX. */
 size_t scan_key_decode(const char *raw, size_t len, char out[SCAN_KEY_MAX]);
 
-/* ---- inline, because most values are for nothing ------------------------ */
-
-static inline bool scan_is_meant(const struct sl_scan *scan)
-{
-	return scan->meaning != MEAN_SKIP || (scan->depth == 1 && scan->field != SL_F_COUNT);
-}
+/* ---- inline, because most values mean nothing --------------------------- */
 
 /* A value of this kind begins at off. False: scan->err is set. */
 static inline bool scan_value_begin(struct sl_scan *scan, uint8_t kind, uint32_t off)
 {
 	scan->kind = kind;
 	scan->token_off = off;
-	return !scan_is_meant(scan) || scan_meant_begin(scan);
+	if (scan->depth == 1) {
+		scan->member->value_off = off;
+		scan->member->kind = kind;
+		if (!(kind & scan->field_kinds)) {
+			scan_fail_kind(scan);
+			return false;
+		}
+	}
+	if (scan->meaning != MEAN_SKIP)
+		scan_meant_begin(scan);
+	return true;
 }
 
 /* The value at hand ended before body[end]. For scalars token_off is its start. */
 static inline void scan_value_end(struct sl_scan *scan, uint32_t end)
 {
-	if (scan_is_meant(scan))
+	if (scan->depth == 1)
+		scan->member->value_end = end;
+	if (scan->meaning != MEAN_SKIP)
 		scan_meant_end(scan, end);
 }
 

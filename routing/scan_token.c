@@ -134,8 +134,8 @@ const char *scan_number(struct sl_scan *scan, const char *p, const char *end, bo
 
 		if (!next) {
 			scan->sub = 0;
-			*out_done = true;
-			return number_is_whole(state) ? p : scan_fail(scan, p, SL_E_BAD_JSON);
+			*out_done = number_is_whole(state);
+			return *out_done ? p : scan_fail(scan, p, SL_E_BAD_JSON);
 		}
 		state = next;
 	}
