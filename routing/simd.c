@@ -43,6 +43,38 @@ static const char *skip_scalar(const char *p, const char *end)
 	return p;
 }
 
+/* The escapes \\ \/ \n \r \t by the low half of the second byte, for a shuffle
+ * by which a byte of them meets itself; \" is added by the caller, and the
+ * others are rare. An unused place holds what has another low half. */
+__attribute__((unused)) static const uint8_t easy_escapes[16] = {
+	[0] = 1,          ['r' & 15] = 'r', ['t' & 15] = 't', ['\\' & 15] = '\\',
+	['n' & 15] = 'n', ['/' & 15] = '/',
+};
+
+/* Has a block nothing but plain bytes and easy escapes? Its bytes that are a
+ * backslash, that may stand only behind one, if at all (`stop`), and that make
+ * an easy escape behind one. *carry: its first byte is escaped; updated, if the
+ * block is easy, for the next.
+ *
+ * In a run of backslashes every second one escapes, from the first on. Adding
+ * the first bit of a run to all of it clears it; doing so for the runs that
+ * begin at even places tells these from the others. */
+__attribute__((unused)) static inline bool is_easy(uint64_t backslash, uint64_t stop, uint64_t easy,
+                                                   uint64_t *carry)
+{
+	const uint64_t even = 0x5555555555555555u;
+	uint64_t runs = backslash & ~*carry;
+	uint64_t firsts = runs & ~(runs << 1);
+	uint64_t from_even = runs & ~(runs + (firsts & even));
+	uint64_t escapes = (from_even & even) | (runs & ~from_even & ~even);
+	uint64_t escaped = escapes << 1 | *carry;
+
+	if ((escaped & ~easy) | (stop & ~escaped))
+		return false;
+	*carry = escapes >> 63;
+	return true;
+}
+
 #if defined(__x86_64__)
 
 /* min(x, 0x1f) == x holds for control characters alone, and movemask reads
@@ -54,36 +86,51 @@ static const char *skip_scalar(const char *p, const char *end)
 	__m128i o##k = _mm_or_si128(_mm_cmpeq_epi8(x##k, backslash), x##k)
 #define BITS_SSE2(v, k) ((uint64_t)(uint32_t)_mm_movemask_epi8(v) << (16 * (k)))
 
-static inline bool mark_sse2(const char *p, uint64_t *out_stop, uint64_t *out_odd)
+#define CONSTANTS_SSE2                                                                             \
+	const __m128i quote = _mm_set1_epi8('"');                                                  \
+	const __m128i backslash = _mm_set1_epi8('\\');                                             \
+	const __m128i control = _mm_set1_epi8(0x1f)
+
+/* Plain blocks only: without SSSE3's shuffle, escapes are not worth more. */
+static inline const char *bulk_sse2(const char *p, const char *end)
 {
-	const __m128i quote = _mm_set1_epi8('"');
-	const __m128i backslash = _mm_set1_epi8('\\');
-	const __m128i control = _mm_set1_epi8(0x1f);
+	CONSTANTS_SSE2;
+
+	for (; end - p >= 64; p += 64) {
+		MARK_SSE2(0);
+		MARK_SSE2(1);
+		MARK_SSE2(2);
+		MARK_SSE2(3);
+		if (_mm_movemask_epi8(
+		            _mm_or_si128(_mm_or_si128(_mm_or_si128(s0, s1), _mm_or_si128(s2, s3)),
+		                         _mm_or_si128(_mm_or_si128(o0, o1), _mm_or_si128(o2, o3)))))
+			break;
+	}
+	return p;
+}
+
+static inline void mark_sse2(const char *p, uint64_t *out_stop, uint64_t *out_odd)
+{
+	CONSTANTS_SSE2;
 
 	MARK_SSE2(0);
 	MARK_SSE2(1);
 	MARK_SSE2(2);
 	MARK_SSE2(3);
-	if (!_mm_movemask_epi8(
-	            _mm_or_si128(_mm_or_si128(_mm_or_si128(s0, s1), _mm_or_si128(s2, s3)),
-	                         _mm_or_si128(_mm_or_si128(o0, o1), _mm_or_si128(o2, o3)))))
-		return false;
 	*out_stop = BITS_SSE2(s0, 0) | BITS_SSE2(s1, 1) | BITS_SSE2(s2, 2) | BITS_SSE2(s3, 3);
 	*out_odd = BITS_SSE2(o0, 0) | BITS_SSE2(o1, 1) | BITS_SSE2(o2, 2) | BITS_SSE2(o3, 3);
-	return true;
 }
 
 static inline size_t peek_sse2(const char *p)
 {
-	const __m128i quote = _mm_set1_epi8('"');
-	const __m128i backslash = _mm_set1_epi8('\\');
-	const __m128i control = _mm_set1_epi8(0x1f);
+	CONSTANTS_SSE2;
 
 	MARK_SSE2(0);
 	return (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(_mm_or_si128(s0, o0)) | 1u << 16);
 }
 
 #define SIMD_TARGET
+#define SIMD_BULK bulk_sse2
 #define SIMD_MARK mark_sse2
 #define SIMD_PEEK peek_sse2
 #define SIMD_PEEK_BYTES 16
@@ -93,6 +140,7 @@ static inline size_t peek_sse2(const char *p)
 #define SIMD_SKIP skip_sse2
 #include "routing/simd_skip.h"
 
+#define TARGET_AVX2 __attribute__((target("avx2")))
 #define MARK_AVX2(k)                                                                               \
 	__m256i x##k = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32 * (k)));          \
 	__m256i s##k = _mm256_or_si256(_mm256_cmpeq_epi8(x##k, quote),                             \
@@ -100,35 +148,61 @@ static inline size_t peek_sse2(const char *p)
 	__m256i o##k = _mm256_or_si256(_mm256_cmpeq_epi8(x##k, backslash), x##k)
 #define BITS_AVX2(v, k) ((uint64_t)(uint32_t)_mm256_movemask_epi8(v) << (32 * (k)))
 
-__attribute__((target("avx2"))) static inline bool mark_avx2(const char *p, uint64_t *out_stop,
-                                                             uint64_t *out_odd)
+#define CONSTANTS_AVX2                                                                             \
+	const __m256i quote = _mm256_set1_epi8('"');                                               \
+	const __m256i backslash = _mm256_set1_epi8('\\');                                          \
+	const __m256i control = _mm256_set1_epi8(0x1f)
+
+/* As a signed byte, a control character and one >= 0x80 are less than a space. */
+#define EASY_AVX2(k)                                                                               \
+	__m256i x##k = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32 * (k)));          \
+	__m256i q##k = _mm256_cmpeq_epi8(x##k, quote);                                             \
+	__m256i b##k = _mm256_cmpeq_epi8(x##k, backslash);                                         \
+	__m256i s##k = _mm256_or_si256(q##k, _mm256_cmpgt_epi8(space, x##k));                      \
+	__m256i e##k =                                                                             \
+	        _mm256_or_si256(q##k, _mm256_cmpeq_epi8(_mm256_shuffle_epi8(easy, x##k), x##k))
+
+TARGET_AVX2 static inline const char *bulk_avx2(const char *p, const char *end)
 {
 	const __m256i quote = _mm256_set1_epi8('"');
 	const __m256i backslash = _mm256_set1_epi8('\\');
-	const __m256i control = _mm256_set1_epi8(0x1f);
+	const __m256i space = _mm256_set1_epi8(' ');
+	const __m256i easy =
+	        _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)easy_escapes));
+	uint64_t carry = 0;
+
+	for (; end - p >= 64; p += 64) {
+		EASY_AVX2(0);
+		EASY_AVX2(1);
+		if (!is_easy(BITS_AVX2(b0, 0) | BITS_AVX2(b1, 1),
+		             BITS_AVX2(s0, 0) | BITS_AVX2(s1, 1),
+		             BITS_AVX2(e0, 0) | BITS_AVX2(e1, 1), &carry))
+			break;
+	}
+	return p - carry;
+}
+
+TARGET_AVX2 static inline void mark_avx2(const char *p, uint64_t *out_stop, uint64_t *out_odd)
+{
+	CONSTANTS_AVX2;
 
 	MARK_AVX2(0);
 	MARK_AVX2(1);
-	if (!_mm256_movemask_epi8(
-	            _mm256_or_si256(_mm256_or_si256(s0, s1), _mm256_or_si256(o0, o1))))
-		return false;
 	*out_stop = BITS_AVX2(s0, 0) | BITS_AVX2(s1, 1);
 	*out_odd = BITS_AVX2(o0, 0) | BITS_AVX2(o1, 1);
-	return true;
 }
 
-__attribute__((target("avx2"))) static inline size_t peek_avx2(const char *p)
+TARGET_AVX2 static inline size_t peek_avx2(const char *p)
 {
-	const __m256i quote = _mm256_set1_epi8('"');
-	const __m256i backslash = _mm256_set1_epi8('\\');
-	const __m256i control = _mm256_set1_epi8(0x1f);
+	CONSTANTS_AVX2;
 
 	MARK_AVX2(0);
 	return (size_t)__builtin_ctzll((uint32_t)_mm256_movemask_epi8(_mm256_or_si256(s0, o0)) |
 	                               1ull << 32);
 }
 
-#define SIMD_TARGET __attribute__((target("avx2")))
+#define SIMD_TARGET TARGET_AVX2
+#define SIMD_BULK bulk_avx2
 #define SIMD_MARK mark_avx2
 #define SIMD_PEEK peek_avx2
 #define SIMD_PEEK_BYTES 32
@@ -164,40 +238,63 @@ static inline uint64_t bits_neon(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8
 	uint8x16_t s##k = vorrq_u8(vceqq_u8(x##k, quote), vcltq_u8(x##k, space));                  \
 	uint8x16_t o##k = vorrq_u8(vceqq_u8(x##k, backslash), vcgeq_u8(x##k, high))
 
-static inline bool mark_neon(const char *p, uint64_t *out_stop, uint64_t *out_odd)
+#define CONSTANTS_NEON                                                                             \
+	const uint8x16_t quote = vdupq_n_u8('"');                                                  \
+	const uint8x16_t backslash = vdupq_n_u8('\\');                                             \
+	const uint8x16_t space = vdupq_n_u8(0x20);                                                 \
+	const uint8x16_t high = vdupq_n_u8(0x80)
+
+#define EASY_NEON(k)                                                                               \
+	MARK_NEON(k);                                                                              \
+	uint8x16_t b##k = vceqq_u8(x##k, backslash);                                               \
+	uint8x16_t e##k = vorrq_u8(vceqq_u8(x##k, quote),                                          \
+	                           vceqq_u8(vqtbl1q_u8(easy, vandq_u8(x##k, low)), x##k))
+
+static inline const char *bulk_neon(const char *p, const char *end)
 {
-	const uint8x16_t quote = vdupq_n_u8('"');
-	const uint8x16_t backslash = vdupq_n_u8('\\');
-	const uint8x16_t space = vdupq_n_u8(0x20);
-	const uint8x16_t high = vdupq_n_u8(0x80);
+	CONSTANTS_NEON;
+	const uint8x16_t low = vdupq_n_u8(0x0f);
+	const uint8x16_t easy = vld1q_u8(easy_escapes);
+	uint64_t carry = 0;
+
+	for (; end - p >= 64; p += 64) {
+		EASY_NEON(0);
+		EASY_NEON(1);
+		EASY_NEON(2);
+		EASY_NEON(3);
+		uint64_t backslashes = bits_neon(b0, b1, b2, b3);
+
+		if (!is_easy(backslashes,
+		             bits_neon(s0, s1, s2, s3) | (bits_neon(o0, o1, o2, o3) & ~backslashes),
+		             bits_neon(e0, e1, e2, e3), &carry))
+			break;
+	}
+	return p - carry;
+}
+
+static inline void mark_neon(const char *p, uint64_t *out_stop, uint64_t *out_odd)
+{
+	CONSTANTS_NEON;
 
 	MARK_NEON(0);
 	MARK_NEON(1);
 	MARK_NEON(2);
 	MARK_NEON(3);
-	if (!vmaxvq_u8(vorrq_u8(vorrq_u8(vorrq_u8(s0, s1), vorrq_u8(s2, s3)),
-	                        vorrq_u8(vorrq_u8(o0, o1), vorrq_u8(o2, o3)))))
-		return false;
 	*out_stop = bits_neon(s0, s1, s2, s3);
 	*out_odd = bits_neon(o0, o1, o2, o3);
-	return true;
 }
 
 static inline size_t peek_neon(const char *p)
 {
-	const uint8x16_t quote = vdupq_n_u8('"');
-	const uint8x16_t backslash = vdupq_n_u8('\\');
-	const uint8x16_t space = vdupq_n_u8(0x20);
-	const uint8x16_t high = vdupq_n_u8(0x80);
+	CONSTANTS_NEON;
 	const uint8x16_t none = vdupq_n_u8(0);
-	uint64_t bits;
 
 	MARK_NEON(0);
-	bits = bits_neon(vorrq_u8(s0, o0), none, none, none);
-	return (size_t)__builtin_ctzll(bits | 1ull << 16);
+	return (size_t)__builtin_ctzll(bits_neon(vorrq_u8(s0, o0), none, none, none) | 1ull << 16);
 }
 
 #define SIMD_TARGET
+#define SIMD_BULK bulk_neon
 #define SIMD_MARK mark_neon
 #define SIMD_PEEK peek_neon
 #define SIMD_PEEK_BYTES 16

@@ -1,13 +1,14 @@
 /* simd_skip.h: the skipping loop, included once per instruction set.
  *
  * Before it: SIMD_TARGET (attributes), the names SIMD_SKIP, SIMD_LONG, SIMD_LAST
- * and SIMD_PASS, and
- *   SIMD_MARK  a function that sets two 64-bit maps of the 64 bytes at p and
- *              returns false if both are empty:
+ * and SIMD_PASS, and three functions:
+ *   SIMD_BULK  passes blocks of 64 bytes while they are easy, which no branch
+ *              may have to guess: where it stops, a character begins
+ *   SIMD_MARK  sets two 64-bit maps of the 64 bytes at p:
  *                stop  a quote or a control character
  *                odd   a backslash or a byte >= 0x80
- *   SIMD_PEEK  a function that says how many of the SIMD_PEEK_BYTES bytes at p
- *              are before the first of these
+ *   SIMD_PEEK  how many of the SIMD_PEEK_BYTES bytes at p are before the first
+ *              of these
  *
  * A block may begin anywhere, so a character that crosses its end simply makes
  * the next block begin behind it: nothing is carried over. */
@@ -60,11 +61,8 @@ SIMD_TARGET __attribute__((noinline)) static const char *SIMD_LONG(const char *p
 	uint64_t odd = 0;
 	bool halt = false;
 
-	while (end - p >= 64) {
-		if (!SIMD_MARK(p, &stop, &odd)) {
-			p += 64;
-			continue;
-		}
+	while ((p = SIMD_BULK(p, end)), end - p >= 64) {
+		SIMD_MARK(p, &stop, &odd);
 		p += SIMD_PASS(p, end, stop, odd, &halt);
 		if (halt)
 			return p;
@@ -89,6 +87,7 @@ SIMD_TARGET static const char *SIMD_SKIP(const char *p, const char *end)
 #undef SIMD_LAST
 #undef SIMD_PASS
 #undef SIMD_MARK
+#undef SIMD_BULK
 #undef SIMD_PEEK
 #undef SIMD_PEEK_BYTES
 #undef SIMD_TARGET

@@ -113,6 +113,20 @@ static bool cjson_can_judge(const char *body, size_t len)
 	return true;
 }
 
+/* Not by cJSON_Compare: duplicate members differ from themselves there. */
+static bool same_text(const cJSON *a, const cJSON *b)
+{
+	char *x = cJSON_PrintUnformatted(a);
+	char *y = cJSON_PrintUnformatted(b);
+	bool same;
+
+	MUST(x && y);
+	same = !strcmp(x, y);
+	cJSON_free(x);
+	cJSON_free(y);
+	return same;
+}
+
 static void must_mean_the_same(const struct sl_facts *facts, const char *body, size_t len)
 {
 	const char *end;
@@ -131,10 +145,7 @@ static void must_mean_the_same(const struct sl_facts *facts, const char *body, s
 		MUST(m->key_off < m->value_off && m->value_off < m->value_end &&
 		     m->value_end < len);
 		have = cJSON_ParseWithLength(body + m->value_off, m->value_end - m->value_off);
-		MUST(have && have->type == want->type);
-		/* cJSON takes two objects with duplicate members, or two infinities, for
-		 * different even from themselves. */
-		MUST(cJSON_Compare(have, want, true) || !cJSON_Compare(want, want, true));
+		MUST(have && same_text(have, want));
 		cJSON_Delete(have);
 	}
 	cJSON_Delete(all);

@@ -140,6 +140,8 @@ static void seeds_separate(void **state)
 		"\"model\":\"m\",\"tools\":[[1]]",
 		"\"model\":\"m\",\"tools\":[{\"a\":{\"b\":1}}]",
 		"\"model\":\"m\",\"tools\":[{\"a\":{},\"b\":1}]",
+		"\"model\":\"m\",\"tools\":[[1,2]]",
+		"\"model\":\"m\",\"tools\":[1,[2]]",
 		"\"model\":\"m\",\"tools\":[12]",
 		"\"model\":\"m\",\"tools\":[1,2]",
 	};

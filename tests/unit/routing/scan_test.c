@@ -98,6 +98,8 @@ static const struct {
 	{ "{\"a\":\"\\x\"}", SL_E_BAD_JSON, 7, "" },
 	{ "{\"a\":\"\\u12g4\"}", SL_E_BAD_JSON, 10, "" },
 	{ "{\"a\":\"\\u12\"}", SL_E_BAD_JSON, 10, "" },
+	{ "{\"a\":\"\\u123\"}", SL_E_BAD_JSON, 11, "" },
+	{ "{\"a\":\"\\u123x\"}", SL_E_BAD_JSON, 11, "" },
 	{ "{\"a\":\"\\'\"}", SL_E_BAD_JSON, 7, "" },
 	{ "{\"a\":\"\x80\"}", SL_E_BAD_UTF8, 6, "" },
 	{ "{\"a\":\"\xc0\xaf\"}", SL_E_BAD_UTF8, 6, "" },
