@@ -14,7 +14,7 @@ SCRIPT = os.path.abspath(sys.argv[1])
 
 with story.session() as t:
     prefill, decode = t.engines(2, "prefill"), t.engines(2, "decode")
-    gateway = t.gateway(gw.prefill_decode(prefill, decode), *prefill, *decode,
+    gateway = t.gateway(gw.prefill_decode(prefill, decode, policy="cost"), *prefill, *decode,
                         certificate=t.certificate())
     setting = {
         "h1": f"http://127.0.0.1:{gateway.port}/v1",

@@ -53,6 +53,10 @@ class Vllm(Process):
                     "VLLM_NIXL_SIDE_CHANNEL_PORT": str(free_port())}
         super().__init__(name, argv, log, env)
 
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
     def wait_ready(self):
         def healthy():
             if not self.running:

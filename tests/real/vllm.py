@@ -30,7 +30,7 @@ def prompt(seed, words=120):
 
 
 def chat(content, **fields):
-    return gw.chat(content, model=MODEL, **{"max_tokens": 12, "temperature": 0, **fields})
+    return gw.chat(content, **{"model": MODEL, "max_tokens": 12, "temperature": 0, **fields})
 
 
 class Client:
@@ -133,7 +133,7 @@ class Bench:
         self.ordinary = self.start("ordinary", None)
         for engine in (self.prefill, self.decode, self.ordinary):
             engine.wait_ready()
-        self.pair = gw.prefill_decode([self.prefill], [self.decode], **TIMES)
+        self.pair = gw.prefill_decode([self.prefill], [self.decode], model=MODEL, **TIMES)
         self.all = self.pair + gw.pool("ordinary", [self.ordinary], **TIMES)
         self.gateway = t.gateway(self.pair, self.prefill, self.decode)
 
@@ -261,14 +261,16 @@ class Bench:
             client.first_seen.wait(120)
         break_it()
         later = [Client(self.gateway.port, chat(prompt(200 + i), stream=bool(i % 2))) for i in range(n)]
-        rows = [c.wait().row(f"in its stream, {i + 1}") for i, c in enumerate(flying)]
-        rows += [c.wait().row(f"sent after, {i + 1}") for i, c in enumerate(later)]
+        rows = ["| request | answer | status | what the client sees |", "|---|---|---|---|",
+                *[c.wait().row(f"in its stream, {i + 1}") for i, c in enumerate(flying)],
+                *[c.wait().row(f"sent after, {i + 1}") for i, c in enumerate(later)]]
+        print("\n".join(rows), flush=True)
         for c in later:
             true(c.ok, f"{what}: a request that had no event yet was lost: {c.status} {c.error}")
             equal(c.text, self.truth({**c.body, "stream": False}), f"{what}: the text")
         for c in flying:
             true(c.ok or (c.error and c.events), f"{what}: an honest end: {c.error}")
-        return ["| request | answer | status | what the client sees |", "|---|---|---|---|", *rows]
+        return rows
 
     def prefill_frozen(self):
         rows = self.fault("prefill frozen", self.prefill.freeze, n=3)

@@ -20,9 +20,14 @@ def pool(name, engines, **directives):
     return f"pool {name} {{\n" + "\n".join(lines) + "\n}\n"
 
 
-def prefill_decode(prefill, decode, **directives):
-    """The two pools of a disaggregated fleet."""
-    return (pool("prefill", prefill, role="prefill", connector="nixl", **directives)
+def prefill_decode(prefill, decode, policy="round_robin", model="sim", **directives):
+    """The two pools of a disaggregated fleet.
+
+    By what it costs, an idle decode engine often prefills for itself. In turns,
+    every request is handed over, which is what most stories are about.
+    """
+    return (f"model {model} {{ policy {policy}; }}\n"
+            + pool("prefill", prefill, role="prefill", connector="nixl", **directives)
             + pool("decode", decode, role="decode", connector="nixl", **directives))
 
 
