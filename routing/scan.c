@@ -2,8 +2,9 @@
  *
  * A step is what may come next (enum state). It takes bytes from p and
  * returns where it stopped, with the step that goes on from there in
- * scan->state, or NULL after scan_fail. All that lives between two calls is in struct sl_scan, and
- * only as offsets, so a range may end anywhere and the body may move.
+ * scan->state, or NULL after scan_fail. All that lives between two calls is
+ * in struct sl_scan, and only as offsets, so a range may end anywhere and the
+ * body may move.
  *
  * Refused, beyond RFC 8259's own rules: a top-level value that is no object,
  * nesting deeper than SL_SCAN_MAX_DEPTH, a byte order mark. */
@@ -41,14 +42,9 @@ static inline uint32_t offset(const struct sl_scan *scan, const char *p)
 	return (uint32_t)(p - scan->body);
 }
 
-static inline bool is_space(char c)
-{
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 static const char *pass_space(const char *p, const char *end)
 {
-	while (p < end && is_space(*p))
+	while (p < end && scan_is_space(*p))
 		p++;
 	return p;
 }

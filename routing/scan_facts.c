@@ -69,8 +69,7 @@ static bool is_filled_array(const struct sl_scan *scan, enum sl_field f)
 
 	if (m->kind != SL_J_ARRAY)
 		return false;
-	/* The array is closed, so a byte that is no white space will come. */
-	while ((unsigned char)scan->body[i] <= ' ')
+	while (scan_is_space(scan->body[i]))
 		i++;
 	return scan->body[i] != ']';
 }

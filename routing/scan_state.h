@@ -90,6 +90,12 @@ struct sl_scan {
 	uint8_t stack[SL_SCAN_MAX_DEPTH];
 };
 
+/* White space of JSON. */
+static inline bool scan_is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 /* Records the error at p and returns NULL, the answer of every step that fails. */
 const char *scan_fail(struct sl_scan *scan, const char *p, int err);
 

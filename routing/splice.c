@@ -9,7 +9,7 @@
  * made when the result is measured or written. */
 #include <assert.h>
 
-#include "sluice/splice.h"
+#include "routing/scan_state.h"
 
 #define CUTS (SL_F_COUNT + SL_SPLICE_MAX)
 
@@ -81,23 +81,18 @@ void sl_splice_set(struct sl_splice *s, enum sl_field f, struct sl_span json)
 
 /* ---- from notes to cuts -------------------------------------------------- */
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 /* The first byte from off on that is no white space. The scanner has seen the
  * object's end, so there is one; the same holds backwards for its start. */
 static uint32_t forward(const char *body, uint32_t off)
 {
-	while (is_space(body[off]))
+	while (scan_is_space(body[off]))
 		off++;
 	return off;
 }
 
 static uint32_t backward(const char *body, uint32_t off)
 {
-	while (is_space(body[off]))
+	while (scan_is_space(body[off]))
 		off--;
 	return off;
 }
