@@ -15,18 +15,14 @@ void cost_request_init(struct cost_request *rq, const struct cost_model *m, doub
 	rq->tokens = at_least(tokens, 1);
 	rq->output = output;
 	rq->seqs = seqs;
-	rq->cold_ms = sl_profile_prefill_ms(m->profile, rq->tokens, 0);
+	rq->least_decode_ms = 0;
+	if (output > 0)
+		rq->least_decode_ms = output * sl_profile_step_ms(m->profile, seqs, rq->tokens);
 }
 
-/* Most engines have nothing cached: their time is the same but for F. */
-double cost_prefill_ms(const struct cost_model *m, const struct cost_request *rq,
-                       const struct cost_engine *e, double hit)
+double cost_prefill_base_ms(const struct cost_model *m, const struct cost_request *rq, double hit)
 {
-	double ms = rq->cold_ms;
-
-	if (hit > 0)
-		ms = sl_profile_prefill_ms(m->profile, at_least(rq->tokens - hit, 1), hit);
-	return ms * e->slow * m->prefill_scale;
+	return sl_profile_prefill_ms(m->profile, at_least(rq->tokens - hit, 1), hit);
 }
 
 double cost_step_ms(const struct cost_model *m, const struct cost_engine *e, double seqs,
@@ -57,16 +53,16 @@ double cost_decode_ms(const struct cost_model *m, const struct cost_request *rq,
                       const struct cost_engine *e)
 {
 	const struct sl_profile *p = m->profile;
-	double own, delta, others;
+	double with, without, own, others;
 
 	if (rq->output <= 0)
 		return 0;
-	own = rq->output * cost_step_ms(m, e, e->seqs + rq->seqs, e->context + rq->tokens) /
-	      (1 - e->busy);
-	delta = sl_profile_lin_ms(p, e->seqs + rq->seqs) - sl_profile_lin_ms(p, e->seqs);
+	with = sl_profile_step_ms(p, e->seqs + rq->seqs, e->context + rq->tokens);
+	without = sl_profile_step_ms(p, e->seqs, e->context + rq->tokens);
+	own = rq->output * with / (1 - e->busy);
 	others = e->seqs * rq->output / 2 *
-	         (p->d1_ms_per_token * (rq->tokens + rq->output / 2) + delta);
-	return own + others * e->slow * m->decode_scale;
+	         (p->d1_ms_per_token * (rq->tokens + rq->output / 2) + with - without);
+	return (own + others) * e->slow * m->decode_scale;
 }
 
 double cost_transfer_ms(const struct cost_model *m, const struct cost_request *rq, double hit)

@@ -16,10 +16,10 @@ struct cost_model {
 };
 
 struct cost_request {
-	double tokens;  /* n, at least 1 */
-	double output;  /* o^, per sequence; 0: nothing is decoded */
-	double seqs;    /* sequences it decodes at once, usually 1 */
-	double cold_ms; /* the profile's prefill with nothing cached */
+	double tokens; /* n, at least 1 */
+	double output; /* o^, per sequence; 0: nothing is decoded */
+	double seqs;   /* sequences it decodes at once, usually 1 */
+	double least_decode_ms; /* the profile's D on an idle engine */
 };
 
 /* What is known of an engine at the time of the decision. */
@@ -35,9 +35,13 @@ struct cost_engine {
 void cost_request_init(struct cost_request *rq, const struct cost_model *m, double tokens,
                        double output, double seqs);
 
-/* Tp: prefill of what is not cached. */
-double cost_prefill_ms(const struct cost_model *m, const struct cost_request *rq,
-                       const struct cost_engine *e, double hit);
+/* Prefill of what is not cached, as the profile has it; and Tp, on an engine. */
+double cost_prefill_base_ms(const struct cost_model *m, const struct cost_request *rq, double hit);
+static inline double cost_prefill_ms(const struct cost_model *m, const struct cost_engine *e,
+                                     double base_ms)
+{
+	return base_ms * e->slow * m->prefill_scale;
+}
 /* tau: one decode step. */
 double cost_step_ms(const struct cost_model *m, const struct cost_engine *e, double seqs,
                     double context);
@@ -49,6 +53,13 @@ double cost_decode_ms(const struct cost_model *m, const struct cost_request *rq,
                       const struct cost_engine *e);
 /* X: moving the part of the prompt's KV that is not there yet. */
 double cost_transfer_ms(const struct cost_model *m, const struct cost_request *rq, double hit);
+/* What D is at least: lin never falls. */
+static inline double cost_least_decode_ms(const struct cost_model *m, const struct cost_request *rq,
+                                          const struct cost_engine *e)
+{
+	return rq->least_decode_ms * e->slow * m->decode_scale;
+}
+
 /* S: decoders that wait for this prefill, times its length. */
 static inline double cost_stall_ms(const struct cost_engine *e, double prefill_ms)
 {

@@ -1,6 +1,6 @@
 /* decay.h: exp(-age / tau) from a table, because a decision asks for it once
- * or twice per endpoint. The age is rounded down to a step of tau / 32, and
- * nothing is left after 8 tau. */
+ * or twice per endpoint. The age is rounded down to a step, the power of two
+ * between tau / 64 and tau / 32, and nothing is left after 256 of them. */
 #ifndef SLUICE_ROUTING_DECAY_H
 #define SLUICE_ROUTING_DECAY_H
 
@@ -12,22 +12,24 @@
 
 struct decay {
 	double tau_us;
-	uint32_t step_us;
+	unsigned shift; /* a step is 1 << shift us */
 	double keep[DECAY_STEPS];
 };
 
 static inline void decay_init(struct decay *d, double tau_us)
 {
 	d->tau_us = tau_us;
-	d->step_us = (uint32_t)(tau_us / 32);
+	d->shift = 0;
+	while ((double)(2u << d->shift) <= tau_us / 32)
+		d->shift++;
 	for (int i = 0; i < DECAY_STEPS; i++)
-		d->keep[i] = exp(-i * (double)d->step_us / tau_us);
+		d->keep[i] = exp(-i * (double)(1u << d->shift) / tau_us);
 }
 
 /* What is left at now_us of something that was 1 at since_us. */
 static inline double decay_keep(const struct decay *d, uint64_t since_us, uint64_t now_us)
 {
-	uint64_t step = now_us > since_us ? (now_us - since_us) / d->step_us : 0;
+	uint64_t step = now_us > since_us ? (now_us - since_us) >> d->shift : 0;
 
 	return step < DECAY_STEPS ? d->keep[step] : 0;
 }

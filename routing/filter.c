@@ -1,28 +1,6 @@
 /* filter.c: see filter.h. */
 #include "routing/filter.h"
 
-uint32_t filter_prefill_rank(const struct endpoint *ep)
-{
-	static const uint8_t rank[] = {
-		[SL_HEALTH_HEALTHY] = 0,
-		[SL_HEALTH_UNKNOWN] = 1,
-		[SL_HEALTH_DEGRADED] = 2,
-		[SL_HEALTH_UNHEALTHY] = FILTER_MAX_RANK + 1,
-	};
-
-	return rank[ep->health];
-}
-
-bool filter_takes_handoff(const struct endpoint *ep)
-{
-	return ep->spec.role == SL_ROLE_DECODE && ep->spec.remote_prefill;
-}
-
-bool filter_decodes_well(const struct endpoint *ep)
-{
-	return ep->health == SL_HEALTH_HEALTHY || ep->health == SL_HEALTH_DEGRADED;
-}
-
 static bool is_pinned(const struct sl_query *q)
 {
 	return q->pinned_decode != SL_NO_ENDPOINT;

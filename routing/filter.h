@@ -22,9 +22,27 @@ void filter_run(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
 /* Why nothing was placed although filter_run has looked: a code of err.h. */
 int filter_error(const struct sl_router *r, const struct sl_query *q);
 
-uint32_t filter_prefill_rank(const struct endpoint *ep);
-/* May it take a hand-off; and is it of the better sort of those. */
-bool filter_takes_handoff(const struct endpoint *ep);
-bool filter_decodes_well(const struct endpoint *ep);
+static inline uint32_t filter_prefill_rank(const struct endpoint *ep)
+{
+	static const uint8_t rank[] = {
+		[SL_HEALTH_HEALTHY] = 0,
+		[SL_HEALTH_UNKNOWN] = 1,
+		[SL_HEALTH_DEGRADED] = 2,
+		[SL_HEALTH_UNHEALTHY] = FILTER_MAX_RANK + 1,
+	};
+
+	return rank[ep->health];
+}
+
+static inline bool filter_takes_handoff(const struct endpoint *ep)
+{
+	return ep->spec.role == SL_ROLE_DECODE && ep->spec.remote_prefill;
+}
+
+/* Of those that take hand-offs, the better sort. */
+static inline bool filter_decodes_well(const struct endpoint *ep)
+{
+	return ep->health == SL_HEALTH_HEALTHY || ep->health == SL_HEALTH_DEGRADED;
+}
 
 #endif

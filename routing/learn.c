@@ -9,7 +9,8 @@
 #define FORGET_US 60e6               /* to a share of 1/e */
 #define PRIOR_WEIGHT 4.0             /* samples' worth of belief in F = 1 */
 #define SCALE_PRIOR 0.25             /* engines' worth of belief in scale 1 */
-#define RATIO_MAX 64.0               /* of one sample, and of its inverse */
+#define RATIO_MAX 16.0               /* of one sample to the scale, and of its inverse */
+#define PULL_MAX 0.3                 /* of ln scale, by one engine */
 #define NOISE 0.1                    /* of ln F: engines this alike are alike */
 #define SLOW_MIN 0.5
 #define SLOW_MAX 8.0
@@ -25,13 +26,23 @@ void learn_scale_init(struct learn_scale *scale)
 	*scale = (struct learn_scale){ .factor = 1 };
 }
 
+/* Sum of weighted deviations from the fleet, in logarithms. */
+static double deviation(const struct learn_evidence *ev, const struct learn_scale *scale)
+{
+	return ev->log_sum - ev->weight * log(scale->factor);
+}
+
+/* An engine pulls the scale only so far, or a few slow ones would make all
+ * others look fast. */
 static void update_share(struct learn_evidence *ev, struct learn_scale *scale)
 {
 	double sure = ev->weight + PRIOR_WEIGHT;
+	double pull = clamp(deviation(ev, scale) / sure, -PULL_MAX, PULL_MAX);
+	double log_share = pull + log(scale->factor) * ev->weight / sure;
 
 	scale->log_sum -= ev->share_log;
 	scale->weight -= ev->share_weight;
-	ev->share_log = llround(ev->log_sum / sure * FIXED_ONE);
+	ev->share_log = llround(log_share * FIXED_ONE);
 	ev->share_weight = llround(ev->weight / sure * FIXED_ONE);
 	scale->log_sum += ev->share_log;
 	scale->weight += ev->share_weight;
@@ -62,7 +73,8 @@ void learn_evidence_add(struct learn_evidence *ev, struct learn_scale *scale, do
 
 	if (!(observed_ms > 0) || !(predicted_ms > 0) || !(weight > 0))
 		return;
-	ratio = clamp(observed_ms / predicted_ms, 1 / RATIO_MAX, RATIO_MAX);
+	ratio = clamp(observed_ms / predicted_ms, scale->factor / RATIO_MAX,
+	              scale->factor * RATIO_MAX);
 	age(ev, now_us);
 	ev->log_sum = ev->log_sum * SAMPLE_KEEP + weight * log(ratio);
 	ev->weight = ev->weight * SAMPLE_KEEP + weight;
@@ -73,12 +85,6 @@ void learn_evidence_drop(struct learn_evidence *ev, struct learn_scale *scale)
 {
 	ev->log_sum = ev->weight = 0;
 	update_share(ev, scale);
-}
-
-/* Sum of weighted deviations from the fleet, in logarithms. */
-static double deviation(const struct learn_evidence *ev, const struct learn_scale *scale)
-{
-	return ev->log_sum - ev->weight * log(scale->factor);
 }
 
 double learn_engine_slowness(struct learn_engine *e, struct learn_scale *prefill,
@@ -94,7 +100,7 @@ double learn_engine_slowness(struct learn_engine *e, struct learn_scale *prefill
 	    (e->prefill.weight + e->decode.weight + PRIOR_WEIGHT);
 	if (fabs(x) <= NOISE)
 		return 1;
-	return clamp(exp(x - copysign(NOISE, x)), SLOW_MIN, SLOW_MAX);
+	return clamp(exp(x), SLOW_MIN, SLOW_MAX);
 }
 
 /* ---- hits ------------------------------------------------------------ */

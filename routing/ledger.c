@@ -57,6 +57,13 @@ uint32_t ledger_recent_peak(const struct ledger *l, uint64_t now_us)
 
 /* ---- prefill --------------------------------------------------------- */
 
+static void set_first(struct ledger *l, struct sl_ticket *t, uint64_t now_us)
+{
+	l->first = t;
+	l->first_since_us = now_us;
+	l->first_cost_us = t ? prefill_us(t) : 0;
+}
+
 void ledger_open_prefill(struct ledger *l, struct sl_ticket *t, uint64_t now_us)
 {
 	t->next = NULL;
@@ -64,8 +71,7 @@ void ledger_open_prefill(struct ledger *l, struct sl_ticket *t, uint64_t now_us)
 	if (l->last) {
 		l->last->next = t;
 	} else {
-		l->first = t;
-		l->first_since_us = now_us;
+		set_first(l, t, now_us);
 	}
 	l->last = t;
 	l->queue_us += prefill_us(t);
@@ -79,34 +85,15 @@ void ledger_close_prefill(struct ledger *l, struct sl_ticket *t, uint64_t now_us
 	if (t->prev)
 		t->prev->next = t->next;
 	else
-		l->first = t->next;
+		set_first(l, t->next, now_us);
 	if (t->next)
 		t->next->prev = t->prev;
 	else
 		l->last = t->prev;
-	if (!t->prev)
-		l->first_since_us = now_us;
 	t->next = t->prev = NULL;
 	l->queue_us -= prefill_us(t);
 	l->prefilling--;
 	t->prefill_open = false;
-}
-
-static uint64_t running_us(const struct ledger *l, uint64_t now_us)
-{
-	return now_us > l->first_since_us ? now_us - l->first_since_us : 0;
-}
-
-double ledger_queue_ms(const struct ledger *l, uint64_t now_us)
-{
-	int64_t done = 0;
-
-	if (l->first) {
-		done = prefill_us(l->first);
-		if (running_us(l, now_us) < (uint64_t)done)
-			done = (int64_t)running_us(l, now_us);
-	}
-	return (double)(l->queue_us - done) / 1000;
 }
 
 uint64_t ledger_due_us(const struct ledger *l)
@@ -115,7 +102,7 @@ uint64_t ledger_due_us(const struct ledger *l)
 
 	if (!t || t->streamed || t->placement == SL_PLACE_REMOTE)
 		return UINT64_MAX;
-	return l->first_since_us + (uint64_t)prefill_us(t);
+	return l->first_since_us + (uint64_t)l->first_cost_us;
 }
 
 struct sl_ticket *ledger_due(const struct ledger *l, uint64_t now_us)

@@ -22,6 +22,7 @@ struct ledger {
 	uint32_t prefilling;            /* of them with an open prefill */
 	struct sl_ticket *first, *last; /* open prefills, borrowed */
 	uint64_t first_since_us;
+	int64_t first_cost_us; /* of `first`; 0 without one */
 	uint32_t peak[2]; /* most inflight, last period and this one */
 	uint64_t period;
 };
@@ -37,7 +38,15 @@ void ledger_open_decode(struct ledger *l, const struct sl_ticket *t);
 void ledger_close_decode(struct ledger *l, const struct sl_ticket *t);
 
 /* Q: prefill time that is still ahead. */
-double ledger_queue_ms(const struct ledger *l, uint64_t now_us);
+static inline double ledger_queue_ms(const struct ledger *l, uint64_t now_us)
+{
+	int64_t done = l->first_cost_us;
+
+	if (now_us < l->first_since_us + (uint64_t)done)
+		done = now_us > l->first_since_us ? (int64_t)(now_us - l->first_since_us) : 0;
+	return (double)(l->queue_us - done) / 1000;
+}
+
 /* The first open prefill if its end will not be seen but must be assumed by
  * now, else NULL. due_us: when that will be, UINT64_MAX for never. */
 struct sl_ticket *ledger_due(const struct ledger *l, uint64_t now_us);

@@ -15,8 +15,9 @@ struct place {
 	struct sl_decision *d;
 	struct cost_request rq;
 	double tokens_per_byte;
-	uint32_t rank;  /* worst health rank that may prefill */
-	bool well_only; /* hand-offs only to those that decode well */
+	double base_hit, base_ms; /* the last prefill that was priced */
+	uint32_t rank;            /* worst health rank that may prefill */
+	bool well_only;           /* hand-offs only to those that decode well */
 	uint64_t salt;
 	uint64_t key[SL_KEPT_CANDIDATES]; /* of d->kept */
 	double band_ms;
@@ -57,26 +58,37 @@ static double hit_tokens(const struct place *s, uint32_t slot)
 	return hit < s->rq.tokens - 1 ? hit : s->rq.tokens - 1;
 }
 
+static double ttft_ms(const struct sl_candidate *c)
+{
+	return c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms + c->step_ms;
+}
+
 static double weigh(const struct place *s, const struct sl_candidate *c)
 {
 	const struct cost_model *m = &s->r->cost;
 
-	return m->weight_ttft * (c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms) +
-	       m->weight_stall * c->stall_ms + m->weight_decode * c->decode_ms;
+	return m->weight_ttft * ttft_ms(c) + m->weight_stall * c->stall_ms +
+	       m->weight_decode * c->decode_ms;
 }
 
-static void price_prefill(const struct place *s, uint32_t slot, const struct cost_engine *e,
+/* Most engines have nothing of a prompt, or the same beginning. */
+static void price_prefill(struct place *s, uint32_t slot, const struct cost_engine *e,
                           struct sl_candidate *c)
 {
-	c->hit_tokens = hit_tokens(s, slot);
+	double hit = hit_tokens(s, slot);
+
+	if (hit != s->base_hit) {
+		s->base_hit = hit;
+		s->base_ms = cost_prefill_base_ms(&s->r->cost, &s->rq, hit);
+	}
+	c->hit_tokens = hit;
 	c->queue_ms = e->queue_ms;
-	c->prefill_ms = cost_prefill_ms(&s->r->cost, &s->rq, e, c->hit_tokens);
+	c->prefill_ms = cost_prefill_ms(&s->r->cost, e, s->base_ms);
 }
 
-/* One engine for everything. False: it costs more than `enough` for its
- * queue and prefill alone, and was not looked at further. */
-static bool price_single(const struct place *s, uint32_t slot, double enough,
-                         struct sl_candidate *c)
+/* One engine for everything. False: it costs more than `enough` whatever the
+ * terms are that take longer to tell. */
+static bool price_single(struct place *s, uint32_t slot, double enough, struct sl_candidate *c)
 {
 	const struct cost_model *m = &s->r->cost;
 	const struct endpoint *ep = &s->r->endpoints[slot];
@@ -85,22 +97,26 @@ static bool price_single(const struct place *s, uint32_t slot, double enough,
 	*c = (struct sl_candidate){ .prefill_ep = slot, .decode_ep = slot };
 	c->placement = ep->spec.role == SL_ROLE_DECODE ? SL_PLACE_LOCAL : SL_PLACE_AGGREGATED;
 	price_prefill(s, slot, &e, c);
-	if (m->weight_ttft * (c->queue_ms + c->prefill_ms) > enough)
+	c->stall_ms = cost_stall_ms(&e, c->prefill_ms);
+	if (weigh(s, c) + m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) > enough)
 		return false;
 	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
-	c->stall_ms = cost_stall_ms(&e, c->prefill_ms);
 	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
-	c->cost_ms = weigh(s, c);
 	if (c->placement == SL_PLACE_LOCAL && s->rq.output > 0)
-		c->cost_ms += m->weight_ttft * cost_step_ms(m, &e, e.seqs, e.context);
+		c->step_ms = cost_step_ms(m, &e, e.seqs, e.context);
+	c->cost_ms = weigh(s, c);
 	return true;
 }
 
-static void price_prefill_half(const struct place *s, uint32_t slot, struct sl_candidate *c)
+/* Halves name no partner, so that ties between them are told apart by other
+ * keys than those between pairs. */
+static void price_prefill_half(struct place *s, uint32_t slot, struct sl_candidate *c)
 {
 	struct cost_engine e = engine_now(s, &s->r->endpoints[slot]);
 
-	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE, .prefill_ep = slot };
+	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE,
+		                    .prefill_ep = slot,
+		                    .decode_ep = SL_NO_ENDPOINT };
 	price_prefill(s, slot, &e, c);
 	c->cost_ms = weigh(s, c);
 }
@@ -110,10 +126,13 @@ static void price_decode_half(const struct place *s, uint32_t slot, struct sl_ca
 	const struct cost_model *m = &s->r->cost;
 	struct cost_engine e = engine_now(s, &s->r->endpoints[slot]);
 
-	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE, .decode_ep = slot };
+	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE,
+		                    .prefill_ep = SL_NO_ENDPOINT,
+		                    .decode_ep = slot };
 	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
 	c->transfer_ms = cost_transfer_ms(m, &s->rq, hit_tokens(s, slot));
 	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
+	c->step_ms = cost_step_ms(m, &e, e.seqs, e.context);
 	c->cost_ms = weigh(s, c);
 }
 
@@ -125,6 +144,7 @@ static struct sl_candidate join(const struct sl_candidate *p, const struct sl_ca
 	c.memory_ms = d->memory_ms;
 	c.transfer_ms = d->transfer_ms;
 	c.decode_ms = d->decode_ms;
+	c.step_ms = d->step_ms;
 	c.cost_ms = p->cost_ms + d->cost_ms;
 	return c;
 }
@@ -241,6 +261,8 @@ static void list_halves(struct place *s)
 
 static void offer_pairs(struct place *s)
 {
+	if (s->r->passing.n_prefill == 0)
+		return;
 	list_halves(s);
 	for (uint32_t g = 0; g < s->r->n_groups; g++) {
 		const struct shortlist *p = &s->r->prefill_best[g], *d = &s->r->decode_best[g];
@@ -436,19 +458,6 @@ static bool search_plain(struct place *s)
 
 /* ---- all policies ---------------------------------------------------- */
 
-static double predict_ttft(const struct place *s)
-{
-	const struct sl_candidate *c = &s->d->chosen;
-	double ms = c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms;
-
-	if (c->placement != SL_PLACE_AGGREGATED && s->rq.output > 0) {
-		struct cost_engine e = engine_now(s, &s->r->endpoints[c->decode_ep]);
-
-		ms += cost_step_ms(&s->r->cost, &e, e.seqs, e.context);
-	}
-	return ms;
-}
-
 static bool any_decodes_well(const struct sl_router *r)
 {
 	for (uint32_t i = 0; i < r->passing.n_serve; i++) {
@@ -500,13 +509,15 @@ bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us
 	ask(&s);
 	s.salt = sl_rng_next(rng);
 	s.band_ms = cost_band_ms(q->staleness_us);
-	s.well_only = any_decodes_well(r);
+	s.base_hit = -1;
+	if (r->passing.n_prefill || q->decode_only)
+		s.well_only = any_decodes_well(r);
 	for (s.rank = 0; !found && s.rank <= FILTER_MAX_RANK; s.rank++)
 		found = r->opt.policy == SL_POLICY_COST ? search_cost(&s) : search_plain(&s);
 	if (!found)
 		return false;
 	s.rank--;
 	d->filtered[SL_FILTER_HEALTH] += count_unhealthy(&s);
-	d->predicted_ttft_ms = predict_ttft(&s);
+	d->predicted_ttft_ms = ttft_ms(&d->chosen);
 	return true;
 }

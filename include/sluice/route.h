@@ -216,6 +216,7 @@ struct sl_candidate {
 	double transfer_ms; /* X, remote only */
 	double stall_ms;    /* S */
 	double decode_ms;   /* D */
+	double step_ms;     /* tau until the first token; local and remote */
 	double cost_ms;
 };
 
