@@ -1,0 +1,155 @@
+/* admin.c: the /sim paths: what an engine saw, and what it shall do wrong. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/sim/gen.h"
+#include "bench/sim/pull.h"
+
+/* On an engine's own port it is that engine; on the admin port ?engine=K. */
+static struct sl_sim_engine *engine_of(struct sl_sim_conn *conn)
+{
+	const char *at = strstr(conn->head.query, "engine=");
+	unsigned long k = at ? strtoul(at + 7, NULL, 10) : 0;
+
+	if (conn->engine)
+		return conn->engine;
+	return k < conn->sim->opt.count ? &conn->sim->engines[k] : NULL;
+}
+
+static uint32_t open_requests(const struct sl_sim_engine *e)
+{
+	uint32_t n = 0;
+
+	for (const struct sl_sim_conn *c = e->conns.first; c; c = c->next)
+		n += c->state == SL_SIM_CONN_BUSY && strncmp(c->head.path, "/v1/", 4) == 0;
+	return n;
+}
+
+static void add_number(struct sl_sim_buf *b, const char *key, double value)
+{
+	sl_sim_buf_printf(b, "%s\"%s\":%.15g", b->len > 1 ? "," : "", key, value);
+}
+
+static void answer_state(struct sl_sim_conn *conn, struct sl_sim_engine *e)
+{
+	const struct sl_sim_tally *t = &e->tally;
+	const struct {
+		const char *key;
+		double value;
+	} rows[] = {
+		{ "port", e->port },
+		{ "open_requests", open_requests(e) },
+		{ "running", e->batch.running.n },
+		{ "waiting", e->batch.waiting.n },
+		{ "fetching", e->batch.fetching.n },
+		{ "connections", e->conns.n },
+		{ "connections_total", (double)t->connections },
+		{ "kv_blocks", e->sim->opt.kv_blocks },
+		{ "held_blocks", sl_sim_kv_held(e->kv) },
+		{ "pinned_blocks", e->handoffs.n_blocks },
+		{ "handoffs", e->handoffs.n },
+		{ "expired", (double)e->handoffs.expired },
+		{ "late", (double)e->handoffs.late },
+		{ "requests", (double)t->requests },
+		{ "prefill_legs", (double)t->prefill_legs },
+		{ "decode_legs", (double)t->decode_legs },
+		{ "local", (double)t->local },
+		{ "aborted", (double)t->aborted },
+		{ "last_abort_ms", t->last_abort_us < 0 ? -1 : (double)t->last_abort_us / 1000 },
+		{ "tokens_sent", (double)t->tokens_sent },
+		{ "fetched_tokens", (double)e->metrics.fetched_tokens },
+		{ "pulls_served", (double)t->pulls_served },
+		{ "pulls_refused", (double)t->pulls_refused },
+		{ "released", (double)t->released },
+		{ "corrupted", (double)t->corrupted },
+		{ "preemptions", (double)e->batch.preemptions },
+		{ "steps", (double)e->batch.steps },
+		{ "prefix_queries_tokens", (double)e->batch.prefix_queries_tokens },
+		{ "prefix_hits_tokens", (double)e->batch.prefix_hits_tokens },
+	};
+	struct sl_sim_buf b = { 0 };
+
+	sl_sim_buf_str(&b, "{");
+	for (size_t i = 0; i < SL_COUNT(rows); i++)
+		add_number(&b, rows[i].key, rows[i].value);
+	sl_sim_buf_printf(&b, ",\"engine_id\":\"%s\",\"dead\":%s}", e->id,
+	                  e->dead ? "true" : "false");
+	sl_sim_conn_reply(conn, 200, "application/json", NULL, sl_sim_buf_span(&b));
+	sl_sim_buf_fini(&b);
+}
+
+static void answer_last(struct sl_sim_conn *conn, struct sl_sim_engine *e)
+{
+	sl_sim_conn_reply(conn, 200, "application/octet-stream", NULL,
+	                  sl_sim_buf_span(&e->last_body));
+}
+
+static void answer_last_head(struct sl_sim_conn *conn, struct sl_sim_engine *e)
+{
+	sl_sim_conn_reply(conn, 200, "text/plain", NULL, sl_sim_buf_span(&e->last_head));
+}
+
+/* {"clear":true} first, then what the object names; "expire_now" and
+ * "restart" are done at once. */
+static void answer_fault(struct sl_sim_conn *conn, struct sl_sim_engine *e)
+{
+	cJSON *json = cJSON_ParseWithLength(conn->body.ptr ? conn->body.ptr : "", conn->body.len);
+	const char *wrong = cJSON_IsObject(json) ? NULL : "not a JSON object";
+	bool expire = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "expire_now"));
+	bool restart = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "restart"));
+
+	cJSON_DeleteItemFromObjectCaseSensitive(json, "expire_now");
+	cJSON_DeleteItemFromObjectCaseSensitive(json, "restart");
+	if (!wrong)
+		wrong = sl_sim_faults_read(&e->faults, json);
+	cJSON_Delete(json);
+	if (wrong) {
+		sl_sim_conn_error(conn, 400, "BadRequestError", NULL, sl_span_str(wrong), NULL);
+		return;
+	}
+	if (restart && conn->engine != e)
+		sl_sim_engine_restart(e);
+	if (expire)
+		sl_sim_handoff_expire(&e->handoffs, e->kv, UINT64_MAX);
+	sl_sim_engine_listen(e);
+	sl_sim_engine_kick(e);
+	sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"ok\":true}"));
+}
+
+static void answer_kv(struct sl_sim_conn *conn, struct sl_sim_engine *e)
+{
+	(void)e;
+	if (conn->engine)
+		sl_sim_pull_serve(conn);
+	else
+		sl_sim_conn_error(conn, 404, "NotFoundError", NULL, SL_SPAN("ask an engine"), NULL);
+}
+
+bool sl_sim_admin_handle(struct sl_sim_conn *conn)
+{
+	static const struct {
+		const char *path, *method;
+		void (*answer)(struct sl_sim_conn *conn, struct sl_sim_engine *e);
+	} paths[] = {
+		{ "/sim/state", "GET", answer_state },
+		{ "/sim/last", "GET", answer_last },
+		{ "/sim/last/head", "GET", answer_last_head },
+		{ "/sim/fault", "POST", answer_fault },
+		{ "/sim/kv", "POST", answer_kv },
+	};
+	struct sl_sim_engine *e = engine_of(conn);
+
+	for (size_t i = 0; i < SL_COUNT(paths); i++) {
+		if (strcmp(paths[i].path, conn->head.path) ||
+		    strcmp(paths[i].method, conn->head.method))
+			continue;
+		if (e)
+			paths[i].answer(conn, e);
+		else
+			sl_sim_conn_error(conn, 404, "NotFoundError", NULL,
+			                  SL_SPAN("no engine of that number"), NULL);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,405 @@
+/* conn.c: see conn.h. */
+#include "bench/sim/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench/sim/gen.h"
+
+#define READ_BYTES (256u * 1024u)
+#define BODY_MAX (256u * 1024u * 1024u)
+
+static void feed(struct sl_sim_conn *conn);
+
+/* ---- life ------------------------------------------------------------ */
+
+static struct sl_sim_conn_list *list_of(struct sl_sim_conn *conn)
+{
+	return conn->engine ? &conn->engine->conns : &conn->sim->admin_conns;
+}
+
+void sl_sim_conn_close(struct sl_sim_conn *conn, bool reset)
+{
+	struct sl_sim_conn_list *list = list_of(conn);
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	if (conn->state == SL_SIM_CONN_DEAD)
+		return;
+	conn->state = SL_SIM_CONN_DEAD;
+	if (conn->gen)
+		sl_sim_gen_abort(conn->gen);
+	conn->gen = NULL;
+	event_del(&conn->read_event);
+	event_del(&conn->write_event);
+	event_del(&conn->idle_timer);
+	if (reset)
+		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(conn->fd);
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		list->first = conn->next;
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	list->n--;
+	conn->next = conn->sim->graveyard;
+	conn->sim->graveyard = conn;
+	event_active(&conn->sim->sweep, EV_TIMEOUT, 0);
+}
+
+void sl_sim_conn_sweep(struct sl_sim *sim)
+{
+	while (sim->graveyard) {
+		struct sl_sim_conn *conn = sim->graveyard;
+
+		sim->graveyard = conn->next;
+		sl_sim_buf_fini(&conn->in);
+		sl_sim_buf_fini(&conn->out);
+		sl_sim_buf_fini(&conn->raw_head);
+		sl_sim_buf_fini(&conn->body);
+		free(conn);
+	}
+}
+
+static void wait_for_next(struct sl_sim_conn *conn)
+{
+	struct timeval idle = sl_sim_timeval(conn->sim->opt.keep_alive_us);
+
+	conn->state = SL_SIM_CONN_HEAD;
+	conn->resume = 0;
+	event_add(&conn->idle_timer, &idle);
+}
+
+/* ---- output ---------------------------------------------------------- */
+
+size_t sl_sim_conn_backlog(const struct sl_sim_conn *conn)
+{
+	return conn->out.len - conn->out_at;
+}
+
+void sl_sim_conn_flush(struct sl_sim_conn *conn)
+{
+	if (conn->state == SL_SIM_CONN_DEAD)
+		return;
+	while (sl_sim_conn_backlog(conn)) {
+		ssize_t n = send(conn->fd, conn->out.ptr + conn->out_at, sl_sim_conn_backlog(conn),
+		                 MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			event_add(&conn->write_event, NULL);
+			return;
+		}
+		if (n < 0) {
+			sl_sim_conn_close(conn, false);
+			return;
+		}
+		conn->out_at += (size_t)n;
+	}
+	conn->out.len = conn->out_at = 0;
+	event_del(&conn->write_event);
+	if (conn->state == SL_SIM_CONN_CLOSING)
+		sl_sim_conn_close(conn, false);
+}
+
+void sl_sim_conn_raw(struct sl_sim_conn *conn, struct sl_span data)
+{
+	sl_sim_buf_add(&conn->out, data);
+}
+
+static const char *phrase(int status)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} table[] = { { 200, "OK" },
+		      { 400, "Bad Request" },
+		      { 401, "Unauthorized" },
+		      { 403, "Forbidden" },
+		      { 404, "Not Found" },
+		      { 405, "Method Not Allowed" },
+		      { 422, "Unprocessable Entity" },
+		      { 429, "Too Many Requests" },
+		      { 500, "Internal Server Error" },
+		      { 501, "Not Implemented" },
+		      { 502, "Bad Gateway" },
+		      { 503, "Service Unavailable" },
+		      { 504, "Gateway Timeout" } };
+
+	for (size_t i = 0; i < SL_COUNT(table); i++)
+		if (table[i].status == status)
+			return table[i].text;
+	return "Unknown";
+}
+
+static void put_head(struct sl_sim_conn *conn, int status, const char *content_type,
+                     const char *extra)
+{
+	sl_sim_buf_printf(&conn->out, "HTTP/1.1 %d %s\r\ndate: %s\r\nserver: uvicorn\r\n", status,
+	                  phrase(status), sl_sim_date(conn->sim));
+	if (extra)
+		sl_sim_buf_str(&conn->out, extra);
+	if (content_type)
+		sl_sim_buf_printf(&conn->out, "content-type: %s\r\n", content_type);
+	if (!conn->head.keep_alive)
+		sl_sim_buf_str(&conn->out, "connection: close\r\n");
+}
+
+void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content_type,
+                       const char *extra, struct sl_span body)
+{
+	put_head(conn, status, content_type, extra);
+	sl_sim_buf_printf(&conn->out, "content-length: %zu\r\n\r\n", body.len);
+	if (!conn->head.head_request)
+		sl_sim_buf_add(&conn->out, body);
+	sl_sim_conn_done(conn);
+}
+
+void sl_sim_conn_error(struct sl_sim_conn *conn, int status, const char *type, const char *param,
+                       struct sl_span message, const char *extra)
+{
+	struct sl_sim_buf body = { 0 };
+
+	sl_sim_render_error(&body, status, type, param, message);
+	sl_sim_conn_reply(conn, status, "application/json", extra, sl_sim_buf_span(&body));
+	sl_sim_buf_fini(&body);
+}
+
+void sl_sim_conn_stream(struct sl_sim_conn *conn)
+{
+	put_head(conn, 200, "text/event-stream; charset=utf-8", NULL);
+	sl_sim_buf_str(&conn->out, "transfer-encoding: chunked\r\n\r\n");
+	conn->chunked_out = true;
+	sl_sim_conn_flush(conn);
+}
+
+void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data)
+{
+	if (!data.len)
+		return;
+	sl_sim_buf_printf(&conn->out, "%zx\r\n", data.len);
+	sl_sim_buf_add(&conn->out, data);
+	sl_sim_buf_str(&conn->out, "\r\n");
+}
+
+void sl_sim_conn_stream_end(struct sl_sim_conn *conn)
+{
+	sl_sim_buf_str(&conn->out, "0\r\n\r\n");
+	conn->chunked_out = false;
+	sl_sim_conn_done(conn);
+}
+
+void sl_sim_conn_finish(struct sl_sim_conn *conn)
+{
+	if (conn->state == SL_SIM_CONN_DEAD)
+		return;
+	conn->state = SL_SIM_CONN_CLOSING;
+	sl_sim_conn_flush(conn);
+}
+
+void sl_sim_conn_done(struct sl_sim_conn *conn)
+{
+	if (conn->state == SL_SIM_CONN_DEAD)
+		return;
+	if (!conn->head.keep_alive || conn->sim->stopping) {
+		sl_sim_conn_finish(conn);
+		return;
+	}
+	wait_for_next(conn);
+	sl_sim_conn_flush(conn);
+	if (conn->state == SL_SIM_CONN_HEAD && conn->in.len && !conn->feeding)
+		feed(conn);
+}
+
+/* ---- input ----------------------------------------------------------- */
+
+static void refuse(struct sl_sim_conn *conn)
+{
+	conn->head.keep_alive = false;
+	conn->head.head_request = false;
+	sl_sim_conn_reply(conn, 400, "text/plain; charset=utf-8", NULL,
+	                  SL_SPAN("Invalid HTTP request received."));
+}
+
+static void copy_text(char *out, size_t size, struct sl_span text)
+{
+	size_t n = text.len < size - 1 ? text.len : size - 1;
+
+	if (n)
+		memcpy(out, text.ptr, n);
+	out[n] = 0;
+}
+
+static void copy_path(struct sl_sim_head *out, struct sl_span path)
+{
+	const char *mark = memchr(path.ptr, '?', path.len);
+	size_t n = mark ? (size_t)(mark - path.ptr) : path.len;
+
+	copy_text(out->path, sizeof(out->path), sl_span(path.ptr, n));
+	copy_text(out->query, sizeof(out->query),
+	          mark ? sl_span(mark + 1, path.len - n - 1) : sl_span("", 0));
+}
+
+static bool is_authorized(const struct sl_sim_conn *conn, const struct sl_head *head)
+{
+	const struct sl_hfield *f = sl_head_find(head, SL_SPAN("authorization"));
+	const char *key = conn->sim->opt.api_key;
+
+	if (!key)
+		return true;
+	return f && f->value.len == strlen(key) + 7 && !memcmp(f->value.ptr, "Bearer ", 7) &&
+	       !memcmp(f->value.ptr + 7, key, strlen(key));
+}
+
+static void take_head(struct sl_sim_conn *conn, const struct sl_head *head)
+{
+	const struct sl_hfield *id = sl_head_find(head, SL_SPAN("x-request-id"));
+	const struct sl_hfield *orca = sl_head_find(head, SL_SPAN("endpoint-load-metrics-format"));
+	struct sl_sim_head *h = &conn->head;
+
+	copy_text(h->method, sizeof(h->method), head->method);
+	copy_path(h, head->path);
+	copy_text(h->request_id, sizeof(h->request_id), id ? id->value : sl_span("", 0));
+	copy_text(h->orca, sizeof(h->orca), orca ? orca->value : sl_span("", 0));
+	h->authorized = is_authorized(conn, head);
+	h->keep_alive = head->keep_alive;
+	h->content_json = head->content_json;
+	h->head_request = sl_span_eq(head->method, SL_SPAN("HEAD"));
+}
+
+/* Bytes used; 0 if more are needed or the connection is at an end. */
+static size_t read_head(struct sl_sim_conn *conn)
+{
+	static const struct sl_head_limits limits = { 4 * 1024 * 1024, SL_MAX_HFIELDS, 65536 };
+	static struct sl_h1_head head;
+	int n = sl_h1_request(conn->in.ptr, conn->in.len, &conn->resume, &limits, &head);
+
+	if (n < 0) {
+		refuse(conn);
+		return 0;
+	}
+	if (n == 0)
+		return 0;
+	conn->resume = 0;
+	event_del(&conn->idle_timer);
+	take_head(conn, &head.head);
+	conn->raw_head.len = 0;
+	sl_sim_buf_add(&conn->raw_head, sl_span(conn->in.ptr, (size_t)n));
+	conn->body.len = 0;
+	sl_h1_request_body(&conn->framing, &head.head);
+	conn->state = SL_SIM_CONN_BODY;
+	if (head.head.expect_continue) {
+		sl_sim_conn_raw(conn, SL_SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
+		sl_sim_conn_flush(conn);
+	}
+	return (size_t)n;
+}
+
+static size_t read_body(struct sl_sim_conn *conn)
+{
+	size_t at = 0;
+
+	while (!conn->framing.done && at < conn->in.len) {
+		struct sl_span content;
+		size_t used;
+
+		if (sl_h1_body_feed(&conn->framing, conn->in.ptr + at, conn->in.len - at, &used,
+		                    &content) < 0 ||
+		    conn->body.len > BODY_MAX) {
+			refuse(conn);
+			return 0;
+		}
+		sl_sim_buf_add(&conn->body, content);
+		at += used;
+	}
+	return at;
+}
+
+static void feed(struct sl_sim_conn *conn)
+{
+	conn->feeding = true;
+	for (;;) {
+		size_t used = 0;
+
+		if (conn->state == SL_SIM_CONN_HEAD && conn->in.len)
+			used = read_head(conn);
+		else if (conn->state == SL_SIM_CONN_BODY)
+			used = read_body(conn);
+		if (conn->state == SL_SIM_CONN_DEAD)
+			break;
+		sl_sim_buf_drop(&conn->in, used);
+		if (conn->state == SL_SIM_CONN_BODY && conn->framing.done) {
+			conn->state = SL_SIM_CONN_BUSY;
+			sl_sim_api_handle(conn);
+		} else if (used == 0) {
+			break;
+		}
+	}
+	conn->feeding = false;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	static char buf[READ_BYTES];
+	struct sl_sim_conn *conn = arg;
+	ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+	(void)what;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	/* uvicorn takes half a close for a whole one */
+	if (n <= 0) {
+		sl_sim_conn_close(conn, false);
+		return;
+	}
+	if (conn->state == SL_SIM_CONN_CLOSING)
+		return;
+	sl_sim_buf_add(&conn->in, sl_span(buf, (size_t)n));
+	if (conn->state != SL_SIM_CONN_BUSY)
+		feed(conn);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct sl_sim_conn *conn = arg;
+
+	(void)fd;
+	(void)what;
+	sl_sim_conn_flush(conn);
+	if (conn->state != SL_SIM_CONN_DEAD && conn->gen && !sl_sim_conn_backlog(conn))
+		sl_sim_gen_flush(conn->gen);
+}
+
+static void on_idle(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	sl_sim_conn_close(arg, false);
+}
+
+struct sl_sim_conn *sl_sim_conn_new(struct sl_sim *sim, struct sl_sim_engine *engine, int fd)
+{
+	struct sl_sim_conn *conn = calloc(1, sizeof(*conn));
+	struct sl_sim_conn_list *list;
+
+	if (!conn)
+		abort();
+	conn->sim = sim;
+	conn->engine = engine;
+	conn->fd = fd;
+	conn->head.keep_alive = true;
+	event_assign(&conn->read_event, sim->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
+	event_assign(&conn->write_event, sim->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+	evtimer_assign(&conn->idle_timer, sim->base, on_idle, conn);
+	event_add(&conn->read_event, NULL);
+	list = list_of(conn);
+	conn->next = list->first;
+	if (list->first)
+		list->first->prev = conn;
+	list->first = conn;
+	list->n++;
+	return conn;
+}

@@ -1,0 +1,306 @@
+/* engine.c: an engine's lifetime, and its time: steps follow each other as
+ * long as there is work, each as long as the model says. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "bench/sim/gen.h"
+#include "bench/sim/pull.h"
+
+/* Steps that are made up for in one go when the process was late. */
+#define CATCH_UP_STEPS 256
+
+static void advance(struct sl_sim_engine *e);
+
+static void make_id(struct sl_sim *sim, char *out, size_t size)
+{
+	uint64_t a = sl_rng_next(&sim->rng), b = sl_rng_next(&sim->rng);
+
+	snprintf(out, size, "%08x-%04x-4%03x-a%03x-%012llx", (unsigned)(a >> 32),
+	         (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xfff, (unsigned)(b >> 52) & 0xfff,
+	         (unsigned long long)(b & 0xffffffffffffull));
+}
+
+/* ---- steps ----------------------------------------------------------- */
+
+static void start_fetches(struct sl_sim_engine *e)
+{
+	struct sl_sim_seq *seq;
+
+	while ((seq = sl_sim_batch_next_fetch(&e->batch))) {
+		if (seq->owner)
+			sl_sim_pull_start(seq->owner);
+		else
+			sl_sim_batch_fetched(&e->batch, seq);
+	}
+}
+
+static void flush_dirty(struct sl_sim_engine *e)
+{
+	while (e->dirty) {
+		struct sl_sim_gen *gen = e->dirty;
+
+		e->dirty = gen->next_dirty;
+		gen->next_dirty = NULL;
+		gen->dirty = false;
+		sl_sim_gen_flush(gen);
+	}
+}
+
+static void end_step(struct sl_sim_engine *e)
+{
+	struct sl_sim_batch *b = &e->batch;
+
+	sl_sim_batch_end(b, e->step_end_us);
+	for (uint32_t i = 0; i < b->n_step; i++) {
+		struct sl_sim_seq *seq = b->step[i];
+
+		if (seq->owner) {
+			sl_sim_gen_stepped(seq->owner, e->step_end_us);
+		} else if (seq->state == SL_SIM_SEQ_ENDED) {
+			/* Its client left while it computed. */
+			e->tally.last_abort_us = (int64_t)(sl_sim_now_us() - e->abort_us);
+			sl_sim_seq_free(seq);
+		}
+	}
+	flush_dirty(e);
+}
+
+static bool begin_step(struct sl_sim_engine *e, uint64_t at_us)
+{
+	struct sl_sim_work work;
+	bool any = sl_sim_batch_begin(&e->batch, at_us, &work);
+
+	start_fetches(e);
+	if (!any)
+		return false;
+	e->model.slow = e->faults.slow;
+	e->step_end_us = at_us + sl_sim_model_step_us(&e->model, &work);
+	sl_sim_observe(&e->metrics, SL_SIM_H_ITERATION, work.tokens);
+	return true;
+}
+
+static void advance(struct sl_sim_engine *e)
+{
+	uint64_t now = sl_sim_now_us();
+
+	if (e->advancing || e->dead || e->faults.hang)
+		return;
+	e->advancing = true;
+	for (int i = 0; i < CATCH_UP_STEPS; i++) {
+		uint64_t at = now;
+
+		if (e->batch.stepping) {
+			if (e->step_end_us > now)
+				break;
+			at = e->step_end_us;
+			end_step(e);
+		}
+		if (e->dead || !begin_step(e, at))
+			break;
+	}
+	e->advancing = false;
+	if (!e->dead && e->batch.stepping) {
+		uint64_t left = e->step_end_us > now ? e->step_end_us - now : 1;
+		struct timeval tv = sl_sim_timeval(left);
+
+		evtimer_add(&e->step_timer, &tv);
+	}
+}
+
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	advance(arg);
+}
+
+void sl_sim_engine_kick(struct sl_sim_engine *e)
+{
+	if (!e->batch.stepping)
+		advance(e);
+	else if (!evtimer_pending(&e->step_timer, NULL) && !e->advancing)
+		advance(e);
+}
+
+/* ---- leases ---------------------------------------------------------- */
+
+void sl_sim_engine_lease(struct sl_sim_engine *e)
+{
+	uint64_t next = sl_sim_handoff_next_us(&e->handoffs);
+	uint64_t now = sl_sim_now_us();
+	struct timeval tv;
+
+	if (next == UINT64_MAX) {
+		evtimer_del(&e->lease_timer);
+		return;
+	}
+	tv = sl_sim_timeval(next > now ? next - now : 1);
+	evtimer_add(&e->lease_timer, &tv);
+}
+
+static void on_lease(evutil_socket_t fd, short what, void *arg)
+{
+	struct sl_sim_engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	sl_sim_handoff_expire(&e->handoffs, e->kv, sl_sim_now_us());
+	sl_sim_engine_lease(e);
+	sl_sim_engine_kick(e);
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+static void make_conn(int fd, void *arg)
+{
+	struct sl_sim_engine *e = arg;
+
+	e->tally.connections++;
+	sl_sim_conn_new(e->sim, e, fd);
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	sl_sim_accept(fd, make_conn, arg);
+}
+
+int sl_sim_engine_listen(struct sl_sim_engine *e)
+{
+	struct sl_sim_address address = e->sim->opt.listen;
+	bool wanted = !e->dead && !e->faults.refuse && !e->stopping;
+
+	address.port = e->port;
+	if (!wanted) {
+		sl_sim_listener_close(&e->listener);
+		return 0;
+	}
+	return e->listener.fd >= 0 ? 0
+	                           : sl_sim_listen(e->sim, &e->listener, &address, on_accept, e);
+}
+
+void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t index)
+{
+	const struct sl_sim_options *opt = &sim->opt;
+	struct sl_sim_batch_limits limits = { opt->block_tokens, opt->step_tokens, opt->max_seqs };
+
+	memset(e, 0, sizeof(*e));
+	e->sim = sim;
+	e->index = index;
+	e->port = (uint16_t)(opt->listen.port + index);
+	e->listener.fd = -1;
+	make_id(sim, e->id, sizeof(e->id));
+	e->kv = sl_sim_kv_new(opt->kv_blocks);
+	sl_sim_batch_init(&e->batch, &limits, e->kv);
+	sl_sim_model_init(&e->model, opt->profile);
+	e->model.speed = opt->speed;
+	e->model.transfer_latency_ms = opt->transfer_latency_ms;
+	e->model.transfer_bytes_per_ms = opt->transfer_gb_per_s * 1e6;
+	e->metrics.created_s = (double)sl_sim_unix_s();
+	e->tally.last_abort_us = -1;
+	sl_sim_faults_init(&e->faults);
+	evtimer_assign(&e->step_timer, sim->base, on_step, e);
+	evtimer_assign(&e->lease_timer, sim->base, on_lease, e);
+}
+
+static void close_conns(struct sl_sim_engine *e, bool reset)
+{
+	while (e->conns.first)
+		sl_sim_conn_close(e->conns.first, reset);
+}
+
+/* Whoever computed in the step under way ends with it. */
+static void finish_step(struct sl_sim_engine *e)
+{
+	evtimer_del(&e->step_timer);
+	if (!e->batch.stepping)
+		return;
+	sl_sim_batch_end(&e->batch, sl_sim_now_us());
+	for (uint32_t i = 0; i < e->batch.n_step; i++) {
+		struct sl_sim_seq *seq = e->batch.step[i];
+
+		if (!seq->owner && seq->state == SL_SIM_SEQ_ENDED)
+			sl_sim_seq_free(seq);
+	}
+}
+
+void sl_sim_engine_fini(struct sl_sim_engine *e)
+{
+	sl_sim_listener_close(&e->listener);
+	close_conns(e, false);
+	finish_step(e);
+	sl_sim_handoff_expire(&e->handoffs, e->kv, UINT64_MAX);
+	evtimer_del(&e->lease_timer);
+	sl_sim_batch_fini(&e->batch);
+	sl_sim_kv_free(e->kv);
+	sl_sim_buf_fini(&e->last_head);
+	sl_sim_buf_fini(&e->last_body);
+}
+
+void sl_sim_engine_die(struct sl_sim_engine *e)
+{
+	e->dead = true;
+	sl_sim_engine_listen(e);
+	for (struct sl_sim_conn *conn = e->conns.first, *next; conn; conn = next) {
+		next = conn->next;
+		if (conn->gen)
+			sl_sim_gen_fail(conn->gen, "Internal server error");
+	}
+	for (struct sl_sim_conn *conn = e->conns.first, *next; conn; conn = next) {
+		next = conn->next;
+		if (conn->state != SL_SIM_CONN_CLOSING)
+			sl_sim_conn_finish(conn);
+	}
+}
+
+void sl_sim_engine_restart(struct sl_sim_engine *e)
+{
+	close_conns(e, true);
+	finish_step(e);
+	sl_sim_handoff_expire(&e->handoffs, e->kv, UINT64_MAX);
+	sl_sim_kv_forget(e->kv);
+	make_id(e->sim, e->id, sizeof(e->id));
+	memset(&e->metrics, 0, sizeof(e->metrics));
+	e->metrics.created_s = (double)sl_sim_unix_s();
+	e->batch.prefix_queries_tokens = e->batch.prefix_hits_tokens = 0;
+	e->dead = false;
+	sl_sim_faults_init(&e->faults);
+	sl_sim_engine_listen(e);
+}
+
+bool sl_sim_engine_stopped(const struct sl_sim_engine *e)
+{
+	return e->stop == SL_SIM_STOP_EXIT || e->conns.n == 0;
+}
+
+void sl_sim_engine_stop(struct sl_sim_engine *e, enum sl_sim_stop how)
+{
+	e->stopping = true;
+	e->stop = how;
+	sl_sim_engine_listen(e);
+	for (struct sl_sim_conn *conn = e->conns.first, *next; conn; conn = next) {
+		next = conn->next;
+		if (!conn->gen && conn->state == SL_SIM_CONN_HEAD)
+			sl_sim_conn_close(conn, false);
+		else if (conn->gen && how == SL_SIM_STOP_ABORT)
+			sl_sim_gen_cut(conn->gen);
+		else if (conn->gen && how == SL_SIM_STOP_STALL)
+			conn->gen->silent = true;
+	}
+	if (how == SL_SIM_STOP_EXIT)
+		close_conns(e, false);
+}
+
+struct sl_sim_engine *sl_sim_engine_find(struct sl_sim *sim, const char *host, int port)
+{
+	const struct sl_sim_options *opt = &sim->opt;
+	int first = opt->listen.port;
+	const char *mine = opt->advertise ? opt->advertise : opt->listen.host;
+
+	if (!host || port < first || port >= first + (int)opt->count)
+		return NULL;
+	if (strcmp(host, mine) != 0 && strcmp(host, opt->listen.host) != 0)
+		return NULL;
+	return &sim->engines[port - first];
+}

@@ -1,0 +1,54 @@
+/* options.h: what `sluice-bench engine` was asked to be. */
+#ifndef SLUICE_SIM_OPTIONS_H
+#define SLUICE_SIM_OPTIONS_H
+
+#include "sluice/route.h"
+
+#define SL_SIM_MAX_MODELS 16
+#define SL_SIM_MAX_ENGINES 4096
+
+/* What an engine does about requests in flight when it is told to stop. */
+enum sl_sim_stop {
+	SL_SIM_STOP_EXIT,  /* sockets close at once */
+	SL_SIM_STOP_ABORT, /* streams end with finish_reason "abort" and [DONE] */
+	SL_SIM_STOP_STALL, /* says nothing more; sockets stay open until clients go */
+	SL_SIM_STOP_DRAIN, /* finishes them; new requests get 500 */
+};
+
+struct sl_sim_address {
+	char host[64]; /* numeric IPv4 */
+	uint16_t port; /* 0: none */
+};
+
+struct sl_sim_options {
+	struct sl_sim_address listen; /* of the first engine; the others follow */
+	struct sl_sim_address admin;
+	uint32_t count;
+	enum sl_role role;
+	const char
+	        *models[SL_SIM_MAX_MODELS]; /* borrowed from argv; first the name, then aliases */
+	uint32_t n_models;
+	const struct sl_profile *profile;
+	double speed;
+	uint32_t block_tokens, kv_blocks, max_model_len, max_seqs, step_tokens;
+	uint32_t max_queued; /* waiting requests before 503; 0: no limit */
+	uint64_t lease_us, handshake_us, keep_alive_us;
+	const char *kv_version; /* peers must have the same */
+	const char *advertise;  /* remote_host in hand-offs; NULL: the listen host */
+	const char *api_key;
+	double transfer_latency_ms, transfer_gb_per_s;
+	bool connector; /* a KV connector is configured */
+	bool fast;
+	uint32_t fast_tokens;
+	enum sl_sim_stop on_stop;
+};
+
+/* 0, or an exit status (help, or a complaint was printed) with *out_run false. */
+int sl_sim_options_read(struct sl_sim_options *opt, int argc, char **argv, bool *out_run);
+
+/* "30s", "500ms", "2m", or plain seconds; false if it is none of them. */
+SL_MUST_CHECK bool sl_sim_duration_read(const char *text, uint64_t *out_us);
+SL_MUST_CHECK bool sl_sim_address_read(const char *text, struct sl_sim_address *out);
+SL_MUST_CHECK bool sl_sim_stop_read(const char *text, enum sl_sim_stop *out);
+
+#endif
