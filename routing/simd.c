@@ -43,24 +43,29 @@ static const char *skip_scalar(const char *p, const char *end)
 	return p;
 }
 
-/* The escapes \\ \/ \n \r \t by the low half of the second byte, for a shuffle
- * by which a byte of them meets itself; \" is added by the caller, and the
+/* The escapes \/ \n \r \t by the low half of the second byte, for a shuffle by
+ * which a byte of them meets itself. \" and \\ are compared for anyhow, the
  * others are rare. An unused place holds what has another low half. */
 __attribute__((unused)) static const uint8_t easy_escapes[16] = {
-	[0] = 1,          ['r' & 15] = 'r', ['t' & 15] = 't', ['\\' & 15] = '\\',
-	['n' & 15] = 'n', ['/' & 15] = '/',
+	[0] = 1, ['r' & 15] = 'r', ['t' & 15] = 't', ['n' & 15] = 'n', ['/' & 15] = '/',
 };
 
-/* Has a block nothing but plain bytes and easy escapes? Its bytes that are a
- * backslash, that may stand only behind one, if at all (`stop`), and that make
- * an easy escape behind one. *carry: its first byte is escaped; updated, if the
- * block is easy, for the next.
+/* May a bulk loop begin behind this byte? */
+__attribute__((unused)) static inline bool is_plain(char c)
+{
+	return (signed char)c >= ' ' && c != '"' && c != '\\';
+}
+
+/* Of a block with backslashes side by side: has it nothing but plain bytes and
+ * easy escapes? The maps say which bytes are a backslash, which may stand only
+ * behind one, if at all (`stop`), and which make an easy escape behind one.
+ * *carry: the first byte is escaped; if all is easy, that of the next block.
  *
  * In a run of backslashes every second one escapes, from the first on. Adding
  * the first bit of a run to all of it clears it; doing so for the runs that
  * begin at even places tells these from the others. */
-__attribute__((unused)) static inline bool is_easy(uint64_t backslash, uint64_t stop, uint64_t easy,
-                                                   uint64_t *carry)
+__attribute__((unused)) static bool is_easy(uint64_t backslash, uint64_t stop, uint64_t easy,
+                                            uint64_t *carry)
 {
 	const uint64_t even = 0x5555555555555555u;
 	uint64_t runs = backslash & ~*carry;
@@ -69,11 +74,16 @@ __attribute__((unused)) static inline bool is_easy(uint64_t backslash, uint64_t 
 	uint64_t escapes = (from_even & even) | (runs & ~from_even & ~even);
 	uint64_t escaped = escapes << 1 | *carry;
 
-	if ((escaped & ~easy) | (stop & ~escaped))
+	if ((escaped & ~(easy | backslash)) | (stop & ~escaped))
 		return false;
 	*carry = escapes >> 63;
 	return true;
 }
+
+/* The invariant of a bulk loop, at the top of each turn: if the byte before p
+ * is a backslash, it escapes the byte at p. So what is escaped is seen by
+ * looking one byte back, without anything carried from block to block, as long
+ * as no backslash follows another; a block where one does goes to is_easy. */
 
 #if defined(__x86_64__)
 
@@ -153,14 +163,19 @@ static inline size_t peek_sse2(const char *p)
 	const __m256i backslash = _mm256_set1_epi8('\\');                                          \
 	const __m256i control = _mm256_set1_epi8(0x1f)
 
-/* As a signed byte, a control character and one >= 0x80 are less than a space. */
+/* s: may stand only behind a backslash, if at all. As a signed byte, a control
+ * character and one >= 0x80 are less than a space. b: behind a backslash. */
 #define EASY_AVX2(k)                                                                               \
 	__m256i x##k = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32 * (k)));          \
+	__m256i y##k = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32 * (k)-1));        \
 	__m256i q##k = _mm256_cmpeq_epi8(x##k, quote);                                             \
-	__m256i b##k = _mm256_cmpeq_epi8(x##k, backslash);                                         \
 	__m256i s##k = _mm256_or_si256(q##k, _mm256_cmpgt_epi8(space, x##k));                      \
+	__m256i b##k = _mm256_cmpeq_epi8(y##k, backslash);                                         \
 	__m256i e##k =                                                                             \
-	        _mm256_or_si256(q##k, _mm256_cmpeq_epi8(_mm256_shuffle_epi8(easy, x##k), x##k))
+	        _mm256_or_si256(q##k, _mm256_cmpeq_epi8(_mm256_shuffle_epi8(easy, x##k), x##k));   \
+	__m256i hard##k =                                                                          \
+	        _mm256_or_si256(_mm256_andnot_si256(e##k, b##k), _mm256_andnot_si256(b##k, s##k))
+#define BACKSLASHES_AVX2(k) BITS_AVX2(_mm256_cmpeq_epi8(x##k, backslash), k)
 
 TARGET_AVX2 static inline const char *bulk_avx2(const char *p, const char *end)
 {
@@ -169,17 +184,25 @@ TARGET_AVX2 static inline const char *bulk_avx2(const char *p, const char *end)
 	const __m256i space = _mm256_set1_epi8(' ');
 	const __m256i easy =
 	        _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)easy_escapes));
-	uint64_t carry = 0;
 
-	for (; end - p >= 64; p += 64) {
+	if (end - p < 65 || !is_plain(*p))
+		return p;
+	for (p++; end - p >= 64; p += 64) {
+		uint64_t carry;
+
 		EASY_AVX2(0);
 		EASY_AVX2(1);
-		if (!is_easy(BITS_AVX2(b0, 0) | BITS_AVX2(b1, 1),
+		if (!_mm256_movemask_epi8(_mm256_or_si256(hard0, hard1)))
+			continue;
+		carry = p[-1] == '\\';
+		if (!is_easy(BACKSLASHES_AVX2(0) | BACKSLASHES_AVX2(1),
 		             BITS_AVX2(s0, 0) | BITS_AVX2(s1, 1),
 		             BITS_AVX2(e0, 0) | BITS_AVX2(e1, 1), &carry))
 			break;
+		if (p[63] == '\\' && !carry)
+			return p + 64;
 	}
-	return p - carry;
+	return p - (p[-1] == '\\');
 }
 
 TARGET_AVX2 static inline void mark_avx2(const char *p, uint64_t *out_stop, uint64_t *out_odd)
@@ -244,32 +267,43 @@ static inline uint64_t bits_neon(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8
 	const uint8x16_t space = vdupq_n_u8(0x20);                                                 \
 	const uint8x16_t high = vdupq_n_u8(0x80)
 
+/* s: may stand only behind a backslash, if at all. b: behind a backslash. */
 #define EASY_NEON(k)                                                                               \
-	MARK_NEON(k);                                                                              \
-	uint8x16_t b##k = vceqq_u8(x##k, backslash);                                               \
-	uint8x16_t e##k = vorrq_u8(vceqq_u8(x##k, quote),                                          \
-	                           vceqq_u8(vqtbl1q_u8(easy, vandq_u8(x##k, low)), x##k))
+	uint8x16_t x##k = vld1q_u8((const uint8_t *)p + 16 * (k));                                 \
+	uint8x16_t y##k = vld1q_u8((const uint8_t *)p + 16 * (k)-1);                               \
+	uint8x16_t q##k = vceqq_u8(x##k, quote);                                                   \
+	uint8x16_t s##k = vorrq_u8(q##k, vorrq_u8(vcltq_u8(x##k, space), vcgeq_u8(x##k, high)));   \
+	uint8x16_t b##k = vceqq_u8(y##k, backslash);                                               \
+	uint8x16_t e##k = vorrq_u8(q##k, vceqq_u8(vqtbl1q_u8(easy, vandq_u8(x##k, low)), x##k));   \
+	uint8x16_t hard##k = vbslq_u8(b##k, vmvnq_u8(e##k), s##k)
+#define BACKSLASH_NEON(k) vceqq_u8(x##k, backslash)
 
 static inline const char *bulk_neon(const char *p, const char *end)
 {
 	CONSTANTS_NEON;
 	const uint8x16_t low = vdupq_n_u8(0x0f);
 	const uint8x16_t easy = vld1q_u8(easy_escapes);
-	uint64_t carry = 0;
 
-	for (; end - p >= 64; p += 64) {
+	if (end - p < 65 || !is_plain(*p))
+		return p;
+	for (p++; end - p >= 64; p += 64) {
+		uint64_t carry;
+
 		EASY_NEON(0);
 		EASY_NEON(1);
 		EASY_NEON(2);
 		EASY_NEON(3);
-		uint64_t backslashes = bits_neon(b0, b1, b2, b3);
-
-		if (!is_easy(backslashes,
-		             bits_neon(s0, s1, s2, s3) | (bits_neon(o0, o1, o2, o3) & ~backslashes),
-		             bits_neon(e0, e1, e2, e3), &carry))
+		if (!vmaxvq_u8(vorrq_u8(vorrq_u8(hard0, hard1), vorrq_u8(hard2, hard3))))
+			continue;
+		carry = p[-1] == '\\';
+		if (!is_easy(bits_neon(BACKSLASH_NEON(0), BACKSLASH_NEON(1), BACKSLASH_NEON(2),
+		                       BACKSLASH_NEON(3)),
+		             bits_neon(s0, s1, s2, s3), bits_neon(e0, e1, e2, e3), &carry))
 			break;
+		if (p[63] == '\\' && !carry)
+			return p + 64;
 	}
-	return p - carry;
+	return p - (p[-1] == '\\');
 }
 
 static inline void mark_neon(const char *p, uint64_t *out_stop, uint64_t *out_odd)
