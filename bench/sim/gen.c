@@ -578,22 +578,33 @@ static struct sl_sim_gen *new_gen(struct sl_sim_conn *conn, enum sl_sim_api api)
 	return gen;
 }
 
+#define FAST_START                                                                                 \
+	"{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat.completion\",\"created\":"        \
+	"1755400000,"                                                                              \
+	"\"model\":\"sim\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","         \
+	"\"content\":\""                                                                           \
+	" one two six ten red sea sky sun one two six ten red sea sky sun one two six ten\","      \
+	"\"refusal\":null,\"annotations\":null,\"audio\":null,\"function_call\":null,"             \
+	"\"reasoning\":null},\"logprobs\":null,\"finish_reason\":\"stop\",\"stop_reason\":null,"   \
+	"\"token_ids\":null}],\"service_tier\":null,\"system_fingerprint\":\"vllm-0.32.0\","       \
+	"\"usage\":{\"prompt_tokens\":250,\"total_tokens\":270,\"completion_tokens\":20,"          \
+	"\"prompt_tokens_details\":null},\"prompt_logprobs\":null,\"kv_transfer_params\":"
+
+/* --fast: no model, no accounting; a prefill leg gets parameters that no fast
+ * decode engine looks at. */
 static void fast_answer(struct sl_sim_conn *conn)
 {
-	static const char body[] =
-	        "{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat.completion\","
-	        "\"created\":1755400000,\"model\":\"sim\",\"choices\":[{\"index\":0,\"message\":{"
-	        "\"role\":\"assistant\",\"content\":\" one two six ten red sea sky sun one two six "
-	        "ten red sea sky sun one two six ten red sea sky sun\",\"refusal\":null,"
-	        "\"annotations\":null,\"audio\":null,\"function_call\":null,\"reasoning\":null},"
-	        "\"logprobs\":null,\"finish_reason\":\"stop\",\"stop_reason\":null,"
-	        "\"token_ids\":null}],\"service_tier\":null,\"system_fingerprint\":\"vllm-0.32.0\","
-	        "\"usage\":{\"prompt_tokens\":250,\"total_tokens\":274,\"completion_tokens\":24,"
-	        "\"prompt_tokens_details\":null},\"prompt_logprobs\":null,"
-	        "\"kv_transfer_params\":null}";
+	static const char plain[] = FAST_START "null}";
+	static const char prefill[] = FAST_START
+	        "{\"do_remote_prefill\":true,\"do_remote_decode\":false,\"remote_block_ids\":[[1]],"
+	        "\"remote_engine_id\":\"fast\"}}";
+	static const struct sl_span mark = { "\"do_remote_decode\":true", 23 };
+	bool leg = memmem(conn->body.ptr, conn->body.len, mark.ptr, mark.len) != NULL;
 
 	conn->engine->tally.requests++;
-	sl_sim_conn_reply(conn, 200, "application/json", NULL, sl_span(body, sizeof(body) - 1));
+	sl_sim_conn_reply(conn, 200, "application/json", NULL,
+	                  leg ? sl_span(prefill, sizeof(prefill) - 1)
+	                      : sl_span(plain, sizeof(plain) - 1));
 }
 
 static void begin(struct sl_sim_gen *gen)

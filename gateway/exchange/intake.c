@@ -246,6 +246,13 @@ static const struct path_rule *find_rule(struct sl_span path)
 	return NULL;
 }
 
+/* HEAD is GET without the body; the session leaves it out. */
+static bool is_method(struct sl_span method, struct sl_span wanted)
+{
+	return sl_span_eq(method, wanted) ||
+	       (sl_span_eq(method, SL_SPAN("HEAD")) && sl_span_eq(wanted, SL_SPAN("GET")));
+}
+
 /* 0 if an engine shall answer; 1 if it was answered here; or negative. */
 static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 {
@@ -254,7 +261,7 @@ static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 
 	x->api = SL_API_OTHER;
 	if (rule) {
-		if (!sl_span_eq(head->method, rule->method))
+		if (!is_method(head->method, rule->method))
 			return SL_E_METHOD;
 		x->api = rule->api;
 		if (rule->answer)
@@ -265,7 +272,8 @@ static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 		return SL_E_BAD_HTTP;
 	if (!starts_with(path, SL_SPAN("/v1/")))
 		return SL_E_NO_ROUTE;
-	if (starts_with(path, SL_SPAN("/v1/models/")) && sl_span_eq(head->method, SL_SPAN("GET"))) {
+	if (starts_with(path, SL_SPAN("/v1/models/")) &&
+	    is_method(head->method, SL_SPAN("GET"))) {
 		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
 		return 1;
 	}

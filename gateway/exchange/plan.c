@@ -198,18 +198,21 @@ static bool handoff_is_fresh(struct sl_exchange *x)
 	return false;
 }
 
-/* Another prefill engine for the same decode engine; then that engine itself. */
+/* Another prefill engine for the same decode engine; then that engine itself,
+ * which costs the failing prefill pool nothing and so needs no budget. */
 static int replan_prefill(struct sl_exchange *x, const struct sl_endpoint *prefill,
-                          const struct sl_endpoint *decode)
+			  const struct sl_endpoint *decode, bool again)
 {
 	int rc;
 
 	exclude(x, prefill);
-	x->query.pinned_decode = decode->slot;
-	rc = decide(x);
-	x->query.pinned_decode = SL_NO_ENDPOINT;
-	if (rc == 0)
-		return 0;
+	if (again) {
+		x->query.pinned_decode = decode->slot;
+		rc = decide(x);
+		x->query.pinned_decode = SL_NO_ENDPOINT;
+		if (rc == 0)
+			return 0;
+	}
 	x->query.single_engine = true;
 	sl_metric_add(x->worker->metrics, SL_M_LOCAL_FALLBACKS, 1);
 	return decide(x);
@@ -251,7 +254,7 @@ static int replan_all(struct sl_exchange *x, const struct sl_endpoint *prefill,
 	return decide(x);
 }
 
-static int replan(struct sl_exchange *x, enum sl_leg leg, bool sent)
+static int replan(struct sl_exchange *x, enum sl_leg leg, bool sent, bool again)
 {
 	struct sl_endpoint *prefill = x->prefill_ep ? sl_endpoint_ref(x->prefill_ep) : NULL;
 	struct sl_endpoint *decode = sl_endpoint_ref(x->decode_ep);
@@ -259,7 +262,7 @@ static int replan(struct sl_exchange *x, enum sl_leg leg, bool sent)
 
 	x->query.decode_only = false;
 	if (leg == SL_LEG_PREFILL)
-		rc = replan_prefill(x, prefill, decode);
+		rc = replan_prefill(x, prefill, decode, again);
 	else if (prefill && x->handoff_open && !sent && handoff_is_fresh(x))
 		rc = replan_decode_only(x, prefill, decode);
 	else
@@ -273,15 +276,17 @@ bool sl_plan_retry(struct sl_exchange *x, int err, bool sent)
 {
 	struct sl_metrics *m = x->worker->metrics;
 	enum sl_leg leg = x->leg;
+	bool again;
 	int rc;
 
 	x->last_err = err;
 	x->failures++;
 	sl_metric_add_at(m, SL_M_LEG_FAILURES, (unsigned)leg, 1);
-	if (x->failures >= x->worker->fleet->config->retry_attempts || !budget_allows(x))
+	again = x->failures < x->worker->fleet->config->retry_attempts && budget_allows(x);
+	if (!again && leg != SL_LEG_PREFILL)
 		return false;
 	sl_exchange_drop_leg(x, leg == SL_LEG_PREFILL ? SL_BLAME_PREFILL : SL_BLAME_DECODE);
-	rc = replan(x, leg, sent);
+	rc = replan(x, leg, sent, again);
 	if (rc != 0 && rc != SL_E_SATURATED)
 		return false;
 	sl_metric_add_at(m, SL_M_RETRIES, (unsigned)(-1 - err), 1);
