@@ -125,7 +125,7 @@ void holders_del(struct holders *h, uint16_t slot)
 	memmove(many_slots(h) + at, many_slots(h) + at + 1, after * sizeof(uint16_t));
 	if (h->count == 1)
 		make_single(h);
-	else if (h->cap > FIRST_CAP && h->count <= h->cap / 4u)
+	else if (h->count <= h->cap / 4u)
 		resize(h, h->cap / 2u);
 }
 

@@ -108,9 +108,8 @@ static void size_scratch(struct sl_router *r)
 
 static void grow(struct sl_router *r)
 {
-	uint32_t cap = r->cap_slots ? r->cap_slots * 2 : 16;
+	uint32_t cap = r->cap_slots ? r->cap_slots * 2 : 16; /* meets SL_MAX_ENDPOINTS */
 
-	assert(r->cap_slots < SL_MAX_ENDPOINTS);
 	r->endpoints = alloc_extend(r->endpoints, r->cap_slots, cap, sizeof(*r->endpoints));
 	r->free_slots = alloc_resize(r->free_slots, cap, sizeof(*r->free_slots));
 	r->cap_slots = cap;
@@ -216,6 +215,8 @@ uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_sp
 	struct endpoint *ep;
 	uint32_t slot;
 
+	if (!r->n_free && r->n_slots == SL_MAX_ENDPOINTS)
+		return SL_NO_ENDPOINT;
 	if (!r->n_free && r->n_slots == r->cap_slots)
 		grow(r);
 	slot = r->n_free ? r->free_slots[--r->n_free] : r->n_slots++;

@@ -94,7 +94,8 @@ struct sl_endpoint_spec {
 	bool remote_prefill;     /* a connector for hand-offs is configured */
 };
 
-/* A free slot number, kept until _del is complete. */
+/* A free slot number, kept until _del is complete; SL_NO_ENDPOINT if all
+ * SL_MAX_ENDPOINTS are taken. */
 uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_spec *spec);
 /* Role, group or limits changed by a reload; knowledge is kept. */
 void sl_router_endpoint_update(struct sl_router *r, uint32_t ep,
