@@ -630,6 +630,11 @@ static void begin(struct sl_sim_gen *gen)
 		gen->silent = true;
 		evtimer_add(&gen->timer, &tv);
 	}
+	/* Taken, read, and never worked on; its client's leaving is still noticed. */
+	if (e->faults.hang) {
+		gen->silent = true;
+		return;
+	}
 	/* 200 before any work is done, as vLLM */
 	if (gen->request.stream)
 		sl_sim_conn_stream(gen->conn);
@@ -653,8 +658,6 @@ void sl_sim_gen_start(struct sl_sim_conn *conn, enum sl_sim_api api)
 		return;
 	}
 	remember(conn);
-	if (e->faults.hang)
-		return;
 	faults = sl_sim_faults_next(&e->faults);
 	if (answer_fault(conn, &faults))
 		return;

@@ -453,19 +453,24 @@ static void on_gone(struct sl_stream *s, int err)
 	end(x, "client_gone", err);
 }
 
+/* The engine it waits for, or the one whose blocks that engine waits for. */
+static bool waits_for_the_dead(const struct sl_exchange *x)
+{
+	const struct sl_endpoint *other = x->state == SL_X_DECODE ? x->decode_ep : NULL;
+
+	if (x->state != SL_X_PREFILL && x->state != SL_X_DECODE)
+		return false;
+	return (x->prefill_ep && atomic_load(&x->prefill_ep->health) == SL_HEALTH_UNHEALTHY) ||
+	       (other && atomic_load(&other->health) == SL_HEALTH_UNHEALTHY);
+}
+
 void sl_worker_rescue(struct sl_worker *w)
 {
 	struct sl_exchange *next;
 
 	for (struct sl_exchange *x = w->live; x; x = next) {
-		const struct sl_endpoint *ep =
-		        x->state == SL_X_PREFILL ? x->prefill_ep
-		                                 : (x->state == SL_X_DECODE ? x->decode_ep : NULL);
-
 		next = x->next;
-		if (!ep || atomic_load(&ep->health) != SL_HEALTH_UNHEALTHY)
-			continue;
-		if (!sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
+		if (waits_for_the_dead(x) && !sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
 			sl_exchange_fail(x, SL_E_UPSTREAM_TIMEOUT, NULL, NULL);
 	}
 }

@@ -233,40 +233,57 @@ static int replan_decode_only(struct sl_exchange *x, const struct sl_endpoint *p
 	return rc;
 }
 
+static bool is_unhealthy(const struct sl_endpoint *ep)
+{
+	return atomic_load(&ep->health) == SL_HEALTH_UNHEALTHY;
+}
+
+/* The failure of a transfer does not tell which side broke it, and an engine
+ * whose prefill partner has gone waits without a limit. */
+static bool prefill_is_suspect(const struct sl_endpoint *prefill, int err)
+{
+	return is_unhealthy(prefill) || err == SL_E_UPSTREAM_STATUS ||
+	       err == SL_E_UPSTREAM_TRUNCATED;
+}
+
 /* The blocks may have been read, or be the reason: everything again. */
 static int replan_all(struct sl_exchange *x, const struct sl_endpoint *prefill,
-                      const struct sl_endpoint *decode)
+		      const struct sl_endpoint *decode, int err)
 {
 	uint32_t before = x->query.n_excluded;
+	bool suspect = prefill && prefill_is_suspect(prefill, err);
 	int rc;
 
 	x->handoff_open = false;
-	exclude(x, decode);
-	exclude(x, prefill);
+	if (!suspect || !is_unhealthy(prefill))
+		exclude(x, decode);
+	if (suspect)
+		exclude(x, prefill);
 	rc = decide(x);
-	if (rc == 0 || !prefill || rc == SL_E_SATURATED)
+	if (rc == 0 || !suspect || rc == SL_E_SATURATED)
 		return rc;
-	/* With both out nobody is left. The failure of a transfer does not tell
-	 * which side broke it: without one, this decode engine may be well. */
+	/* With both out nobody is left. Without a transfer, this decode engine
+	 * may be well. */
 	x->query.n_excluded = before;
 	exclude(x, prefill);
 	x->query.single_engine = true;
 	return decide(x);
 }
 
-static int replan(struct sl_exchange *x, enum sl_leg leg, bool sent, bool again)
+static int replan(struct sl_exchange *x, enum sl_leg leg, int err, bool sent, bool again)
 {
 	struct sl_endpoint *prefill = x->prefill_ep ? sl_endpoint_ref(x->prefill_ep) : NULL;
 	struct sl_endpoint *decode = sl_endpoint_ref(x->decode_ep);
+	bool fresh = leg == SL_LEG_DECODE && x->handoff_open && handoff_is_fresh(x);
 	int rc;
 
 	x->query.decode_only = false;
 	if (leg == SL_LEG_PREFILL)
 		rc = replan_prefill(x, prefill, decode, again);
-	else if (prefill && x->handoff_open && !sent && handoff_is_fresh(x))
+	else if (fresh && !sent)
 		rc = replan_decode_only(x, prefill, decode);
 	else
-		rc = replan_all(x, prefill, decode);
+		rc = replan_all(x, prefill, decode, err);
 	sl_endpoint_unref(prefill);
 	sl_endpoint_unref(decode);
 	return rc;
@@ -286,7 +303,7 @@ bool sl_plan_retry(struct sl_exchange *x, int err, bool sent)
 	if (!again && leg != SL_LEG_PREFILL)
 		return false;
 	sl_exchange_drop_leg(x, leg == SL_LEG_PREFILL ? SL_BLAME_PREFILL : SL_BLAME_DECODE);
-	rc = replan(x, leg, sent, again);
+	rc = replan(x, leg, err, sent, again);
 	if (rc != 0 && rc != SL_E_SATURATED)
 		return false;
 	sl_metric_add_at(m, SL_M_RETRIES, (unsigned)(-1 - err), 1);

@@ -207,7 +207,7 @@ static bool is_refusal(const struct sl_exchange *x)
 static void begin_stream(struct sl_exchange *x, size_t complete)
 {
 	if (x->sse.first_is_error) {
-		if (sl_plan_retry(x, SL_E_UPSTREAM_RESET, true))
+		if (sl_plan_retry(x, SL_E_UPSTREAM_STATUS, true))
 			return;
 		x->passing = true; /* nobody is left to ask: it is the answer */
 	}

@@ -7,7 +7,7 @@ from lib.story import equal, true
 BODIES = {
     "unknown fields": b'{"model":"sim","messages":[{"role":"user","content":"x","cache_control":{"a":1},'
                       b'"uuid":null}],"rid":"r-1","structured_outputs":{"json":{"b":[1,2.50]}},"x":[]}',
-    "63-bit integers": b'{"model":"sim","seed":9223372036854775807,"messages":[{"role":"user","content":"x"}],'
+    "63-bit integers": b'{"model":"sim","big":9223372036854775807,"messages":[{"role":"user","content":"x"}],'
                        b'"logit_bias":{"9007199254740993":-100}}',
     "number text": b'{"model":"sim","a":1e400,"b":-0,"c":1.0,"d":1E+2,"e":0.1000,'
                    b'"messages":[{"role":"user","content":"x"}]}',

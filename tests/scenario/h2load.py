@@ -38,7 +38,7 @@ def test_plain(t):
 
 
 def test_prefill_decode(t):
-    p, d = (t.engines(2, role, ["--fast"]) for role in ("prefill", "decode"))
+    p, d = (t.engines(2, role, ["--speed", "1000"]) for role in ("prefill", "decode"))
     gateway = t.gateway(prefill_decode(p, d, policy="cost"), *p, *d)
     hammer(t, gateway, sized(10000, 2000))
 

@@ -13,7 +13,7 @@ LONG = "word " * 600
 def test_an_old_hand_off_is_done_again(t):
     """Its decode engine says nothing for longer than the lease is; the next one
     must not be given blocks that may be another prompt's by now."""
-    gateway, p, d = t.pair(1, 2, lease="300ms", first_event_timeout="800ms", probe_interval="1s")
+    gateway, p, d = t.pair(1, 2, lease="300ms", answer_timeout="800ms", probe_interval="1s")
     for e in d:
         e.fault(hang=True)
     body, answers = chat(LONG, max_tokens=6), []

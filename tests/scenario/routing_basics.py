@@ -4,7 +4,7 @@ import re
 from lib import story, text
 from lib.gateway import chat, pool
 from lib.story import equal, true
-from lib.wire import text_of
+from lib.wire import ask, text_of
 
 
 def code_of(answer):
@@ -64,9 +64,13 @@ def test_models_and_aliases(t):
 
 
 def test_unknown_path_and_method(t):
-    gateway, _ = t.plain()
-    answer = gateway.ask("GET", "/v1/nothing")
-    equal((answer.status, code_of(answer)), (404, "unknown_url"), "an unknown path")
+    gateway, engines = t.plain()
+    for path in ("/", "/nothing", "/v2/chat/completions", "/v1"):
+        answer = gateway.ask("GET", path)
+        equal((answer.status, code_of(answer)), (404, "unknown_url"), f"{path} is unknown")
+    wanted = ask(engines[0].port, "POST", "/v1/nothing", {"model": "sim"})
+    answer = gateway.post("/v1/nothing", {"model": "sim"})
+    equal((answer.status, answer.body), (404, wanted.body), "a path that only an engine may know")
     answer = gateway.ask("GET", "/v1/chat/completions")
     equal((answer.status, code_of(answer)), (405, "method_not_allowed"), "GET where POST is")
     true("POST" in (answer.header("allow") or ""), "Allow says what may be done")
@@ -77,11 +81,10 @@ def test_malformed_bodies(t):
     cases = {
         b'{"model":"sim","messages":[{"role":"user",}]}': ("invalid_json", 42),
         b'{"model":"sim","messages":': ("invalid_json", 26),
-        b"": ("invalid_json", 0),
         b'{"model":"sim","messages":[{"role":"user","content":"\xff"}]}': ("invalid_utf8", 53),
         b'{"model":"sim","model":"sim","messages":[]}': ("duplicate_field", 15),
         b'{"model":"sim","stream":"yes","messages":[]}': ("invalid_field", None),
-        b"[" * 5000 + b"]" * 5000: ("json_too_deep", None),
+        b'{"model":"sim","x":' + b"[" * 5000 + b"]" * 5000 + b"}": ("json_too_deep", None),
     }
     for body, (code, offset) in cases.items():
         answer = gateway.post("/v1/chat/completions", body)

@@ -44,6 +44,15 @@ class Engine(Process):
     def requests(self):
         return self.state()["requests"]
 
+    def last(self):
+        """The body of the last request, byte for byte, as an Answer."""
+        return ask(self.control, "GET", "/sim/last?engine=0")
+
+    def last_headers(self):
+        """The fields of the last request, names in lower case."""
+        lines = ask(self.control, "GET", "/sim/last/head?engine=0").body.decode().splitlines()[1:]
+        return {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines) if n}
+
     # -- what it does wrong --------------------------------------------------
 
     def fault(self, **what):

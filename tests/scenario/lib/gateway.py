@@ -20,7 +20,7 @@ def pool(name, engines, **directives):
     return f"pool {name} {{\n" + "\n".join(lines) + "\n}\n"
 
 
-def prefill_decode(prefill, decode, policy="round_robin", model="sim", **directives):
+def prefill_decode(prefill, decode, policy="round-robin", model="sim", **directives):
     """The two pools of a disaggregated fleet.
 
     By what it costs, an idle decode engine often prefills for itself. In turns,

@@ -65,16 +65,18 @@ class Story:
         self.adopt(gateway)
         return gateway.wait_ready().wait_healthy(*engines)
 
-    def pair(self, prefill=1, decode=1, options=(), main="", **directives):
+    def pair(self, prefill=1, decode=1, options=(), main="", workers=2, **directives):
         """A disaggregated fleet: (gateway, prefill engines, decode engines)."""
         p = self.engines(prefill, "prefill", options)
         d = self.engines(decode, "decode", options)
-        return self.gateway(gw.prefill_decode(p, d, **directives), *p, *d, main=main), p, d
+        body = gw.prefill_decode(p, d, **directives)
+        return self.gateway(body, *p, *d, main=main, workers=workers), p, d
 
-    def plain(self, n=1, options=(), main="", **directives):
+    def plain(self, n=1, options=(), main="", workers=2, **directives):
         """Ordinary engines: (gateway, engines)."""
         engines = self.engines(n, "both", options)
-        return self.gateway(gw.pool("all", engines, **directives), *engines, main=main), engines
+        body = gw.pool("all", engines, **directives)
+        return self.gateway(body, *engines, main=main, workers=workers), engines
 
     def adopt(self, process):
         self._processes.append(process)
