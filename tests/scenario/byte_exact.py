@@ -18,7 +18,7 @@ BODIES = {
     "escaped keys": rb'{"mod\u0065l":"sim","messages":[{"role":"user","content":"x"}]}',
     "duplicate unknown keys": b'{"x":1,"model":"sim","x":2,"messages":[{"role":"user","content":"x"}]}',
     "empty strings and nulls": b'{"model":"sim","stop":null,"user":"","messages":[{"role":"user","content":""}]}',
-    "large": b'{"model":"sim","messages":[{"role":"user","content":"' + b"word \\u00e9 " * 60000 + b'"}]}',
+    "large": b'{"model":"sim","messages":[{"role":"user","content":"' + b"word \\u00e9 " * 20000 + b'"}]}',
 }
 
 

@@ -19,7 +19,7 @@ WAYS = {
 class Curl:
     def __init__(self, t, certificate=True):
         self.t = t
-        self.engines = t.engines(2)
+        self.engines = t.engines(2, options=["--speed", "20"])
         from lib.gateway import pool
         self.gateway = t.gateway(pool("all", self.engines), *self.engines,
                                  certificate=t.certificate() if certificate else None)
@@ -76,6 +76,9 @@ def test_errors_and_lists(t):
         _, wrote, answer = curl.post(way, chat(model="none"))
         true(wrote.startswith("404"), f"{way}: {wrote}")
         equal(json.loads(answer)["error"]["code"], "model_not_found", f"{way}: the code")
+        _, wrote, answer = curl(way, "/v1/models", "-I")
+        true(wrote.startswith("200"), f"{way}: HEAD: {wrote}")
+        equal(answer.lower().count(b"content-length"), 1, f"{way}: HEAD tells the length: {answer!r}")
 
 
 def test_alpn_and_old_tls(t):

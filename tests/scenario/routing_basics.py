@@ -81,6 +81,7 @@ def test_malformed_bodies(t):
     cases = {
         b'{"model":"sim","messages":[{"role":"user",}]}': ("invalid_json", 42),
         b'{"model":"sim","messages":': ("invalid_json", 26),
+        b"": ("invalid_json", 0),
         b'{"model":"sim","messages":[{"role":"user","content":"\xff"}]}': ("invalid_utf8", 53),
         b'{"model":"sim","model":"sim","messages":[]}': ("duplicate_field", 15),
         b'{"model":"sim","stream":"yes","messages":[]}': ("invalid_field", None),
