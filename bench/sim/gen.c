@@ -43,7 +43,9 @@ static bool drop_choice(struct sl_sim_choice *c)
 	struct sl_sim_engine *e = c->gen->engine;
 	struct sl_sim_seq *seq = c->seq;
 	bool never_read = c->gen->request.kv.do_remote_prefill && seq &&
-	                  (c->pull || seq->state == SL_SIM_SEQ_WAITING) && seq->fetched_tokens == 0;
+	                  (c->pull || seq->state == SL_SIM_SEQ_WAITING ||
+	                   seq->state == SL_SIM_SEQ_NEW) &&
+	                  seq->fetched_tokens == 0;
 
 	if (c->pull) {
 		sl_sim_pull_cancel(c);

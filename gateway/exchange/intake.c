@@ -297,7 +297,7 @@ void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, 
 	if (rc != 0)
 		return;
 	x->has_body = !end;
-	x->scanning = !end && (x->api != SL_API_OTHER || head->content_json);
+	x->scanning = x->api != SL_API_OTHER || (!end && head->content_json);
 	if (x->scanning)
 		sl_scan_reset(x->scan, x->api);
 	sl_exchange_arm(x, w->fleet->config->body_timeout_us);

@@ -118,6 +118,15 @@ void sl_plan_stop_waiting(struct sl_exchange *x)
 	x->waited_us += sl_exchange_now(x) - x->waiting_us;
 }
 
+/* Worth waiting for: room, or engines that are new and have not said yet what
+ * they serve (a reload may have replaced all others). */
+static bool is_worth_waiting(const struct sl_exchange *x, int rc)
+{
+	return rc == SL_E_SATURATED ||
+	       (x->worker->fleet->learning &&
+		(rc == SL_E_NO_ENDPOINT || rc == SL_E_MODEL_NOT_FOUND));
+}
+
 /* Oldest first; stops at the first that still finds no engine of its domain
  * free, so that nobody overtakes. */
 void sl_plan_waiting_retry(struct sl_worker *w)
@@ -126,7 +135,7 @@ void sl_plan_waiting_retry(struct sl_worker *w)
 		struct sl_exchange *x = w->waiting;
 		int rc = decide(x);
 
-		if (rc == SL_E_SATURATED)
+		if (is_worth_waiting(x, rc))
 			break;
 		sl_plan_stop_waiting(x);
 		if (rc == 0)
@@ -154,7 +163,7 @@ void sl_plan_start(struct sl_exchange *x)
 	rc = x->worker->waiting ? SL_E_SATURATED : decide(x);
 	if (rc == 0)
 		start_legs(x);
-	else if (rc == SL_E_SATURATED)
+	else if (is_worth_waiting(x, rc))
 		wait_for_engine(x);
 	else
 		sl_exchange_fail(x, rc, NULL, NULL);

@@ -116,6 +116,8 @@ static void release(struct sl_exchange *x, bool complete)
 		length = -1;
 	x->handoff_open = false;
 	sl_exchange_set_state(x, SL_X_RELAY);
+	if (!complete)
+		sl_exchange_arm(x, x->event_stream ? x->idle_limit_us : x->answer_limit_us);
 	sl_stream_respond(x->stream, x->status, fields, x->n_held_fields, length);
 }
 
@@ -203,13 +205,21 @@ static bool is_refusal(const struct sl_exchange *x)
 	return x->status >= 400;
 }
 
+/* Nobody is left to ask: the error is the answer, as far as it has come. */
+static void pass_error_event(struct sl_exchange *x, size_t complete)
+{
+	x->passing = true;
+	release(x, true);
+	sl_exchange_done(x, complete);
+}
+
 /* A stream whose first event is an error has failed before it began. */
 static void begin_stream(struct sl_exchange *x, size_t complete)
 {
 	if (x->sse.first_is_error) {
-		if (sl_plan_retry(x, SL_E_UPSTREAM_STATUS, true))
-			return;
-		x->passing = true; /* nobody is left to ask: it is the answer */
+		if (!sl_plan_retry(x, SL_E_UPSTREAM_STATUS, true))
+			pass_error_event(x, complete);
+		return;
 	}
 	release(x, false);
 	first_event(x);

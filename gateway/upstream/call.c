@@ -299,7 +299,7 @@ void sl_call_cancel(struct sl_call *call)
 
 bool sl_call_sent(const struct sl_call *call)
 {
-	return call->link && call->link->conn.ready;
+	return call->link && call->link->conn.ready && sl_conn_unsent(&call->link->conn) == 0;
 }
 
 void sl_call_pause(struct sl_call *call)

@@ -61,7 +61,7 @@ struct sl_call *sl_call_start(struct sl_upstreams *u, struct sl_endpoint *ep,
                               const struct sl_call_request *request,
                               const struct sl_call_events *events, void *user);
 void sl_call_cancel(struct sl_call *call);
-/* The engine may have read the request: it is not still being connected to. */
+/* The whole request is on its way to the engine. */
 bool sl_call_sent(const struct sl_call *call);
 /* Back-pressure: no more on_body until resumed (what was read already may
  * still come once). */
