@@ -629,7 +629,6 @@ static void begin(struct sl_sim_gen *gen)
 		struct timeval tv =
 		        sl_sim_timeval((uint64_t)gen->faults.error_after_ms * 1000u + 1);
 
-		gen->silent = true;
 		evtimer_add(&gen->timer, &tv);
 	}
 	/* Taken, read, and never worked on; its client's leaving is still noticed. */

@@ -316,6 +316,7 @@ static void remove_unwanted(struct sl_registry *r)
 			continue;
 		}
 		*at = m->next;
+		atomic_store(&m->ep->removed, true);
 		sl_domain_del(m->ep->domain, m->ep);
 		m->next = r->removed;
 		r->removed = m;

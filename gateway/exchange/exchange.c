@@ -243,7 +243,9 @@ void sl_exchange_forget_endpoints(struct sl_exchange *x)
 {
 	sl_endpoint_unref(x->prefill_ep);
 	sl_endpoint_unref(x->decode_ep);
+	sl_fleet_unref(x->fleet);
 	x->prefill_ep = x->decode_ep = NULL;
+	x->fleet = NULL;
 }
 
 void sl_exchange_drop_leg(struct sl_exchange *x, unsigned blame)

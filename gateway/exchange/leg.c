@@ -133,7 +133,7 @@ void sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 {
 	struct sl_worker *w = x->worker;
 	struct sl_endpoint *ep = leg == SL_LEG_PREFILL ? x->prefill_ep : x->decode_ep;
-	const struct sl_pool_conf *pool = sl_fleet_pool(w->fleet, ep);
+	const struct sl_pool_conf *pool = sl_fleet_pool(x->fleet, ep);
 	struct sl_call_limits limits;
 	struct sl_call_request request;
 

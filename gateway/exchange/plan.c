@@ -18,7 +18,9 @@ static void copy_name(char *out, bool *out_known, const struct sl_endpoint *ep)
 	*out_known = true;
 }
 
-/* Holds the engines of the decision. The domain's lock is held. */
+/* Holds the engines of the decision, and the fleet that says how to treat
+ * them, even when a reload takes them out while we are at it. The domain's
+ * lock is held. */
 static void bind_endpoints(struct sl_exchange *x)
 {
 	const struct sl_decision *d = &x->decision;
@@ -26,6 +28,7 @@ static void bind_endpoints(struct sl_exchange *x)
 	const struct sl_candidate *other = d->runner_up < d->n_kept ? &d->kept[d->runner_up] : NULL;
 
 	sl_exchange_forget_endpoints(x);
+	x->fleet = sl_fleet_ref(x->worker->fleet);
 	x->decode_ep = sl_endpoint_ref(by_slot[d->chosen.decode_ep]);
 	copy_name(x->decode_name, &x->has_decode_name, x->decode_ep);
 	x->has_prefill_name = false;
@@ -289,9 +292,7 @@ static int replan(struct sl_exchange *x, enum sl_leg leg, int err, bool sent, bo
 	x->query.decode_only = false;
 	if (leg == SL_LEG_PREFILL)
 		rc = replan_prefill(x, prefill, decode, again);
-	else if (fresh && !sent)
-		rc = replan_decode_only(x, prefill, decode);
-	else
+	else if (!fresh || sent || (rc = replan_decode_only(x, prefill, decode)) != 0)
 		rc = replan_all(x, prefill, decode, err);
 	sl_endpoint_unref(prefill);
 	sl_endpoint_unref(decode);

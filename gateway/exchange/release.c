@@ -129,7 +129,7 @@ void sl_release_handoff(struct sl_exchange *x)
 {
 	struct sl_worker *w = x->worker;
 	const struct sl_pool_conf *pool =
-	        x->decode_ep ? sl_fleet_pool(w->fleet, x->decode_ep) : NULL;
+	        x->decode_ep ? sl_fleet_pool(x->fleet, x->decode_ep) : NULL;
 	struct sl_call_limits limits;
 	struct sl_call_request request;
 	struct sl_release *r;

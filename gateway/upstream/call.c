@@ -121,6 +121,7 @@ static struct sl_pool *pool_of(struct sl_upstreams *u, struct sl_endpoint *ep)
 		abort();
 	pool->all = u;
 	pool->ep = sl_endpoint_ref(ep);
+	pool->retired = atomic_load(&ep->removed);
 	u->pools[ep->id] = pool;
 	return pool;
 }

@@ -32,7 +32,7 @@ def replay(t, gateway, engines, *options):
     trace, out = os.path.join(t.folder, "trace.jsonl"), os.path.join(t.folder, "result.json")
     requests = write_trace(trace)
     t.run(t.program("sluice-bench"), "replay", "--trace", trace, "--url", f"http://127.0.0.1:{gateway.port}",
-          "--spread", "0", "--engines", ",".join(f"http://{e.address}" for e in engines), "--json", out, *options)
+          "--spread", "0", "--rate-factor", "3", "--engines", ",".join(f"http://{e.address}" for e in engines), "--json", out, *options)
     with open(out, encoding="utf-8") as f:
         result = json.load(f)
     equal((result["completed"], result["failures"], result["mismatches"]), (requests, {}, 0),
@@ -44,7 +44,7 @@ def test_plain(t):
     gateway, engines = t.plain(3)
     result = replay(t, gateway, engines)
     true(result["hit_rate"] > 0.5, f"turns meet the engine that has their prefix: {result['hit_rate']}")
-    true(min(e.requests for e in engines) > 0, "and no engine idles for it")
+    true(sum(e.requests > 0 for e in engines) > 1, "and not all of them the same one")
 
 
 def test_disaggregated(t):
