@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # quickstart.sh [--once]: builds Sluice, puts it in front of two simulated
-# prefill and two simulated decode engines, asks it something, and shows where
-# the request went and why. Stays up until Ctrl-C; --once ends with a status.
+# prefill and two simulated decode engines, asks two things, and shows where
+# each went and why. Stays up until Ctrl-C; --once ends with a status.
 #
 # Needs no GPU. Installs the Debian packages that are missing. Everything it
 # starts is ended with it; nothing is left but the build folder.
@@ -24,9 +24,10 @@ fail() {
 }
 
 dir=$(mktemp -d)
-children=()
+children=() others=()
 end() {
 	trap - EXIT INT TERM
+	[ ${#others[@]} -eq 0 ] || kill "${others[@]}" 2>/dev/null || true
 	for ((i = ${#children[@]} - 1; i >= 0; i--)); do
 		kill "${children[i]}" 2>/dev/null || true
 		wait "${children[i]}" 2>/dev/null || true
@@ -105,39 +106,76 @@ for ((i = 0; ; i++)); do
 done
 say "running: 2 prefill engines, 2 decode engines, and sluice on http://$gate"
 
-body='{"model":"demo","stream":true,"max_tokens":24,"messages":[{"role":"user","content":"What does a sluice do?"}]}'
-say "asking, streamed"
-printf '    %s$ curl -N http://%s/v1/chat/completions -H "Content-Type: application/json" -d '"'%s'"'%s\n    ' \
-	"$dim" "$gate" "$body" "$plain"
-words=0 complete=0
-while IFS= read -r line; do
-	case $line in
-	'data: [DONE]'*) complete=1 ;;
-	'data: '*)
-		if [[ $line =~ \"content\":\"([^\"]*)\" ]] && [ -n "${BASH_REMATCH[1]}" ]; then
-			printf '%s' "${BASH_REMATCH[1]}"
-			words=$((words + 1))
-		fi
-		;;
-	esac
-done < <(curl -sSN -m 60 "http://$gate/v1/chat/completions" -H 'Content-Type: application/json' \
-	-H 'X-Request-Id: quickstart-1' -d "$body")
-printf '\n'
-[ "$complete" = 1 ] && [ "$words" -gt 0 ] || fail "the answer is not complete"
+# FILE ID: asks, and writes the words as they come.
+ask() {
+	local line complete=0 words=0
+	printf '    '
+	while IFS= read -r line; do
+		case $line in
+		'data: [DONE]'*) complete=1 ;;
+		'data: '*)
+			if [[ $line =~ \"content\":\"([^\"]*)\" ]] && [ -n "${BASH_REMATCH[1]}" ]; then
+				printf '%s' "${BASH_REMATCH[1]}"
+				words=$((words + 1))
+			fi
+			;;
+		esac
+	done < <(curl -sSN -m 60 "http://$gate/v1/chat/completions" -H 'Content-Type: application/json' \
+		-H "X-Request-Id: $2" -d "@$1")
+	printf '\n'
+	[ "$complete" = 1 ] && [ "$words" -gt 0 ] || fail "the answer is not complete"
+}
 
+# ID: what the access log says about it.
+where() {
+	local line i prefill decode
+	for ((i = 0; ; i++)); do
+		line=$(grep -s "\"request_id\":\"$1\"" "$dir/access.log" || true)
+		[ -z "$line" ] || break
+		[ "$i" -lt 100 ] || fail "the access log has no line of the request"
+		sleep 0.05
+	done
+	field() { sed -nE "s/.*\"$1\":(\"([^\"]*)\"|([^,}]*)).*/\2\3/p" <<<"$line"; }
+	decode=$(field decode)
+	prefill=$(field prefill)
+	[ -n "$decode" ] || fail "the access line names no engine: $line"
+	printf '    prefilled by  %s\n    decoded by    %s\n    why           %s\n    first token   %s ms\n' \
+		"${prefill:-$decode, by itself}" "$decode" "$(field placement): $(field why)" "$(field ttft_ms)"
+}
+
+# TIMES TOKENS: a request that repeats its question that many times.
+question() {
+	local text
+	text=$(printf 'What does a sluice do? %.0s' $(seq "$1"))
+	printf '{"model":"demo","stream":true,"max_tokens":%s,"messages":[{"role":"user","content":"%s"}]}\n' "$2" "$text"
+}
+question 1 24 >"$dir/short.json"
+question 250 24 >"$dir/long.json"
+
+say "a short question, while nobody else asks"
+printf '    %s$ curl -N http://%s/v1/chat/completions -H "Content-Type: application/json" \\\n          -d '"'%s'%s\n" \
+	"$dim" "$gate" "$(cat "$dir/short.json")" "$plain"
+ask "$dir/short.json" quickstart-1
+where quickstart-1
+
+say "a long question, while 24 other answers are being written"
+question 2 1000 >"$dir/other.json"
+for ((i = 0; i < 24; i++)); do
+	curl -sSN -m 60 -o /dev/null "http://$gate/v1/chat/completions" -H 'Content-Type: application/json' \
+		-d "@$dir/other.json" 2>/dev/null &
+	others+=($!)
+done
 for ((i = 0; ; i++)); do
-	line=$(grep -s '"request_id":"quickstart-1"' "$dir/access.log" || true)
-	[ -z "$line" ] || break
-	[ "$i" -lt 100 ] || fail "the access log has no line of the request"
+	live=$(curl -s "http://$admin/metrics" | sed -n 's/^sluice_requests_live //p')
+	[ "${live:-0}" -lt 24 ] || break
+	[ "$i" -lt 100 ] || fail "the other requests do not run"
 	sleep 0.05
 done
-field() {
-	sed -nE "s/.*\"$1\":(\"([^\"]*)\"|([^,}]*)).*/\2\3/p" <<<"$line"
-}
-say "where it went"
-printf '    prefilled by  %s\n    decoded by    %s\n    placement     %s\n    why           %s\n    first token   %s ms\n' \
-	"$(field prefill)" "$(field decode)" "$(field placement)" "$(field why)" "$(field ttft_ms)"
-[ -n "$(field decode)" ] || fail "the access line names no engine: $line"
+ask "$dir/long.json" quickstart-2
+where quickstart-2
+kill "${others[@]}" 2>/dev/null || true
+wait "${others[@]}" 2>/dev/null || true
+others=()
 
 say "the fleet"
 "$bin/sluicectl" -a "$admin" status | sed 's/^/    /'
