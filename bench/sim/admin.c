@@ -1,6 +1,5 @@
 /* admin.c: the /sim paths: what an engine saw, and what it shall do wrong. */
 #include <cjson/cJSON.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/sim/gen.h"
@@ -90,31 +89,67 @@ static void answer_last_head(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 	sl_sim_conn_reply(conn, 200, "text/plain", NULL, sl_sim_buf_span(&e->last_head));
 }
 
-/* {"clear":true} first, then what the object names; "expire_now" and
- * "restart" are done at once. */
+/* Takes a member out of the object; true if it was `true`. */
+static bool take_flag(cJSON *json, const char *name)
+{
+	cJSON *item = cJSON_DetachItemFromObjectCaseSensitive(json, name);
+	bool is = cJSON_IsTrue(item);
+
+	cJSON_Delete(item);
+	return is;
+}
+
+/* "stop": what SIGTERM would do to this engine alone; "" if it is absent. */
+static bool take_stop(cJSON *json, bool *out_wanted, enum sl_sim_stop *out_how)
+{
+	cJSON *item = cJSON_DetachItemFromObjectCaseSensitive(json, "stop");
+	bool ok = !item || (cJSON_IsString(item) && sl_sim_stop_read(item->valuestring, out_how));
+
+	*out_wanted = item && ok;
+	cJSON_Delete(item);
+	return ok;
+}
+
+/* {"clear":true} first, then the faults that the object names; then what is
+ * done at once: "restart", "expire_now", "forget", "die", "stop". */
+static const char *apply_faults(struct sl_sim_conn *conn, struct sl_sim_engine *e, cJSON *json)
+{
+	bool restart = take_flag(json, "restart"), expire = take_flag(json, "expire_now");
+	bool forget = take_flag(json, "forget"), die = take_flag(json, "die"), stop;
+	enum sl_sim_stop how = SL_SIM_STOP_EXIT;
+	const char *wrong;
+
+	if (!take_stop(json, &stop, &how))
+		return "stop must be exit, abort, stall or drain";
+	if (restart)
+		sl_sim_engine_restart(e, conn);
+	wrong = sl_sim_faults_read(&e->faults, json);
+	if (wrong)
+		return wrong;
+	if (expire)
+		sl_sim_handoff_expire(&e->handoffs, e->kv, UINT64_MAX);
+	if (forget)
+		sl_sim_kv_forget(e->kv);
+	if (stop)
+		sl_sim_engine_stop(e, how, conn);
+	sl_sim_engine_listen(e);
+	sl_sim_engine_kick(e);
+	if (die)
+		sl_sim_engine_die(e);
+	return NULL;
+}
+
 static void answer_fault(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
 	cJSON *json = cJSON_ParseWithLength(conn->body.ptr ? conn->body.ptr : "", conn->body.len);
-	const char *wrong = cJSON_IsObject(json) ? NULL : "not a JSON object";
-	bool expire = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "expire_now"));
-	bool restart = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "restart"));
+	const char *wrong =
+	        cJSON_IsObject(json) ? apply_faults(conn, e, json) : "not a JSON object";
 
-	cJSON_DeleteItemFromObjectCaseSensitive(json, "expire_now");
-	cJSON_DeleteItemFromObjectCaseSensitive(json, "restart");
-	if (!wrong)
-		wrong = sl_sim_faults_read(&e->faults, json);
 	cJSON_Delete(json);
-	if (wrong) {
+	if (wrong)
 		sl_sim_conn_error(conn, 400, "BadRequestError", NULL, sl_span_str(wrong), NULL);
-		return;
-	}
-	if (restart && conn->engine != e)
-		sl_sim_engine_restart(e);
-	if (expire)
-		sl_sim_handoff_expire(&e->handoffs, e->kv, UINT64_MAX);
-	sl_sim_engine_listen(e);
-	sl_sim_engine_kick(e);
-	sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"ok\":true}"));
+	else
+		sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"ok\":true}"));
 }
 
 static void answer_kv(struct sl_sim_conn *conn, struct sl_sim_engine *e)

@@ -1,15 +1,19 @@
 /* api.c: which path is what, and what vLLM says to the wrong ones. */
+#include <cjson/cJSON.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "bench/sim/gen.h"
 #include "bench/sim/pull.h"
 
+enum {
+	GUARDED = 1, /* by --api-key */
+	HEALTH = 2,  /* hang_health silences it */
+};
+
 struct path {
-	const char *path, *method;
+	const char *path, *method, *also;
 	void (*answer)(struct sl_sim_conn *conn);
-	bool guarded; /* by --api-key */
-	bool health;  /* hang_health silences it */
+	unsigned is;
 };
 
 static void answer_health(struct sl_sim_conn *conn)
@@ -48,51 +52,99 @@ static void answer_models(struct sl_sim_conn *conn)
 	sl_sim_buf_fini(&body);
 }
 
+static void answer_load(struct sl_sim_conn *conn)
+{
+	/* Without --enable-server-load-tracking vLLM does not count either. */
+	sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"server_load\":0}"));
+}
+
+/* Messages or a prompt to token ids, as prompt.h cuts them. */
+static bool read_tokens(const cJSON *body, struct sl_sim_prompt *out)
+{
+	const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(body, "prompt");
+
+	return prompt ? sl_sim_prompt_completion(out, prompt) : sl_sim_prompt_chat(out, body);
+}
+
+static void answer_tokenize(struct sl_sim_conn *conn)
+{
+	cJSON *json = cJSON_ParseWithLength(conn->body.ptr ? conn->body.ptr : "", conn->body.len);
+	struct sl_sim_prompt prompt = { 0 };
+	struct sl_sim_buf body = { 0 };
+
+	if (read_tokens(json, &prompt)) {
+		sl_sim_buf_printf(&body, "{\"count\":%u,\"max_model_len\":%u,\"tokens\":[",
+		                  prompt.n_tokens, conn->sim->opt.max_model_len);
+		for (uint32_t i = 0; i < prompt.n_tokens; i++)
+			sl_sim_buf_printf(&body, "%s%u", i ? "," : "", prompt.tokens[i]);
+		sl_sim_buf_str(&body, "],\"token_strs\":null}");
+		sl_sim_conn_reply(conn, 200, "application/json", NULL, sl_sim_buf_span(&body));
+	} else {
+		sl_sim_conn_error(conn, 400, "Bad Request", "body", SL_SPAN("1 validation error"),
+		                  NULL);
+	}
+	sl_sim_buf_fini(&body);
+	sl_sim_prompt_fini(&prompt);
+	cJSON_Delete(json);
+}
+
+static void answer_inference(struct sl_sim_conn *conn, enum sl_sim_api api)
+{
+	if (conn->sim->opt.fast && api != SL_SIM_EMBEDDING) {
+		sl_sim_fast_answer(conn, api);
+		return;
+	}
+	conn->handler = (int)api;
+	sl_sim_gen_start(conn, api);
+}
+
 static void answer_chat(struct sl_sim_conn *conn)
 {
-	sl_sim_gen_start(conn, SL_SIM_CHAT);
+	answer_inference(conn, SL_SIM_CHAT);
 }
 
 static void answer_completion(struct sl_sim_conn *conn)
 {
-	sl_sim_gen_start(conn, SL_SIM_COMPLETION);
+	answer_inference(conn, SL_SIM_COMPLETION);
 }
 
 static void answer_embedding(struct sl_sim_conn *conn)
 {
-	sl_sim_gen_start(conn, SL_SIM_EMBEDDING);
+	answer_inference(conn, SL_SIM_EMBEDDING);
 }
 
 static const struct path paths[] = {
-	{ "/v1/chat/completions", "POST", answer_chat, true, false },
-	{ "/v1/completions", "POST", answer_completion, true, false },
-	{ "/v1/embeddings", "POST", answer_embedding, true, false },
-	{ "/v1/models", "GET", answer_models, true, true },
-	{ "/metrics", "GET", answer_metrics, false, true },
-	{ "/health", "GET", answer_health, false, true },
-	{ "/ping", "GET", answer_health, false, true },
-	{ "/version", "GET", answer_version, false, false },
+	{ "/v1/chat/completions", "POST", NULL, answer_chat, GUARDED },
+	{ "/v1/completions", "POST", NULL, answer_completion, GUARDED },
+	{ "/v1/embeddings", "POST", NULL, answer_embedding, GUARDED },
+	{ "/v1/models", "GET", NULL, answer_models, GUARDED | HEALTH },
+	{ "/metrics", "GET", NULL, answer_metrics, HEALTH },
+	{ "/health", "GET", NULL, answer_health, HEALTH },
+	{ "/ping", "GET", "POST", answer_health, HEALTH },
+	{ "/load", "GET", NULL, answer_load, HEALTH },
+	{ "/version", "GET", NULL, answer_version, 0 },
+	{ "/tokenize", "POST", NULL, answer_tokenize, 0 },
 };
 
-static bool is_method(const struct sl_sim_conn *conn, const char *method)
+/* HEAD is not GET here: FastAPI answers 405. */
+static bool is_method(const struct sl_sim_conn *conn, const struct path *p)
 {
-	if (!strcmp(conn->head.method, method))
-		return true;
-	return conn->head.head_request && !strcmp(method, "GET");
+	return !strcmp(conn->head.method, p->method) ||
+	       (p->also && !strcmp(conn->head.method, p->also));
 }
 
 static void serve(struct sl_sim_conn *conn, const struct path *p)
 {
-	if (!is_method(conn, p->method)) {
+	if (!is_method(conn, p)) {
 		char allow[32];
 
 		snprintf(allow, sizeof(allow), "allow: %s\r\n", p->method);
 		sl_sim_conn_reply(conn, 405, "application/json", allow,
 		                  SL_SPAN("{\"detail\":\"Method Not Allowed\"}"));
-	} else if (p->guarded && !conn->head.authorized) {
+	} else if ((p->is & GUARDED) && !conn->head.authorized) {
 		sl_sim_conn_reply(conn, 401, "application/json", NULL,
 		                  SL_SPAN("{\"error\":\"Unauthorized\"}"));
-	} else if (!p->health || !conn->engine->faults.hang_health) {
+	} else if (!(p->is & HEALTH) || !conn->engine->faults.hang_health) {
 		p->answer(conn);
 	}
 }

@@ -236,9 +236,7 @@ static bool place(struct sl_sim_batch *b, struct sl_sim_seq *seq, uint32_t chunk
 	seq->computed = n * size;
 	seq->n_published = n;
 	seq->chain = chain;
-	if (!grow_blocks(b, seq, tokens))
-		assert(!"blocks were counted");
-	return true;
+	return grow_blocks(b, seq, tokens); /* they were counted: it does */
 }
 
 /* ---- steps -------------------------------------------------------------- */
@@ -408,8 +406,8 @@ static void plan_waiting(struct sl_sim_batch *b, uint32_t budget, uint64_t now_u
 		if (fetch ? start_fetch(b, seq) : admit(b, seq, &budget, now_us, work))
 			continue;
 		seq = find_fetched(b);
-		if (!b->n_step && seq && !admit(b, seq, &budget, now_us, work))
-			assert(!"a fetched sequence has its blocks");
+		if (!b->n_step && seq)
+			(void)admit(b, seq, &budget, now_us, work);
 		return;
 	}
 }
@@ -477,6 +475,15 @@ void sl_sim_batch_end(struct sl_sim_batch *b, uint64_t now_us)
 }
 
 /* ---- from outside ------------------------------------------------------- */
+
+uint32_t sl_sim_batch_unfetched(const struct sl_sim_batch *b)
+{
+	uint32_t n = 0;
+
+	for (const struct sl_sim_seq *seq = b->waiting.first; seq; seq = seq->next)
+		n += seq->remote && seq->state == SL_SIM_SEQ_WAITING;
+	return n;
+}
 
 struct sl_sim_seq *sl_sim_batch_next_fetch(struct sl_sim_batch *b)
 {

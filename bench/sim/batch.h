@@ -127,6 +127,8 @@ bool sl_sim_batch_begin(struct sl_sim_batch *b, uint64_t now_us, struct sl_sim_w
  * until the next begin. */
 void sl_sim_batch_end(struct sl_sim_batch *b, uint64_t now_us);
 
+/* Waiting sequences that are to be fetched and have no blocks for it yet. */
+uint32_t sl_sim_batch_unfetched(const struct sl_sim_batch *b);
 /* A sequence that began to be fetched and was not returned before; NULL if
  * there is none. seq->fetched_tokens says how many tokens it misses. */
 struct sl_sim_seq *sl_sim_batch_next_fetch(struct sl_sim_batch *b);

@@ -9,7 +9,9 @@
 #include "bench/sim/gen.h"
 
 #define READ_BYTES (256u * 1024u)
-#define BODY_MAX (256u * 1024u * 1024u)
+#define KEPT_BYTES (64u * 1024u)
+#define BODY_MAX (64u * 1024u * 1024u)
+#define PIPELINED_MAX (1024u * 1024u) /* while a request is being answered */
 
 static void feed(struct sl_sim_conn *conn);
 
@@ -63,10 +65,21 @@ void sl_sim_conn_sweep(struct sl_sim *sim)
 	}
 }
 
+/* Thousands of idle connections must not keep what one large prompt took. */
+static void trim(struct sl_sim_buf *b)
+{
+	if (b->cap > KEPT_BYTES && !b->len)
+		sl_sim_buf_fini(b);
+}
+
 static void wait_for_next(struct sl_sim_conn *conn)
 {
 	struct timeval idle = sl_sim_timeval(conn->sim->opt.keep_alive_us);
 
+	conn->body.len = conn->raw_head.len = 0;
+	trim(&conn->body);
+	trim(&conn->raw_head);
+	trim(&conn->in);
 	conn->state = SL_SIM_CONN_HEAD;
 	conn->resume = 0;
 	event_add(&conn->idle_timer, &idle);
@@ -100,6 +113,7 @@ void sl_sim_conn_flush(struct sl_sim_conn *conn)
 		conn->out_at += (size_t)n;
 	}
 	conn->out.len = conn->out_at = 0;
+	trim(&conn->out);
 	event_del(&conn->write_event);
 	if (conn->state == SL_SIM_CONN_CLOSING)
 		sl_sim_conn_close(conn, false);
@@ -110,51 +124,57 @@ void sl_sim_conn_raw(struct sl_sim_conn *conn, struct sl_span data)
 	sl_sim_buf_add(&conn->out, data);
 }
 
+/* What follows the number: 503 was seen without a phrase, and without the
+ * space before it. */
 static const char *phrase(int status)
 {
 	static const struct {
 		int status;
 		const char *text;
-	} table[] = { { 200, "OK" },
-		      { 400, "Bad Request" },
-		      { 401, "Unauthorized" },
-		      { 403, "Forbidden" },
-		      { 404, "Not Found" },
-		      { 405, "Method Not Allowed" },
-		      { 422, "Unprocessable Entity" },
-		      { 429, "Too Many Requests" },
-		      { 500, "Internal Server Error" },
-		      { 501, "Not Implemented" },
-		      { 502, "Bad Gateway" },
-		      { 503, "Service Unavailable" },
-		      { 504, "Gateway Timeout" } };
+	} table[] = {
+		{ 200, " OK" },
+		{ 400, " Bad Request" },
+		{ 401, " Unauthorized" },
+		{ 403, " Forbidden" },
+		{ 404, " Not Found" },
+		{ 405, " Method Not Allowed" },
+		{ 422, " Unprocessable Entity" },
+		{ 429, " Too Many Requests" },
+		{ 500, " Internal Server Error" },
+		{ 501, " Not Implemented" },
+		{ 502, " Bad Gateway" },
+		{ 504, " Gateway Timeout" },
+	};
 
 	for (size_t i = 0; i < SL_COUNT(table); i++)
 		if (table[i].status == status)
 			return table[i].text;
-	return "Unknown";
+	return "";
 }
 
-static void put_head(struct sl_sim_conn *conn, int status, const char *content_type,
-                     const char *extra)
+static void put_status(struct sl_sim_conn *conn, int status, const char *extra)
 {
-	sl_sim_buf_printf(&conn->out, "HTTP/1.1 %d %s\r\ndate: %s\r\nserver: uvicorn\r\n", status,
-	                  phrase(status), sl_sim_date(conn->sim));
-	if (extra)
-		sl_sim_buf_str(&conn->out, extra);
-	if (content_type)
-		sl_sim_buf_printf(&conn->out, "content-type: %s\r\n", content_type);
-	if (!conn->head.keep_alive)
-		sl_sim_buf_str(&conn->out, "connection: close\r\n");
+	conn->status = status;
+	sl_sim_buf_printf(&conn->out, "HTTP/1.1 %d%s\r\ndate: %s\r\nserver: uvicorn\r\n%s", status,
+	                  phrase(status), sl_sim_date(conn->sim), extra ? extra : "");
+}
+
+static const char *closing(const struct sl_sim_conn *conn)
+{
+	return conn->head.keep_alive ? "" : "connection: close\r\n";
 }
 
 void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content_type,
                        const char *extra, struct sl_span body)
 {
-	put_head(conn, status, content_type, extra);
-	sl_sim_buf_printf(&conn->out, "content-length: %zu\r\n\r\n", body.len);
+	put_status(conn, status, extra);
+	sl_sim_buf_printf(&conn->out, "content-length: %zu\r\n", body.len);
+	if (content_type)
+		sl_sim_buf_printf(&conn->out, "content-type: %s\r\n", content_type);
+	sl_sim_buf_printf(&conn->out, "vary: Origin\r\n%s\r\n", closing(conn));
 	if (!conn->head.head_request)
 		sl_sim_buf_add(&conn->out, body);
+	conn->answer_bytes = body.len;
 	sl_sim_conn_done(conn);
 }
 
@@ -168,12 +188,27 @@ void sl_sim_conn_error(struct sl_sim_conn *conn, int status, const char *type, c
 	sl_sim_buf_fini(&body);
 }
 
+static void put_stream_head(struct sl_sim_conn *conn)
+{
+	put_status(conn, 200, NULL);
+	sl_sim_buf_printf(&conn->out,
+	                  "content-type: text/event-stream; charset=utf-8\r\nvary: Origin\r\n"
+	                  "%stransfer-encoding: chunked\r\n\r\n",
+	                  closing(conn));
+	conn->answer_bytes = 0;
+}
+
 void sl_sim_conn_stream(struct sl_sim_conn *conn)
 {
-	put_head(conn, 200, "text/event-stream; charset=utf-8", NULL);
-	sl_sim_buf_str(&conn->out, "transfer-encoding: chunked\r\n\r\n");
-	conn->chunked_out = true;
+	put_stream_head(conn);
 	sl_sim_conn_flush(conn);
+}
+
+void sl_sim_conn_stream_whole(struct sl_sim_conn *conn, struct sl_span chunks)
+{
+	put_stream_head(conn);
+	sl_sim_buf_add(&conn->out, chunks);
+	sl_sim_conn_stream_end(conn);
 }
 
 void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data)
@@ -188,7 +223,6 @@ void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data)
 void sl_sim_conn_stream_end(struct sl_sim_conn *conn)
 {
 	sl_sim_buf_str(&conn->out, "0\r\n\r\n");
-	conn->chunked_out = false;
 	sl_sim_conn_done(conn);
 }
 
@@ -200,11 +234,28 @@ void sl_sim_conn_finish(struct sl_sim_conn *conn)
 	sl_sim_conn_flush(conn);
 }
 
+static void count_answer(struct sl_sim_conn *conn)
+{
+	if (conn->handler < 0)
+		return;
+	sl_sim_count_http(&conn->engine->metrics, (unsigned)conn->handler, conn->status,
+	                  (double)(sl_sim_now_us() - conn->started_us) / 1e6,
+	                  (double)conn->body.len, (double)conn->answer_bytes);
+	conn->handler = -1;
+}
+
+static bool is_last(const struct sl_sim_conn *conn)
+{
+	return !conn->head.keep_alive || conn->sim->stopping ||
+	       (conn->engine && conn->engine->stopping);
+}
+
 void sl_sim_conn_done(struct sl_sim_conn *conn)
 {
 	if (conn->state == SL_SIM_CONN_DEAD)
 		return;
-	if (!conn->head.keep_alive || conn->sim->stopping) {
+	count_answer(conn);
+	if (is_last(conn) || conn->state == SL_SIM_CONN_CLOSING) {
 		sl_sim_conn_finish(conn);
 		return;
 	}
@@ -218,10 +269,11 @@ void sl_sim_conn_done(struct sl_sim_conn *conn)
 
 static void refuse(struct sl_sim_conn *conn)
 {
-	conn->head.keep_alive = false;
-	conn->head.head_request = false;
-	sl_sim_conn_reply(conn, 400, "text/plain; charset=utf-8", NULL,
-	                  SL_SPAN("Invalid HTTP request received."));
+	put_status(conn, 400, NULL);
+	sl_sim_buf_str(&conn->out, "content-type: text/plain; charset=utf-8\r\n"
+	                           "content-length: 30\r\nconnection: close\r\n\r\n"
+	                           "Invalid HTTP request received.");
+	sl_sim_conn_finish(conn);
 }
 
 static void copy_text(char *out, size_t size, struct sl_span text)
@@ -265,7 +317,7 @@ static void take_head(struct sl_sim_conn *conn, const struct sl_head *head)
 	copy_text(h->request_id, sizeof(h->request_id), id ? id->value : sl_span("", 0));
 	copy_text(h->orca, sizeof(h->orca), orca ? orca->value : sl_span("", 0));
 	h->authorized = is_authorized(conn, head);
-	h->keep_alive = head->keep_alive;
+	h->keep_alive = head->keep_alive && head->version == 11;
 	h->content_json = head->content_json;
 	h->head_request = sl_span_eq(head->method, SL_SPAN("HEAD"));
 }
@@ -291,7 +343,7 @@ static size_t read_head(struct sl_sim_conn *conn)
 	conn->body.len = 0;
 	sl_h1_request_body(&conn->framing, &head.head);
 	conn->state = SL_SIM_CONN_BODY;
-	if (head.head.expect_continue) {
+	if (head.head.expect_continue && !conn->framing.done) {
 		sl_sim_conn_raw(conn, SL_SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
 		sl_sim_conn_flush(conn);
 	}
@@ -303,7 +355,7 @@ static size_t read_body(struct sl_sim_conn *conn)
 	size_t at = 0;
 
 	while (!conn->framing.done && at < conn->in.len) {
-		struct sl_span content;
+		struct sl_span content = { NULL, 0 };
 		size_t used;
 
 		if (sl_h1_body_feed(&conn->framing, conn->in.ptr + at, conn->in.len - at, &used,
@@ -333,6 +385,8 @@ static void feed(struct sl_sim_conn *conn)
 		sl_sim_buf_drop(&conn->in, used);
 		if (conn->state == SL_SIM_CONN_BODY && conn->framing.done) {
 			conn->state = SL_SIM_CONN_BUSY;
+			conn->handler = -1;
+			conn->started_us = sl_sim_now_us();
 			sl_sim_api_handle(conn);
 		} else if (used == 0) {
 			break;
@@ -360,6 +414,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	sl_sim_buf_add(&conn->in, sl_span(buf, (size_t)n));
 	if (conn->state != SL_SIM_CONN_BUSY)
 		feed(conn);
+	else if (conn->in.len > PIPELINED_MAX)
+		sl_sim_conn_close(conn, true);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -391,6 +447,7 @@ struct sl_sim_conn *sl_sim_conn_new(struct sl_sim *sim, struct sl_sim_engine *en
 	conn->engine = engine;
 	conn->fd = fd;
 	conn->head.keep_alive = true;
+	conn->handler = -1;
 	event_assign(&conn->read_event, sim->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
 	event_assign(&conn->write_event, sim->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
 	evtimer_assign(&conn->idle_timer, sim->base, on_idle, conn);

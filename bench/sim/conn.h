@@ -23,7 +23,7 @@ struct sl_sim_head {
 	char path[512]; /* without the query */
 	char query[256];
 	char request_id[256]; /* X-Request-Id, or empty */
-	char orca[8];         /* endpoint-load-metrics-format */
+	char orca[8];         /* endpoint-load-metrics-format: "JSON" or "TEXT" */
 	bool authorized;
 	bool keep_alive, content_json, head_request;
 };
@@ -35,7 +35,11 @@ struct sl_sim_conn {
 	int fd;
 	struct event read_event, write_event, idle_timer;
 	enum sl_sim_conn_state state;
-	bool feeding, chunked_out;
+	bool feeding;
+	int handler;         /* of http_requests_total; -1: not counted */
+	int status;          /* of the answer */
+	uint64_t started_us; /* the request was complete */
+	size_t answer_bytes;
 	struct sl_sim_buf in, out;
 	size_t out_at;
 	size_t resume;
@@ -52,7 +56,8 @@ void sl_sim_conn_close(struct sl_sim_conn *conn, bool reset);
 /* Frees what was closed. */
 void sl_sim_conn_sweep(struct sl_sim *sim);
 
-/* A whole answer. `extra` is complete header lines ("allow: POST\r\n") or NULL. */
+/* A whole answer, its header fields in uvicorn's order. `extra` is complete
+ * header lines ("allow: POST\r\n") or NULL; content_type NULL: no field. */
 void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content_type,
                        const char *extra, struct sl_span body);
 /* {"error": ...} */
@@ -62,6 +67,8 @@ void sl_sim_conn_error(struct sl_sim_conn *conn, int status, const char *type, c
 void sl_sim_conn_stream(struct sl_sim_conn *conn);
 void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data);
 void sl_sim_conn_stream_end(struct sl_sim_conn *conn);
+/* All of that in one go; `chunks` are framed already, but for the last. */
+void sl_sim_conn_stream_whole(struct sl_sim_conn *conn, struct sl_span chunks);
 /* Bytes as they are. */
 void sl_sim_conn_raw(struct sl_sim_conn *conn, struct sl_span data);
 /* The answer is complete: the next request may be read. */

@@ -7,10 +7,10 @@
 #include "bench/sim/gen.h"
 #include "bench/sim/pull.h"
 
-/* Steps that are made up for in one go when the process was late. */
+/* Steps that are made up for in one go when the process was late; later than
+ * LATE_US it was stopped, or has too much to do, and that time is lost. */
 #define CATCH_UP_STEPS 256
-
-static void advance(struct sl_sim_engine *e);
+#define LATE_US 250000u
 
 static void make_id(struct sl_sim *sim, char *out, size_t size)
 {
@@ -63,7 +63,6 @@ static void end_step(struct sl_sim_engine *e)
 			sl_sim_seq_free(seq);
 		}
 	}
-	flush_dirty(e);
 }
 
 static bool begin_step(struct sl_sim_engine *e, uint64_t at_us)
@@ -80,6 +79,24 @@ static bool begin_step(struct sl_sim_engine *e, uint64_t at_us)
 	return true;
 }
 
+static void run_steps(struct sl_sim_engine *e, uint64_t now)
+{
+	for (int i = 0; i < CATCH_UP_STEPS; i++) {
+		uint64_t at = now;
+
+		if (e->batch.stepping) {
+			if (e->step_end_us > now)
+				return;
+			if (now - e->step_end_us > LATE_US)
+				e->step_end_us = now;
+			at = e->step_end_us;
+			end_step(e);
+		}
+		if (e->dead || !begin_step(e, at))
+			return;
+	}
+}
+
 static void advance(struct sl_sim_engine *e)
 {
 	uint64_t now = sl_sim_now_us();
@@ -87,18 +104,11 @@ static void advance(struct sl_sim_engine *e)
 	if (e->advancing || e->dead || e->faults.hang)
 		return;
 	e->advancing = true;
-	for (int i = 0; i < CATCH_UP_STEPS; i++) {
-		uint64_t at = now;
-
-		if (e->batch.stepping) {
-			if (e->step_end_us > now)
-				break;
-			at = e->step_end_us;
-			end_step(e);
-		}
-		if (e->dead || !begin_step(e, at))
-			break;
-	}
+	run_steps(e, now);
+	flush_dirty(e);
+	/* What was said may have brought the next request, or freed blocks. */
+	if (!e->dead && !e->batch.stepping)
+		begin_step(e, now);
 	e->advancing = false;
 	if (!e->dead && e->batch.stepping) {
 		uint64_t left = e->step_end_us > now ? e->step_end_us - now : 1;
@@ -117,9 +127,8 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 
 void sl_sim_engine_kick(struct sl_sim_engine *e)
 {
-	if (!e->batch.stepping)
-		advance(e);
-	else if (!evtimer_pending(&e->step_timer, NULL) && !e->advancing)
+	/* A step under way without its timer was halted by a fault. */
+	if (!e->batch.stepping || !evtimer_pending(&e->step_timer, NULL))
 		advance(e);
 }
 
@@ -150,6 +159,27 @@ static void on_lease(evutil_socket_t fd, short what, void *arg)
 	sl_sim_engine_kick(e);
 }
 
+static void beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct sl_sim_engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	for (struct sl_sim_seq *seq = e->batch.waiting.first; seq; seq = seq->next)
+		if (seq->owner && seq->remote && seq->state == SL_SIM_SEQ_WAITING)
+			sl_sim_pull_beat(seq->owner);
+	sl_sim_engine_heed_leases(e);
+}
+
+/* As NIXL does: every sixth of a lease. */
+void sl_sim_engine_heed_leases(struct sl_sim_engine *e)
+{
+	struct timeval tv = sl_sim_timeval(e->sim->opt.lease_us / 6 + 1);
+
+	if (!evtimer_pending(&e->beat_timer, NULL) && sl_sim_batch_unfetched(&e->batch))
+		evtimer_add(&e->beat_timer, &tv);
+}
+
 /* ---- life ------------------------------------------------------------ */
 
 static void make_conn(int fd, void *arg)
@@ -169,7 +199,8 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 int sl_sim_engine_listen(struct sl_sim_engine *e)
 {
 	struct sl_sim_address address = e->sim->opt.listen;
-	bool wanted = !e->dead && !e->faults.refuse && !e->stopping;
+	bool wanted =
+	        !e->dead && !e->faults.refuse && (!e->stopping || e->stop == SL_SIM_STOP_DRAIN);
 
 	address.port = e->port;
 	if (!wanted) {
@@ -202,12 +233,52 @@ void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t in
 	sl_sim_faults_init(&e->faults);
 	evtimer_assign(&e->step_timer, sim->base, on_step, e);
 	evtimer_assign(&e->lease_timer, sim->base, on_lease, e);
+	evtimer_assign(&e->beat_timer, sim->base, beat, e);
 }
 
-static void close_conns(struct sl_sim_engine *e, bool reset)
+/* Closing one connection may let others go on, and end: nothing is known of
+ * the list afterwards but its start. */
+static struct sl_sim_conn *find_conn(struct sl_sim_engine *e, const struct sl_sim_conn *but,
+                                     bool (*is_it)(const struct sl_sim_conn *conn))
 {
-	while (e->conns.first)
-		sl_sim_conn_close(e->conns.first, reset);
+	struct sl_sim_conn *conn = e->conns.first;
+
+	while (conn && (conn == but || !is_it(conn)))
+		conn = conn->next;
+	return conn;
+}
+
+static bool any(const struct sl_sim_conn *conn)
+{
+	return conn->state != SL_SIM_CONN_DEAD;
+}
+
+static bool is_generating(const struct sl_sim_conn *conn)
+{
+	return conn->gen != NULL;
+}
+
+static bool is_talking(const struct sl_sim_conn *conn)
+{
+	return conn->gen && !conn->gen->silent && conn->gen->n_open;
+}
+
+static bool is_idle(const struct sl_sim_conn *conn)
+{
+	return conn->state == SL_SIM_CONN_HEAD;
+}
+
+static bool is_open(const struct sl_sim_conn *conn)
+{
+	return conn->state != SL_SIM_CONN_CLOSING;
+}
+
+static void close_conns(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool reset)
+{
+	struct sl_sim_conn *conn;
+
+	while ((conn = find_conn(e, but, any)))
+		sl_sim_conn_close(conn, reset);
 }
 
 /* Whoever computed in the step under way ends with it. */
@@ -225,13 +296,21 @@ static void finish_step(struct sl_sim_engine *e)
 	}
 }
 
-void sl_sim_engine_fini(struct sl_sim_engine *e)
+/* Ends all work, without a word. */
+static void clear(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool reset)
 {
-	sl_sim_listener_close(&e->listener);
-	close_conns(e, false);
+	e->dead = true; /* nothing new begins meanwhile */
+	close_conns(e, but, reset);
 	finish_step(e);
 	sl_sim_handoff_expire(&e->handoffs, e->kv, UINT64_MAX);
 	evtimer_del(&e->lease_timer);
+	evtimer_del(&e->beat_timer);
+}
+
+void sl_sim_engine_fini(struct sl_sim_engine *e)
+{
+	sl_sim_listener_close(&e->listener);
+	clear(e, NULL, false);
 	sl_sim_batch_fini(&e->batch);
 	sl_sim_kv_free(e->kv);
 	sl_sim_buf_fini(&e->last_head);
@@ -240,31 +319,30 @@ void sl_sim_engine_fini(struct sl_sim_engine *e)
 
 void sl_sim_engine_die(struct sl_sim_engine *e)
 {
+	struct sl_sim_conn *conn;
+
 	e->dead = true;
 	sl_sim_engine_listen(e);
-	for (struct sl_sim_conn *conn = e->conns.first, *next; conn; conn = next) {
-		next = conn->next;
-		if (conn->gen)
-			sl_sim_gen_fail(conn->gen, "Internal server error");
-	}
-	for (struct sl_sim_conn *conn = e->conns.first, *next; conn; conn = next) {
-		next = conn->next;
-		if (conn->state != SL_SIM_CONN_CLOSING)
-			sl_sim_conn_finish(conn);
-	}
+	while ((conn = find_conn(e, NULL, is_generating)))
+		sl_sim_gen_fail(conn->gen, "Internal server error");
+	while ((conn = find_conn(e, NULL, is_open)))
+		sl_sim_conn_finish(conn);
 }
 
-void sl_sim_engine_restart(struct sl_sim_engine *e)
+void sl_sim_engine_restart(struct sl_sim_engine *e, const struct sl_sim_conn *asking)
 {
-	close_conns(e, true);
-	finish_step(e);
-	sl_sim_handoff_expire(&e->handoffs, e->kv, UINT64_MAX);
+	struct sl_sim_batch_limits limits = e->batch.limits;
+
+	clear(e, asking, true);
 	sl_sim_kv_forget(e->kv);
+	sl_sim_batch_fini(&e->batch);
+	sl_sim_batch_init(&e->batch, &limits, e->kv);
 	make_id(e->sim, e->id, sizeof(e->id));
+	memset(&e->handoffs, 0, sizeof(e->handoffs));
 	memset(&e->metrics, 0, sizeof(e->metrics));
 	e->metrics.created_s = (double)sl_sim_unix_s();
-	e->batch.prefix_queries_tokens = e->batch.prefix_hits_tokens = 0;
-	e->dead = false;
+	e->last_peer[0] = 0;
+	e->dead = e->stopping = false;
 	sl_sim_faults_init(&e->faults);
 	sl_sim_engine_listen(e);
 }
@@ -274,33 +352,31 @@ bool sl_sim_engine_stopped(const struct sl_sim_engine *e)
 	return e->stop == SL_SIM_STOP_EXIT || e->conns.n == 0;
 }
 
-void sl_sim_engine_stop(struct sl_sim_engine *e, enum sl_sim_stop how)
+void sl_sim_engine_stop(struct sl_sim_engine *e, enum sl_sim_stop how,
+                        const struct sl_sim_conn *asking)
 {
+	struct sl_sim_conn *conn;
+
 	e->stopping = true;
 	e->stop = how;
 	sl_sim_engine_listen(e);
-	for (struct sl_sim_conn *conn = e->conns.first, *next; conn; conn = next) {
-		next = conn->next;
-		if (!conn->gen && conn->state == SL_SIM_CONN_HEAD)
-			sl_sim_conn_close(conn, false);
-		else if (conn->gen && how == SL_SIM_STOP_ABORT)
-			sl_sim_gen_cut(conn->gen);
-		else if (conn->gen && how == SL_SIM_STOP_STALL)
-			conn->gen->silent = true;
-	}
 	if (how == SL_SIM_STOP_EXIT)
-		close_conns(e, false);
+		close_conns(e, asking, false);
+	while ((conn = find_conn(e, asking, is_idle)))
+		sl_sim_conn_close(conn, false);
+	while (how == SL_SIM_STOP_ABORT && (conn = find_conn(e, asking, is_talking)))
+		sl_sim_gen_cut(conn->gen);
+	while (how == SL_SIM_STOP_STALL && (conn = find_conn(e, asking, is_talking)))
+		conn->gen->silent = true;
 }
 
 struct sl_sim_engine *sl_sim_engine_find(struct sl_sim *sim, const char *host, int port)
 {
 	const struct sl_sim_options *opt = &sim->opt;
 	int first = opt->listen.port;
-	const char *mine = opt->advertise ? opt->advertise : opt->listen.host;
-
 	if (!host || port < first || port >= first + (int)opt->count)
 		return NULL;
-	if (strcmp(host, mine) != 0 && strcmp(host, opt->listen.host) != 0)
+	if (strcmp(host, opt->advertise) != 0 && strcmp(host, opt->listen.host) != 0)
 		return NULL;
 	return &sim->engines[port - first];
 }

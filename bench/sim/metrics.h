@@ -17,17 +17,27 @@ enum sl_sim_hist {
 #define SL_SIM_MAX_BUCKETS 24
 
 struct sl_sim_histogram {
-	uint64_t buckets[SL_SIM_MAX_BUCKETS + 1]; /* not cumulative; the last is +Inf's */
+	uint64_t
+	        buckets[SL_SIM_MAX_BUCKETS]; /* not cumulative; what is past the last is in count */
 	uint64_t count;
 	double sum;
 };
 
+/* The first values of vllm:request_success's finished_reason. */
 enum sl_sim_finish {
 	SL_SIM_STOPPED,
 	SL_SIM_LENGTH,
-	SL_SIM_ABORTED,
+	SL_SIM_ABORTED, /* never counted: nor does vLLM */
 	SL_SIM_FAILED,
 	SL_SIM_N_FINISHES
+};
+
+/* Answers of one path, as prometheus-fastapi-instrumentator counts them. */
+#define SL_SIM_N_HANDLERS 3
+struct sl_sim_http_count {
+	uint64_t by_class[6]; /* [2]: 2xx */
+	double request_bytes, response_bytes;
+	struct sl_sim_histogram seconds;
 };
 
 struct sl_sim_metrics {
@@ -37,15 +47,22 @@ struct sl_sim_metrics {
 	uint64_t generation_tokens;
 	uint64_t rejected; /* by --max-queued */
 	uint64_t failed_transfers;
-	uint64_t http[3][3];                   /* chat, completions, embeddings x 2xx, 4xx, 5xx */
-	double flops, read_bytes, write_bytes; /* estimates, as vLLM's */
-	double created_s;                      /* Unix time */
+	struct sl_sim_http_count http[SL_SIM_N_HANDLERS]; /* chat, completions, embeddings */
+	double created_s;                                 /* Unix time */
 };
 
 void sl_sim_observe(struct sl_sim_metrics *m, enum sl_sim_hist which, double value);
-/* n equal values. */
-void sl_sim_observe_many(struct sl_sim_metrics *m, enum sl_sim_hist which, double value,
-                         uint64_t n);
+void sl_sim_count_http(struct sl_sim_metrics *m, unsigned handler, int status, double seconds,
+                       double request_bytes, double response_bytes);
+
+/* A histogram's name and bounds (ascending, ended by 0), for its page. */
+struct sl_sim_hist_info {
+	const char *name;
+	const double *bounds;
+	const char *help;
+};
+const struct sl_sim_hist_info *sl_sim_hist_info(enum sl_sim_hist which);
+extern const double sl_sim_http_bounds[];
 
 /* As prometheus_client writes a float: 3.0, 1.843201e+06, 0.25. */
 void sl_sim_add_float(struct sl_sim_buf *b, double value);

@@ -14,8 +14,12 @@
 #include <unistd.h>
 
 #define ASK_AGAIN_US 100000u
+#define KNOWN_PEER_US 100000u /* a peer that was there before fails at once */
+#define ANSWER_MAX 4096u
 
-struct ask {
+struct sl_sim_ask {
+	struct sl_sim_ask *next, *prev; /* sim's, if nobody waits for the answer */
+	struct sl_sim *sim;
 	struct event read_event, write_event;
 	int fd; /* -1: not asking */
 	struct sl_sim_buf out, in;
@@ -24,12 +28,19 @@ struct ask {
 	void *arg;
 };
 
+enum phase {
+	PULL_ASKING,
+	PULL_MOVING,  /* the blocks are on the way */
+	PULL_WAITING, /* to ask again */
+	PULL_DEAD,    /* to say that it failed */
+};
+
 struct sl_sim_pull {
 	struct sl_sim_choice *choice;
 	struct sl_sim_engine *engine;
-	struct ask ask;
+	struct sl_sim_ask ask;
 	struct event timer;
-	enum { PULL_ASKING, PULL_MOVING, PULL_WAITING, PULL_DEAD } phase;
+	enum phase phase;
 };
 
 /* ---- the prefill side ------------------------------------------------ */
@@ -39,7 +50,7 @@ enum sl_sim_pull_verdict sl_sim_pull_answer(struct sl_sim_engine *e,
 {
 	struct sl_sim_handoff *h;
 
-	if (e->dead)
+	if (e->dead || (e->stopping && e->stop == SL_SIM_STOP_EXIT))
 		return SL_SIM_PULL_DOWN;
 	if (e->faults.hang)
 		return SL_SIM_PULL_SILENT;
@@ -97,7 +108,7 @@ void sl_sim_pull_serve(struct sl_sim_conn *conn)
 
 /* ---- asking another process ------------------------------------------ */
 
-static void stop_asking(struct ask *a)
+static void stop_asking(struct sl_sim_ask *a)
 {
 	if (a->fd < 0)
 		return;
@@ -110,7 +121,7 @@ static void stop_asking(struct ask *a)
 	a->out = a->in = (struct sl_sim_buf){ 0 };
 }
 
-static void answered(struct ask *a, enum sl_sim_pull_verdict verdict)
+static void answered(struct sl_sim_ask *a, enum sl_sim_pull_verdict verdict)
 {
 	stop_asking(a);
 	a->done(a->arg, verdict);
@@ -118,7 +129,7 @@ static void answered(struct ask *a, enum sl_sim_pull_verdict verdict)
 
 static void on_ask_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct ask *a = arg;
+	struct sl_sim_ask *a = arg;
 	char buf[1024];
 	ssize_t n = recv(fd, buf, sizeof(buf), 0);
 	const char *at;
@@ -126,7 +137,7 @@ static void on_ask_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0) {
+	if (n > 0 && a->in.len < ANSWER_MAX) {
 		sl_sim_buf_add(&a->in, sl_span(buf, (size_t)n));
 		return;
 	}
@@ -139,7 +150,7 @@ static void on_ask_readable(evutil_socket_t fd, short what, void *arg)
 
 static void on_ask_writable(evutil_socket_t fd, short what, void *arg)
 {
-	struct ask *a = arg;
+	struct sl_sim_ask *a = arg;
 	ssize_t n = send(fd, a->out.ptr + a->out_at, a->out.len - a->out_at, MSG_NOSIGNAL);
 
 	(void)what;
@@ -154,8 +165,8 @@ static void on_ask_writable(evutil_socket_t fd, short what, void *arg)
 		event_del(&a->write_event);
 }
 
-static void write_question(struct ask *a, const struct sl_sim_pull_question *q, const char *host,
-                           int port)
+static void write_question(struct sl_sim_ask *a, const struct sl_sim_pull_question *q,
+                           const char *host, int port)
 {
 	struct sl_sim_buf body = { 0 };
 
@@ -177,7 +188,7 @@ static void write_question(struct ask *a, const struct sl_sim_pull_question *q, 
 }
 
 /* False if there is nobody to ask. */
-static bool ask_start(struct ask *a, struct event_base *base, const char *host, int port,
+static bool ask_start(struct sl_sim_ask *a, struct event_base *base, const char *host, int port,
                       const struct sl_sim_pull_question *q)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
@@ -223,7 +234,7 @@ static struct sl_sim_pull_question question(struct sl_sim_engine *e, enum sl_sim
 	};
 }
 
-static void wait_in(struct sl_sim_pull *p, int phase, uint64_t us)
+static void wait_in(struct sl_sim_pull *p, enum phase phase, uint64_t us)
 {
 	struct timeval tv = sl_sim_timeval(us ? us : 1);
 
@@ -241,7 +252,9 @@ static void move_blocks(struct sl_sim_pull *p)
 
 	e->nic_free_us = start + took;
 	sl_sim_observe(&e->metrics, SL_SIM_H_NIXL_XFER, (double)took / 1e6);
+	sl_sim_observe(&e->metrics, SL_SIM_H_NIXL_POST, e->model.transfer_latency_ms / 1e4);
 	sl_sim_observe(&e->metrics, SL_SIM_H_NIXL_BYTES, (double)bytes);
+	sl_sim_observe(&e->metrics, SL_SIM_H_NIXL_DESCRIPTORS, p->choice->seq->n_blocks);
 	wait_in(p, PULL_MOVING, e->nic_free_us - now);
 }
 
@@ -254,6 +267,11 @@ static void fail_pull(struct sl_sim_pull *p)
 	sl_sim_gen_fail(gen, "Internal server error");
 }
 
+static const struct sl_sim_prompt *prompt_of(const struct sl_sim_choice *c)
+{
+	return &c->gen->request.prompts[c->index / c->gen->request.n];
+}
+
 /* A real engine reads whatever lies in blocks that were given back: the text
  * is fluent and wrong, and nobody says so. */
 static void corrupt(struct sl_sim_pull *p)
@@ -262,8 +280,14 @@ static void corrupt(struct sl_sim_pull *p)
 	uint32_t n = c->gen->request.n;
 
 	p->engine->tally.corrupted++;
-	c->seq->text = sl_sim_prompt_text(&c->gen->request.prompts[c->request_index / n],
-	                                  c->request_index % n + SL_SIM_CORRUPT);
+	c->seq->text = sl_sim_prompt_text(prompt_of(c), c->index % n + SL_SIM_CORRUPT);
+}
+
+static bool is_known(const struct sl_sim_pull *p)
+{
+	const char *id = p->choice->gen->request.kv.engine_id;
+
+	return id && strcmp(id, p->engine->last_peer) == 0;
 }
 
 static void on_verdict(void *arg, enum sl_sim_pull_verdict verdict)
@@ -285,7 +309,8 @@ static void on_verdict(void *arg, enum sl_sim_pull_verdict verdict)
 		wait_in(p, PULL_DEAD, 1000);
 		break;
 	case SL_SIM_PULL_DOWN:
-		wait_in(p, PULL_DEAD, p->engine->sim->opt.handshake_us);
+		wait_in(p, PULL_DEAD,
+		        is_known(p) ? KNOWN_PEER_US : p->engine->sim->opt.handshake_us);
 		break;
 	}
 }
@@ -296,8 +321,7 @@ static void begin_asking(struct sl_sim_pull *p)
 	struct sl_sim_engine *e = p->engine;
 	struct sl_sim_engine *peer = sl_sim_engine_find(e->sim, params->host, params->port);
 	struct sl_sim_pull_question q =
-	        question(e, SL_SIM_PULL_OPEN, params,
-	                 sl_sim_prompt_hash(&p->choice->gen->request.prompts[0]));
+	        question(e, SL_SIM_PULL_OPEN, params, sl_sim_prompt_hash(prompt_of(p->choice)));
 
 	p->phase = PULL_ASKING;
 	if (peer)
@@ -306,12 +330,38 @@ static void begin_asking(struct sl_sim_pull *p)
 		on_verdict(p, SL_SIM_PULL_DOWN);
 }
 
+static void copy_id(char *out, size_t size, const char *id)
+{
+	size_t n = strnlen(id, size - 1);
+
+	memcpy(out, id, n);
+	out[n] = 0;
+}
+
+/* Several answers to one prompt read the same blocks. */
+static bool others_will_read(const struct sl_sim_choice *c)
+{
+	const struct sl_sim_gen *gen = c->gen;
+
+	for (uint32_t i = 0; i < gen->n_choices; i++) {
+		const struct sl_sim_choice *other = &gen->choices[i];
+
+		if (other != c && other->seq->remote &&
+		    (other->pull || other->seq->state == SL_SIM_SEQ_WAITING))
+			return true;
+	}
+	return false;
+}
+
 static void arrived(struct sl_sim_pull *p)
 {
 	struct sl_sim_engine *e = p->engine;
 	struct sl_sim_seq *seq = p->choice->seq;
+	const struct sl_sim_kv_params *params = &p->choice->gen->request.kv;
 
-	sl_sim_pull_release(e, &p->choice->gen->request.kv);
+	copy_id(e->last_peer, sizeof(e->last_peer), params->engine_id);
+	if (!others_will_read(p->choice))
+		sl_sim_pull_release(e, params);
 	free_pull(p);
 	sl_sim_batch_fetched(&e->batch, seq);
 	sl_sim_engine_kick(e);
@@ -355,39 +405,67 @@ void sl_sim_pull_cancel(struct sl_sim_choice *choice)
 
 /* ---- telling --------------------------------------------------------- */
 
+static void free_word(struct sl_sim_ask *a)
+{
+	if (a->prev)
+		a->prev->next = a->next;
+	else
+		a->sim->asks = a->next;
+	if (a->next)
+		a->next->prev = a->prev;
+	stop_asking(a);
+	free(a);
+}
+
 static void told(void *arg, enum sl_sim_pull_verdict verdict)
 {
 	(void)verdict;
-	free(arg);
+	free_word(arg);
 }
 
-static void tell_peer(struct sl_sim_engine *e, const struct sl_sim_kv_params *params,
-                      enum sl_sim_pull_op op)
+static void tell_other_process(struct sl_sim *sim, const struct sl_sim_kv_params *params,
+                               const struct sl_sim_pull_question *q)
+{
+	struct sl_sim_ask *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		abort();
+	a->sim = sim;
+	a->fd = -1;
+	a->done = told;
+	a->arg = a;
+	a->next = sim->asks;
+	if (sim->asks)
+		sim->asks->prev = a;
+	sim->asks = a;
+	if (!ask_start(a, sim->base, params->host, params->port, q))
+		free_word(a);
+}
+
+static void tell(struct sl_sim_engine *e, const struct sl_sim_kv_params *params,
+                 enum sl_sim_pull_op op)
 {
 	struct sl_sim_engine *peer = sl_sim_engine_find(e->sim, params->host, params->port);
 	struct sl_sim_pull_question q = question(e, op, params, 0);
-	struct ask *t;
 
-	if (peer) {
+	if (peer)
 		(void)sl_sim_pull_answer(peer, &q);
-		return;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		abort();
-	t->fd = -1;
-	t->done = told;
-	t->arg = t;
-	if (!ask_start(t, e->sim->base, params->host, params->port, &q))
-		free(t);
+	else
+		tell_other_process(e->sim, params, &q);
 }
 
 void sl_sim_pull_release(struct sl_sim_engine *e, const struct sl_sim_kv_params *params)
 {
-	tell_peer(e, params, SL_SIM_PULL_RELEASE);
+	tell(e, params, SL_SIM_PULL_RELEASE);
 }
 
-void sl_sim_pull_beat(struct sl_sim_engine *e, const struct sl_sim_kv_params *params)
+void sl_sim_pull_beat(struct sl_sim_choice *choice)
 {
-	tell_peer(e, params, SL_SIM_PULL_BEAT);
+	tell(choice->gen->engine, &choice->gen->request.kv, SL_SIM_PULL_BEAT);
+}
+
+void sl_sim_pull_fini(struct sl_sim *sim)
+{
+	while (sim->asks)
+		free_word(sim->asks);
 }

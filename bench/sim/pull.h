@@ -42,6 +42,8 @@ void sl_sim_pull_cancel(struct sl_sim_choice *choice);
 /* Tells the prefill side that nobody will read these blocks. */
 void sl_sim_pull_release(struct sl_sim_engine *e, const struct sl_sim_kv_params *params);
 /* Prolongs the lease of what waits here to be fetched. */
-void sl_sim_pull_beat(struct sl_sim_engine *e, const struct sl_sim_kv_params *params);
+void sl_sim_pull_beat(struct sl_sim_choice *choice);
+/* Forgets the words to other processes that are still on their way. */
+void sl_sim_pull_fini(struct sl_sim *sim);
 
 #endif

@@ -60,6 +60,14 @@ static bool refuse_field(struct check *c, const char *kind, const char *field, c
 	              text);
 }
 
+static bool refuse_json(struct check *c, size_t offset)
+{
+	char where[32];
+
+	snprintf(where, sizeof(where), "%zu", offset);
+	return refuse_field(c, "json_invalid", where, "JSON decode error");
+}
+
 static const cJSON *field(const struct check *c, const char *name)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(c->body, name);
@@ -314,17 +322,17 @@ static bool check_body(struct check *c)
 	return true;
 }
 
-/* cJSON stops behind the value; what follows must be white space. */
-static cJSON *parse_whole(struct sl_span body)
+/* cJSON stops behind the value; what follows must be white space. On failure
+ * *out_offset is where it stopped. */
+static cJSON *parse_whole(struct sl_span body, size_t *out_offset)
 {
-	const char *end = NULL;
+	const char *end = body.ptr;
 	cJSON *json = cJSON_ParseWithLengthOpts(body.ptr, body.len, &end, false);
 
-	if (!json)
-		return NULL;
-	while (end < body.ptr + body.len && strchr(" \t\r\n", *end) && *end)
+	while (json && end < body.ptr + body.len && *end && strchr(" \t\r\n", *end))
 		end++;
-	if (end < body.ptr + body.len) {
+	*out_offset = (size_t)(end - body.ptr);
+	if (json && *out_offset < body.len) {
 		cJSON_Delete(json);
 		return NULL;
 	}
@@ -336,6 +344,7 @@ bool sl_sim_request_read(enum sl_sim_api api, struct sl_span body, bool content_
                          struct sl_sim_refusal *out_refusal)
 {
 	struct check c = { .served = served, .request = out, .refusal = out_refusal };
+	size_t offset;
 	cJSON *json;
 	bool ok;
 
@@ -347,10 +356,10 @@ bool sl_sim_request_read(enum sl_sim_api api, struct sl_span body, bool content_
 		              "Only 'application/json' is allowed");
 	if (!body.len)
 		return refuse_field(&c, "missing", "", "Field required");
-	json = parse_whole(body);
+	json = parse_whole(body, &offset);
 	c.body = json;
 	if (!json)
-		ok = refuse_field(&c, "json_invalid", "0", "JSON decode error");
+		ok = refuse_json(&c, offset);
 	else if (!cJSON_IsObject(json))
 		ok = refuse_field(&c, "model_attributes_type", "",
 		                  "Input should be a valid dictionary or object");

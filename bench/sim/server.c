@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
-#include "bench/sim/conn.h"
+#include "bench/sim/pull.h"
 
 /* ---- time ------------------------------------------------------------ */
 
@@ -148,8 +148,8 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	for (uint32_t i = 0; i < sim->opt.count; i++) {
 		struct sl_sim_engine *e = &sim->engines[i];
 
-		sl_sim_engine_stop(e,
-		                   e->faults.silent_on_stop ? SL_SIM_STOP_STALL : sim->opt.on_stop);
+		sl_sim_engine_stop(
+		        e, e->faults.silent_on_stop ? SL_SIM_STOP_STALL : sim->opt.on_stop, NULL);
 	}
 	on_stop_timer(-1, 0, sim);
 }
@@ -190,7 +190,8 @@ static bool start(struct sl_sim *sim)
 	sim->started_us = sl_sim_now_us();
 	if (getrandom(&sim->rng.state, sizeof(sim->rng.state), 0) < 0 || !sim->rng.state)
 		sim->rng.state = sim->started_us | 1;
-	snprintf(sim->fingerprint, sizeof(sim->fingerprint), "vllm-0.32.0-35ba560c");
+	snprintf(sim->fingerprint, sizeof(sim->fingerprint), "vllm-0.32.0-%08x",
+	         (unsigned)XXH32(sim->opt.models[0], strlen(sim->opt.models[0]), 0));
 	event_assign(&sim->sweep, sim->base, -1, 0, on_sweep, sim);
 	evtimer_assign(&sim->stop_timer, sim->base, on_stop_timer, sim);
 	for (size_t i = 0; i < SL_COUNT(numbers); i++) {
@@ -223,13 +224,17 @@ static void fini(struct sl_sim *sim)
 	for (uint32_t i = 0; i < sim->opt.count; i++)
 		if (sim->engines[i].sim)
 			sl_sim_engine_fini(&sim->engines[i]);
+	sl_sim_pull_fini(sim);
 	sl_sim_conn_sweep(sim);
 	for (size_t i = 0; i < SL_COUNT(sim->stop_signals); i++)
 		event_del(&sim->stop_signals[i]);
 	event_del(&sim->stop_timer);
 	event_del(&sim->sweep);
-	sl_sim_buf_fini(&sim->fast_body);
-	sl_sim_buf_fini(&sim->fast_stream);
+	for (size_t i = 0; i < SL_COUNT(sim->fast); i++) {
+		sl_sim_buf_fini(&sim->fast[i].whole);
+		sl_sim_buf_fini(&sim->fast[i].prefill);
+		sl_sim_buf_fini(&sim->fast[i].stream);
+	}
 	free(sim->engines);
 	event_base_free(sim->base);
 }

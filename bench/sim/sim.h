@@ -63,13 +63,13 @@ struct sl_sim_engine {
 	struct sl_sim_faults faults;
 	struct sl_sim_tally tally;
 
-	struct event step_timer, lease_timer;
+	struct event step_timer, lease_timer, beat_timer;
 	bool advancing;           /* inside the loop over steps */
 	uint64_t step_end_us;     /* of the step under way */
 	uint64_t nic_free_us;     /* transfers to here queue up */
 	uint64_t abort_us;        /* when the last client left whose sequence still computed */
 	struct sl_sim_gen *dirty; /* has something to say */
-	uint64_t last_peer;       /* hash of the engine id that was last fetched from */
+	char last_peer[40];       /* id of the engine that it last fetched from */
 
 	bool dead; /* its core has died: refuses connections */
 	bool stopping;
@@ -94,7 +94,10 @@ struct sl_sim {
 	/* The same for everybody within a second. */
 	int64_t date_s;
 	char date[40];
-	struct sl_sim_buf fast_body, fast_stream; /* --fast: whole answers but for the head */
+	struct sl_sim_fast {
+		struct sl_sim_buf whole, prefill, stream;
+	} fast[2];               /* --fast: completion, chat; made at first need */
+	struct sl_sim_ask *asks; /* words to other processes that nobody waits for */
 };
 
 /* Monotonic, and Unix time. */
@@ -112,15 +115,21 @@ void sl_sim_engine_fini(struct sl_sim_engine *e);
 void sl_sim_engine_kick(struct sl_sim_engine *e);
 /* The core dies: requests under way fail, nobody can connect any more. */
 void sl_sim_engine_die(struct sl_sim_engine *e);
-/* As if the process had been started anew: nothing cached, a new id, alive. */
-void sl_sim_engine_restart(struct sl_sim_engine *e);
-/* What SIGTERM does to one engine. True if it is done already. */
-void sl_sim_engine_stop(struct sl_sim_engine *e, enum sl_sim_stop how);
+/* As if the process had been started anew: nothing cached, a new id, alive.
+ * `asking` (or NULL) is the one connection that is not cut. */
+void sl_sim_engine_restart(struct sl_sim_engine *e, const struct sl_sim_conn *asking);
+/* What SIGTERM does to one engine. */
+void sl_sim_engine_stop(struct sl_sim_engine *e, enum sl_sim_stop how,
+                        const struct sl_sim_conn *asking);
+/* True if nothing is left to wait for. */
 bool sl_sim_engine_stopped(const struct sl_sim_engine *e);
 /* Opens or closes the listener, as faults and health say. 0 or -1. */
 int sl_sim_engine_listen(struct sl_sim_engine *e);
-/* A lease begins. */
+/* A lease began, or changed. */
 void sl_sim_engine_lease(struct sl_sim_engine *e);
+/* Requests may wait here whose blocks other engines hold: prolong the leases
+ * from time to time. */
+void sl_sim_engine_heed_leases(struct sl_sim_engine *e);
 /* The engine of this process with this address, or NULL. */
 struct sl_sim_engine *sl_sim_engine_find(struct sl_sim *sim, const char *host, int port);
 

@@ -1,0 +1,336 @@
+/* metrics_page.c: the /metrics page of vLLM 0.32: every family in its order,
+ * help and _created series included, labels sorted, with this engine's
+ * values. The interpreter's own families are there and say nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bench/sim/sim.h"
+
+enum kind { GAUGE, COUNTER, MODEL_COUNTER, NIXL_GAUGE, NIXL_COUNTER, HISTOGRAM, NIXL_HISTOGRAM };
+
+struct family {
+	enum kind kind;
+	const char *name, *label, *values, *help;
+	double (*get)(const struct sl_sim_engine *e, unsigned k);
+	enum sl_sim_hist hist;
+};
+
+#define SL_SIM_HISTOGRAM(id)
+#define SL_SIM_NIXL_HISTOGRAM(id)
+#define SL_SIM_FAMILY(kind, name, label, values, help, value)                                      \
+	static double get_##name(const struct sl_sim_engine *e, unsigned k)                        \
+	{                                                                                          \
+		const struct sl_sim_metrics *m = &e->metrics;                                      \
+                                                                                                   \
+		(void)m;                                                                           \
+		(void)k;                                                                           \
+		return (double)(value);                                                            \
+	}
+#include "bench/sim/families.def"
+#undef SL_SIM_FAMILY
+#undef SL_SIM_HISTOGRAM
+#undef SL_SIM_NIXL_HISTOGRAM
+
+static const struct family families[] = {
+#define SL_SIM_FAMILY(kind, name, label, values, help, value)                                      \
+	{ kind, #name, label, values, help, get_##name, 0 },
+#define SL_SIM_HISTOGRAM(id) { HISTOGRAM, NULL, NULL, NULL, NULL, NULL, SL_SIM_H_##id },
+#define SL_SIM_NIXL_HISTOGRAM(id) { NIXL_HISTOGRAM, NULL, NULL, NULL, NULL, NULL, SL_SIM_H_##id },
+#include "bench/sim/families.def"
+#undef SL_SIM_FAMILY
+#undef SL_SIM_HISTOGRAM
+#undef SL_SIM_NIXL_HISTOGRAM
+};
+
+struct page {
+	struct sl_sim_buf *out;
+	const struct sl_sim_engine *engine;
+	struct sl_sim_buf model; /* the model_name label, escaped */
+};
+
+static void put_value(struct page *p, double value)
+{
+	sl_sim_buf_str(p->out, " ");
+	sl_sim_add_float(p->out, value);
+	sl_sim_buf_str(p->out, "\n");
+}
+
+static void put_head(struct page *p, const char *prefix, const char *name, const char *suffix,
+                     const char *type, const char *help)
+{
+	sl_sim_buf_printf(p->out, "# HELP %s%s%s %s\n# TYPE %s%s%s %s\n", prefix, name, suffix,
+	                  help, prefix, name, suffix, type);
+}
+
+/* Labels in the alphabet's order: engine, finished_reason, le, model_name, the rest. */
+static void put_series(struct page *p, const struct family *f, const char *suffix,
+                       struct sl_span label_value, double value)
+{
+	bool early = f->label && strcmp(f->label, "model_name") < 0;
+
+	sl_sim_buf_printf(p->out, "vllm:%s%s{%s", f->name, suffix,
+	                  f->kind == MODEL_COUNTER ? "" : "engine=\"0\",");
+	if (early)
+		sl_sim_buf_printf(p->out, "%s=\"%.*s\",", f->label, (int)label_value.len,
+		                  label_value.ptr);
+	sl_sim_buf_add(p->out, sl_sim_buf_span(&p->model));
+	if (f->label && !early)
+		sl_sim_buf_printf(p->out, ",%s=\"%.*s\"", f->label, (int)label_value.len,
+		                  label_value.ptr);
+	sl_sim_buf_str(p->out, "}");
+	put_value(p, value);
+}
+
+static void put_all_series(struct page *p, const struct family *f, const char *suffix, bool created)
+{
+	const char *at = f->values;
+
+	for (unsigned k = 0;; k++) {
+		size_t n = strcspn(at, "|");
+
+		put_series(p, f, suffix, sl_span(at, n),
+		           created ? p->engine->metrics.created_s : f->get(p->engine, k));
+		if (!at[n])
+			return;
+		at += n + 1;
+	}
+}
+
+static void put_family(struct page *p, const struct family *f)
+{
+	if (f->kind == GAUGE || f->kind == NIXL_GAUGE) {
+		put_head(p, "vllm:", f->name, "", "gauge", f->help);
+		put_all_series(p, f, "", false);
+		return;
+	}
+	put_head(p, "vllm:", f->name, "_total", "counter", f->help);
+	put_all_series(p, f, "_total", false);
+	put_head(p, "vllm:", f->name, "_created", "gauge", f->help);
+	put_all_series(p, f, "_created", true);
+}
+
+/* `labels` go in front of le, `more` behind it. */
+static void put_histogram(struct page *p, const struct sl_sim_histogram *h, const double *bounds,
+                          const char *name, const char *labels, const char *more)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; bounds[i] > 0; i++) {
+		sum += h->buckets[i];
+		sl_sim_buf_printf(p->out, "%s_bucket{%sle=\"", name, labels);
+		sl_sim_add_float(p->out, bounds[i]);
+		sl_sim_buf_printf(p->out, "\"%s}", more);
+		put_value(p, (double)sum);
+	}
+	sl_sim_buf_printf(p->out, "%s_bucket{%sle=\"+Inf\"%s}", name, labels, more);
+	put_value(p, (double)h->count);
+}
+
+static void put_engine_histogram(struct page *p, enum sl_sim_hist which)
+{
+	static const char *const suffixes[] = { "_count", "_sum" };
+	const struct sl_sim_hist_info *info = sl_sim_hist_info(which);
+	const struct sl_sim_histogram *h = &p->engine->metrics.hists[which];
+	struct family f = { .kind = HISTOGRAM, .name = info->name, .values = "" };
+	struct sl_sim_buf name = { 0 }, more = { 0 };
+
+	sl_sim_buf_printf(&name, "vllm:%s%c", info->name, 0);
+	sl_sim_buf_printf(&more, ",%.*s%c", (int)p->model.len, p->model.ptr, 0);
+	put_head(p, "vllm:", info->name, "", "histogram", info->help);
+	put_histogram(p, h, info->bounds, name.ptr, "engine=\"0\",", more.ptr);
+	put_series(p, &f, suffixes[0], sl_span("", 0), (double)h->count);
+	put_series(p, &f, suffixes[1], sl_span("", 0), h->sum);
+	put_head(p, "vllm:", info->name, "_created", "gauge", info->help);
+	put_series(p, &f, "_created", sl_span("", 0), p->engine->metrics.created_s);
+	sl_sim_buf_fini(&name);
+	sl_sim_buf_fini(&more);
+}
+
+static void put_families(struct page *p)
+{
+	bool connector = p->engine->sim->opt.connector;
+
+	for (size_t i = 0; i < SL_COUNT(families); i++) {
+		const struct family *f = &families[i];
+		bool nixl = f->kind == NIXL_GAUGE || f->kind == NIXL_COUNTER ||
+		            f->kind == NIXL_HISTOGRAM;
+
+		if (nixl && !connector)
+			continue;
+		if (f->kind == HISTOGRAM || f->kind == NIXL_HISTOGRAM)
+			put_engine_histogram(p, f->hist);
+		else
+			put_family(p, f);
+	}
+}
+
+/* ---- the interpreter's, the cache's, the HTTP server's ------------------ */
+
+static double resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	unsigned long size = 0, resident = 0;
+
+	if (f && fscanf(f, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	if (f)
+		fclose(f);
+	return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double cpu_seconds(void)
+{
+	struct rusage u;
+
+	if (getrusage(RUSAGE_SELF, &u) != 0)
+		return 0;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void put_plain(struct page *p, const char *name, const char *type, const char *help,
+                      double value)
+{
+	put_head(p, "", name, "", type, help);
+	sl_sim_buf_str(p->out, name);
+	put_value(p, value);
+}
+
+static void put_process(struct page *p)
+{
+	static const char *const gc[][2] = {
+		{ "python_gc_objects_collected_total", "Objects collected during gc" },
+		{ "python_gc_objects_uncollectable_total",
+		  "Uncollectable objects found during GC" },
+		{ "python_gc_collections_total", "Number of times this generation was collected" },
+	};
+
+	for (size_t i = 0; i < SL_COUNT(gc); i++) {
+		put_head(p, "", gc[i][0], "", "counter", gc[i][1]);
+		for (unsigned k = 0; k < 3; k++)
+			sl_sim_buf_printf(p->out, "%s{generation=\"%u\"} 0.0\n", gc[i][0], k);
+	}
+	put_plain(p, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
+	          resident_bytes());
+	put_plain(p, "process_start_time_seconds", "gauge",
+	          "Start time of the process since unix epoch in seconds.",
+	          p->engine->metrics.created_s);
+	put_plain(p, "process_cpu_seconds_total", "counter",
+	          "Total user and system CPU time spent in seconds.", cpu_seconds());
+	put_plain(p, "process_open_fds", "gauge", "Number of open file descriptors.",
+	          p->engine->conns.n + 8);
+}
+
+/* Every field of CacheConfig is a label; here are those that anybody reads. */
+static void put_config(struct page *p)
+{
+	const struct sl_sim_options *opt = &p->engine->sim->opt;
+	uint32_t tokens = opt->block_tokens * opt->kv_blocks;
+
+	put_head(p, "vllm:", "cache_config_info", "", "gauge",
+	         "Information of the LLMEngine CacheConfig");
+	sl_sim_buf_printf(p->out,
+	                  "vllm:cache_config_info{_block_size_resolved=\"True\",block_size=\"%u\","
+	                  "cache_dtype=\"auto\",enable_prefix_caching=\"True\",engine=\"0\","
+	                  "gpu_memory_utilization=\"0.92\",is_attention_free=\"False\","
+	                  "kv_cache_max_concurrency=\"%.1f\",kv_cache_memory_bytes=\"None\","
+	                  "kv_cache_size_tokens=\"%u\",kv_offloading_backend=\"native\","
+	                  "mamba_block_size=\"None\",num_cpu_blocks=\"None\",num_gpu_blocks=\"%u\","
+	                  "num_gpu_blocks_override=\"None\",prefix_caching_hash_algo=\"sha256\","
+	                  "sliding_window=\"None\",user_specified_block_size=\"True\"} 1.0\n",
+	                  opt->block_tokens, (double)tokens / opt->max_model_len, tokens,
+	                  opt->kv_blocks);
+}
+
+static const char *const handlers[SL_SIM_N_HANDLERS] = { "/v1/chat/completions", "/v1/completions",
+	                                                 "/v1/embeddings" };
+
+static void put_http_summary(struct page *p, const char *name, const char *help, bool request)
+{
+	put_head(p, "", name, "", "summary", help);
+	for (size_t i = 0; i < SL_SIM_N_HANDLERS; i++) {
+		const struct sl_sim_http_count *c = &p->engine->metrics.http[i];
+
+		if (!c->seconds.count)
+			continue;
+		sl_sim_buf_printf(p->out, "%s_count{handler=\"%s\"}", name, handlers[i]);
+		put_value(p, (double)c->seconds.count);
+		sl_sim_buf_printf(p->out, "%s_sum{handler=\"%s\"}", name, handlers[i]);
+		put_value(p, request ? c->request_bytes : c->response_bytes);
+	}
+}
+
+static void put_http_totals(struct page *p)
+{
+	put_head(p, "", "http_requests_total", "", "counter",
+	         "Total number of requests by method, status and handler.");
+	for (size_t i = 0; i < SL_SIM_N_HANDLERS; i++)
+		for (unsigned class = 1; class < 6; class ++) {
+			uint64_t n = p->engine->metrics.http[i].by_class[class];
+
+			if (!n)
+				continue;
+			sl_sim_buf_printf(p->out,
+			                  "http_requests_total{handler=\"%s\",method=\"POST\","
+			                  "status=\"%uxx\"}",
+			                  handlers[i], class);
+			put_value(p, (double)n);
+		}
+}
+
+static void put_http(struct page *p)
+{
+	put_http_totals(p);
+	put_http_summary(p, "http_request_size_bytes",
+	                 "Content length of incoming requests by handler. Only value of header is "
+	                 "respected. Otherwise ignored. No percentile calculated. ",
+	                 true);
+	put_http_summary(p, "http_response_size_bytes",
+	                 "Content length of outgoing responses by handler. Only value of header is "
+	                 "respected. Otherwise ignored. No percentile calculated. ",
+	                 false);
+	put_head(p, "", "http_request_duration_seconds", "", "histogram",
+	         "Latency with only few buckets by handler. Made to be only used if aggregation by "
+	         "handler is important. ");
+	for (size_t i = 0; i < SL_SIM_N_HANDLERS; i++) {
+		const struct sl_sim_histogram *h = &p->engine->metrics.http[i].seconds;
+		char labels[64];
+
+		if (!h->count)
+			continue;
+		snprintf(labels, sizeof(labels), "handler=\"%s\",", handlers[i]);
+		put_histogram(p, h, sl_sim_http_bounds, "http_request_duration_seconds", labels,
+		              ",method=\"POST\"");
+		sl_sim_buf_printf(p->out, "http_request_duration_seconds_count{%smethod=\"POST\"}",
+		                  labels);
+		put_value(p, (double)h->count);
+		sl_sim_buf_printf(p->out, "http_request_duration_seconds_sum{%smethod=\"POST\"}",
+		                  labels);
+		put_value(p, h->sum);
+	}
+}
+
+static void escape_label(struct sl_sim_buf *b, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\\' || *text == '"')
+			sl_sim_buf_str(b, "\\");
+		sl_sim_buf_add(b, *text == '\n' ? SL_SPAN("\\n") : sl_span(text, 1));
+	}
+}
+
+void sl_sim_metrics_page(struct sl_sim_buf *b, const struct sl_sim_engine *e)
+{
+	struct page page = { .out = b, .engine = e };
+
+	sl_sim_buf_str(&page.model, "model_name=\"");
+	escape_label(&page.model, e->sim->opt.models[0]);
+	sl_sim_buf_str(&page.model, "\"");
+	put_process(&page);
+	put_families(&page);
+	put_config(&page);
+	put_http(&page);
+	sl_sim_buf_fini(&page.model);
+}
