@@ -12,7 +12,7 @@ struct h2_stream {
 	struct sl_session *session;
 	struct sl_h2_stream *codec; /* borrowed; NULL once closed */
 	struct sl_timer stall_timer;
-	bool answered; /* the handler has finished */
+	bool head_request; /* its answer has no content */
 };
 
 struct sl_h2_session {
@@ -84,7 +84,7 @@ static size_t h2_write(struct sl_stream *stream, const char *data, size_t len)
 	struct h2_stream *x = h2_of(stream);
 	size_t pending = 0;
 
-	if (x->codec)
+	if (x->codec && !x->head_request)
 		pending = sl_h2_write(x->session->h2->codec, x->codec, data, len);
 	settle(x->session);
 	return pending;
@@ -96,11 +96,10 @@ static void h2_finish(struct sl_stream *stream, const char *data, size_t len)
 	struct sl_session *s = x->session;
 
 	stream->user = NULL;
-	x->answered = true;
 	/* What flow control still holds must not be held for ever. */
 	if (x->codec) {
 		sl_timer_arm(s->all->loop, &x->stall_timer, s->all->config->write_timeout_us);
-		sl_h2_write_last(s->h2->codec, x->codec, data, len);
+		sl_h2_write_last(s->h2->codec, x->codec, data, x->head_request ? 0 : len);
 	}
 	settle(s);
 }
@@ -111,7 +110,6 @@ static void h2_abort(struct sl_stream *stream)
 	struct sl_session *s = x->session;
 
 	stream->user = NULL;
-	x->answered = true;
 	if (x->codec)
 		sl_h2_reset(s->h2->codec, x->codec, 2 /* INTERNAL_ERROR */);
 	settle(s);
@@ -159,6 +157,7 @@ static void *on_head(void *ctx, struct sl_h2_stream *codec, const struct sl_head
 	if (!x)
 		abort();
 	bind_stream(x, s, codec);
+	x->head_request = sl_span_eq(head->method, SL_SPAN("HEAD"));
 	s->all->events->on_head(s->all->ctx, &x->stream, head, end);
 	return x;
 }

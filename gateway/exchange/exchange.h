@@ -86,7 +86,7 @@ struct sl_exchange {
 	bool rename_model;
 	struct sl_ticket ticket;
 	struct sl_endpoint *prefill_ep, *decode_ep; /* refs, NULL when there is no leg */
-	struct sl_fleet *fleet;         /* ref, as of the decision; NULL before it */
+	struct sl_fleet *fleet;                     /* ref, as of the decision; NULL before it */
 
 	/* legs */
 	struct sl_call *call; /* the one in flight, or NULL */

@@ -272,8 +272,7 @@ static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 		return SL_E_BAD_HTTP;
 	if (!starts_with(path, SL_SPAN("/v1/")))
 		return SL_E_NO_ROUTE;
-	if (starts_with(path, SL_SPAN("/v1/models/")) &&
-	    is_method(head->method, SL_SPAN("GET"))) {
+	if (starts_with(path, SL_SPAN("/v1/models/")) && is_method(head->method, SL_SPAN("GET"))) {
 		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
 		return 1;
 	}

@@ -125,9 +125,8 @@ void sl_plan_stop_waiting(struct sl_exchange *x)
  * they serve (a reload may have replaced all others). */
 static bool is_worth_waiting(const struct sl_exchange *x, int rc)
 {
-	return rc == SL_E_SATURATED ||
-	       (x->worker->fleet->learning &&
-		(rc == SL_E_NO_ENDPOINT || rc == SL_E_MODEL_NOT_FOUND));
+	return rc == SL_E_SATURATED || (x->worker->fleet->learning &&
+	                                (rc == SL_E_NO_ENDPOINT || rc == SL_E_MODEL_NOT_FOUND));
 }
 
 /* Oldest first; stops at the first that still finds no engine of its domain
@@ -213,7 +212,7 @@ static bool handoff_is_fresh(struct sl_exchange *x)
 /* Another prefill engine for the same decode engine; then that engine itself,
  * which costs the failing prefill pool nothing and so needs no budget. */
 static int replan_prefill(struct sl_exchange *x, const struct sl_endpoint *prefill,
-			  const struct sl_endpoint *decode, bool again)
+                          const struct sl_endpoint *decode, bool again)
 {
 	int rc;
 
@@ -260,7 +259,7 @@ static bool prefill_is_suspect(const struct sl_endpoint *prefill, int err)
 
 /* The blocks may have been read, or be the reason: everything again. */
 static int replan_all(struct sl_exchange *x, const struct sl_endpoint *prefill,
-		      const struct sl_endpoint *decode, int err)
+                      const struct sl_endpoint *decode, int err)
 {
 	uint32_t before = x->query.n_excluded;
 	bool suspect = prefill && prefill_is_suspect(prefill, err);

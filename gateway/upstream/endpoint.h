@@ -33,7 +33,7 @@ struct sl_endpoint {
 	struct sl_judge judge;          /* guarded by judge_lock */
 	struct sl_health_policy policy; /* guarded by judge_lock */
 	atomic_int health;              /* the judge's last word, readable without the lock */
-	atomic_bool removed;         /* from the configuration: keep no connections */
+	atomic_bool removed;            /* from the configuration: keep no connections */
 	atomic_bool troubled;           /* live traffic has failed here since it last went well */
 };
 

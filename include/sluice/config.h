@@ -11,17 +11,17 @@
 #include "sluice/route.h"
 
 struct sl_addr_conf {
-	char *host;    /* a name, an IPv4 or an IPv6 address without brackets */
+	char *host; /* a name, an IPv4 or an IPv6 address without brackets */
 	uint16_t port;
 };
 
 struct sl_listen_conf {
 	struct sl_addr_conf addr; /* host "" listens on all addresses */
 	bool tls;
-	char *certificate;        /* PEM path */
+	char *certificate; /* PEM path */
 	char *key;
-	bool h2c_only;            /* `protocol h2c`: no HTTP/1.1 here */
-	bool h1_only;             /* `protocol http/1.1` */
+	bool h2c_only; /* `protocol h2c`: no HTTP/1.1 here */
+	bool h1_only;  /* `protocol http/1.1` */
 };
 
 enum sl_connector { SL_CONNECTOR_NONE, SL_CONNECTOR_NIXL };
@@ -29,74 +29,75 @@ enum sl_upstream_protocol { SL_UP_H1, SL_UP_H2C, SL_UP_H2_TLS, SL_UP_H1_TLS };
 
 struct sl_server_conf {
 	struct sl_addr_conf addr;
-	uint32_t max_concurrent;  /* 0: the pool's */
+	uint32_t max_concurrent; /* 0: the pool's */
 };
 
 struct sl_pool_conf {
-	char *name;               /* "default" when not given */
-	char *cluster;            /* "" outside any cluster block */
+	char *name;    /* "default" when not given */
+	char *cluster; /* "" outside any cluster block */
 	enum sl_role role;
 	enum sl_engine_kind engine;
 	enum sl_connector connector;
 	enum sl_upstream_protocol protocol;
-	char *tls_ca;             /* PEM path, "" = the system's */
-	char *tls_server_name;    /* "" = the server's host */
+	char *tls_ca;          /* PEM path, "" = the system's */
+	char *tls_server_name; /* "" = the server's host */
 	bool tls_verify;
-	char *kv_group;           /* "" = one group per domain */
-	char *api_key;            /* sent upstream as a Bearer token, replaces the client's; secret */
-	char **models;            /* names this pool serves; none: asked from /v1/models */
+	char *kv_group; /* "" = one group per domain */
+	char *api_key;  /* sent upstream as a Bearer token, replaces the client's; secret */
+	char **models;  /* names this pool serves; none: asked from /v1/models */
 	uint32_t n_models;
 	struct sl_server_conf *servers;
 	uint32_t n_servers;
-	uint32_t max_concurrent;  /* per endpoint, 0: none */
-	uint32_t max_idle;        /* idle connections per worker and endpoint */
-	uint64_t idle_timeout_us; /* of an idle upstream connection, below the engine's keep-alive */
+	uint32_t max_concurrent; /* per endpoint, 0: none */
+	uint32_t max_idle;       /* idle connections per worker and endpoint */
+	uint64_t
+	        idle_timeout_us; /* of an idle upstream connection, below the engine's keep-alive */
 	uint64_t connect_timeout_us;
 	uint64_t prefill_timeout_us;     /* for a prefill leg's whole answer */
 	uint64_t first_event_timeout_us; /* from dispatch to the first event */
 	uint64_t answer_timeout_us;      /* for an answer that is no stream, 10 min */
 	uint64_t stream_idle_timeout_us; /* between two events */
-	uint64_t lease_us;        /* age past which a hand-off is redone */
-	char *health_path;        /* "/health" */
-	char *metrics_path;       /* "/metrics"; "" none */
+	uint64_t lease_us;               /* age past which a hand-off is redone */
+	char *health_path;               /* "/health" */
+	char *metrics_path;              /* "/metrics"; "" none */
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;
-	uint32_t line;            /* where the block begins, for messages */
+	uint32_t line; /* where the block begins, for messages */
 	char *file;
 };
 
 struct sl_model_conf {
 	char *name;
-	char **aliases;           /* other names clients may use; the engine gets `name` ... */
+	char **aliases; /* other names clients may use; the engine gets `name` ... */
 	uint32_t n_aliases;
-	char *profile;            /* "" = the default profile */
+	char *profile; /* "" = the default profile */
 	enum sl_policy policy;
-	char **pools;             /* pools that serve it; none: every pool that lists it */
+	char **pools; /* pools that serve it; none: every pool that lists it */
 	uint32_t n_pools;
 };
 
 struct sl_config {
 	/* process */
-	uint32_t worker_threads;  /* resolved from `auto` */
+	uint32_t worker_threads;   /* resolved from `auto` */
 	struct sl_addr_conf admin; /* port 0: none */
-	char *log_level;          /* debug info warn error */
-	char *access_log;         /* "off", "stdout", "stderr" or a path */
+	char *log_level;           /* debug info warn error */
+	char *access_log;          /* "off", "stdout", "stderr" or a path */
 	uint64_t shutdown_timeout_us;
 	uint64_t shutdown_notice_us; /* between the first GOAWAY and the second */
 	/* downstream limits */
 	uint32_t header_bytes;
 	uint32_t header_count;
 	uint64_t body_limit;
-	uint64_t request_memory;  /* budget for all bodies held at once */
+	uint64_t request_memory; /* budget for all bodies held at once */
 	uint32_t max_connections;
-	uint32_t max_streams;     /* concurrent, per HTTP/2 connection */
+	uint32_t max_streams; /* concurrent, per HTTP/2 connection */
 	uint64_t header_timeout_us;
-	uint64_t body_timeout_us;  /* silence while a body is awaited */
+	uint64_t body_timeout_us; /* silence while a body is awaited */
 	uint64_t keepalive_timeout_us;
 	uint64_t write_timeout_us; /* a client that takes nothing */
 	uint64_t tls_handshake_timeout_us;
-	uint32_t stream_buffer;    /* bytes held for a slow reader before the engine is paused */
+	uint32_t stream_buffer; /* bytes held for a slow reader before the engine is paused */
 	/* failing well */
 	uint32_t retry_attempts;   /* legs tried per request, the first included */
 	double retry_budget;       /* share of live requests that may be retries, 0.2 */

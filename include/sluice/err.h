@@ -31,8 +31,7 @@ struct sl_err_info {
 static inline const struct sl_err_info *sl_err_info(int err)
 {
 	static const struct sl_err_info table[] = {
-#define SL_ERR(name, status, type, code, text) \
-	{ status, #name, type, code, text },
+#define SL_ERR(name, status, type, code, text) { status, #name, type, code, text },
 #include "sluice/err.def"
 #undef SL_ERR
 	};

@@ -52,21 +52,21 @@ struct sl_block {
 struct sl_facts {
 	struct sl_member member[SL_F_COUNT];
 	uint32_t body_len;
-	uint32_t object_off;  /* offset of the top-level '{' */
-	bool object_empty;    /* no member at all: `{}` */
+	uint32_t object_off; /* offset of the top-level '{' */
+	bool object_empty;   /* no member at all: `{}` */
 
-	bool stream;          /* "stream": true */
-	bool include_usage;   /* stream_options.include_usage is true */
-	bool multimodal;      /* a content part other than text was seen */
-	bool has_tools;       /* `tools` is a non-empty array */
-	bool structured;      /* response_format, structured_outputs or guided_* */
-	bool token_prompt;    /* the prompt is token ids, not text */
-	uint32_t prompts;     /* prompts in the body: 1, or the batch size */
-	uint32_t n;           /* "n", 1 when absent */
-	int64_t max_tokens;   /* the limit in force (max_completion_tokens wins); -1: none */
-	uint32_t turns;       /* messages with role "assistant": > 0 is a continued session */
+	bool stream;        /* "stream": true */
+	bool include_usage; /* stream_options.include_usage is true */
+	bool multimodal;    /* a content part other than text was seen */
+	bool has_tools;     /* `tools` is a non-empty array */
+	bool structured;    /* response_format, structured_outputs or guided_* */
+	bool token_prompt;  /* the prompt is token ids, not text */
+	uint32_t prompts;   /* prompts in the body: 1, or the batch size */
+	uint32_t n;         /* "n", 1 when absent */
+	int64_t max_tokens; /* the limit in force (max_completion_tokens wins); -1: none */
+	uint32_t turns;     /* messages with role "assistant": > 0 is a continued session */
 
-	uint64_t prompt_bytes; /* length of the prompt stream that was hashed */
+	uint64_t prompt_bytes;        /* length of the prompt stream that was hashed */
 	uint64_t prompt_tokens_exact; /* for token_prompt: the count; else 0 */
 
 	/* The chain, seeded with model, cache_salt and tools; borrowed from the
@@ -82,8 +82,8 @@ static inline bool sl_facts_has(const struct sl_facts *facts, enum sl_field f)
 
 /* The text between the quotes of a string member, escapes not resolved.
  * An empty span if absent or no string. Borrowed from body. */
-static inline struct sl_span sl_facts_string(const struct sl_facts *facts,
-					     enum sl_field f, const char *body)
+static inline struct sl_span sl_facts_string(const struct sl_facts *facts, enum sl_field f,
+                                             const char *body)
 {
 	const struct sl_member *m = &facts->member[f];
 

@@ -21,7 +21,7 @@ struct sl_prom_sample {
 	struct sl_span family; /* the metric name as written */
 	const struct sl_prom_label *labels;
 	uint32_t n_labels;
-	double value;          /* may be NaN or infinite */
+	double value; /* may be NaN or infinite */
 };
 
 typedef void (*sl_prom_fn)(void *ctx, const struct sl_prom_sample *sample);
@@ -51,20 +51,20 @@ const char *sl_engine_kind_name(enum sl_engine_kind k);
 
 /* Everything one /metrics page said. Absent: negative. */
 struct sl_engine_page {
-	double running;             /* summed over engines on the page */
+	double running; /* summed over engines on the page */
 	double waiting;
-	double kv_usage;            /* mean over engines, 0..1 */
+	double kv_usage; /* mean over engines, 0..1 */
 	double block_size;
 	double num_blocks;
-	double kv_capacity_tokens;  /* block_size * num_blocks, summed */
-	double prefix_hits;         /* counters, tokens */
+	double kv_capacity_tokens; /* block_size * num_blocks, summed */
+	double prefix_hits;        /* counters, tokens */
 	double prefix_queries;
 	double preemptions;
-	double kv_expired;          /* nixl_num_kv_expired_reqs_total */
-	double start_time_s;        /* process_start_time_seconds */
+	double kv_expired;   /* nixl_num_kv_expired_reqs_total */
+	double start_time_s; /* process_start_time_seconds */
 	double generation_tokens;
 	double prompt_tokens;
-	uint32_t families;          /* wanted samples that were found */
+	uint32_t families; /* wanted samples that were found */
 };
 
 struct sl_page_reader; /* a sl_prom with a dialect's table */
@@ -79,15 +79,15 @@ SL_MUST_CHECK int sl_page_reader_finish(struct sl_page_reader *r, struct sl_engi
  * one, such as KServe's {"models":[...]}, holds none: 0). Calls fn for
  * each; returns their number, or BAD_JSON. */
 SL_MUST_CHECK int sl_models_parse(const char *json, size_t len,
-				  void (*fn)(void *ctx, struct sl_span id), void *ctx);
+                                  void (*fn)(void *ctx, struct sl_span id), void *ctx);
 
 /* ---- health ---------------------------------------------------------- */
 
 struct sl_health_policy {
-	uint32_t rise;            /* good probes in a row to be healthy, 2 (1 at start) */
-	uint32_t fall;            /* bad ones in a row to be unhealthy, 3 */
-	uint32_t passive_fall;    /* refused connections in a row that count as down at once, 3 */
-	uint64_t stale_us;        /* no answer for this long: unknown; twice that: unhealthy */
+	uint32_t rise;         /* good probes in a row to be healthy, 2 (1 at start) */
+	uint32_t fall;         /* bad ones in a row to be unhealthy, 3 */
+	uint32_t passive_fall; /* refused connections in a row that count as down at once, 3 */
+	uint64_t stale_us;     /* no answer for this long: unknown; twice that: unhealthy */
 };
 void sl_health_policy_default(struct sl_health_policy *p);
 
@@ -95,28 +95,28 @@ enum sl_probe_result {
 	SL_PROBE_OK,
 	SL_PROBE_REFUSED, /* connect failed */
 	SL_PROBE_TIMEOUT,
-	SL_PROBE_STATUS,  /* an answer other than expected */
-	SL_PROBE_BROKEN,  /* closed or not HTTP */
+	SL_PROBE_STATUS, /* an answer other than expected */
+	SL_PROBE_BROKEN, /* closed or not HTTP */
 };
 const char *sl_probe_result_name(enum sl_probe_result r);
 
 /* One endpoint's judge. Plain data, zero-initialise through _init. */
 struct sl_judge {
 	enum sl_health health;
-	uint32_t good, bad;      /* in a row */
+	uint32_t good, bad; /* in a row */
 	uint32_t passive_bad;
 	bool ever_healthy;
 	uint64_t last_ok_us;
-	uint64_t since_us;       /* of the present state */
-	const char *reason;      /* of the present state; static */
+	uint64_t since_us;  /* of the present state */
+	const char *reason; /* of the present state; static */
 };
 void sl_judge_init(struct sl_judge *j, uint64_t now_us);
 /* Each returns true if the state changed. */
 bool sl_judge_probe(struct sl_judge *j, const struct sl_health_policy *p,
-		    enum sl_probe_result result, uint64_t now_us);
+                    enum sl_probe_result result, uint64_t now_us);
 /* What live traffic saw: ok, or a connect failure or reset before any byte. */
-bool sl_judge_traffic(struct sl_judge *j, const struct sl_health_policy *p,
-		      bool ok, uint64_t now_us);
+bool sl_judge_traffic(struct sl_judge *j, const struct sl_health_policy *p, bool ok,
+                      uint64_t now_us);
 bool sl_judge_tick(struct sl_judge *j, const struct sl_health_policy *p, uint64_t now_us);
 const char *sl_health_name(enum sl_health h);
 

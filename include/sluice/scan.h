@@ -23,11 +23,10 @@ void sl_scan_reset(struct sl_scan *scan, enum sl_api api);
 /* Reads body[from .. from+len), where body holds everything so far and `from`
  * is the sum of all earlier lengths. 0, or a negative sl_err after which only
  * sl_scan_offset, _reset and _free are valid. */
-SL_MUST_CHECK int sl_scan_feed(struct sl_scan *scan, const char *body,
-			       size_t from, size_t len);
+SL_MUST_CHECK int sl_scan_feed(struct sl_scan *scan, const char *body, size_t from, size_t len);
 /* After the last byte: the facts, valid until reset; or a negative sl_err. */
 SL_MUST_CHECK int sl_scan_finish(struct sl_scan *scan, const char *body,
-				 struct sl_facts *out_facts);
+                                 struct sl_facts *out_facts);
 /* Byte offset of the error that feed or finish returned. */
 size_t sl_scan_offset(const struct sl_scan *scan);
 /* For DUPLICATE_FIELD and BAD_FIELD the member's name; else "". Static. */

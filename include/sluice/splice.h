@@ -29,8 +29,7 @@ struct sl_splice {
 	bool removed[SL_F_COUNT];
 };
 
-void sl_splice_init(struct sl_splice *s, const struct sl_facts *facts,
-		    const char *body);
+void sl_splice_init(struct sl_splice *s, const struct sl_facts *facts, const char *body);
 /* Take a member out, together with the one comma that must go. No-op if absent. */
 void sl_splice_remove(struct sl_splice *s, enum sl_field f);
 /* Give a member this JSON text as its value; inserts the member if absent. */
