@@ -158,7 +158,7 @@ static void read_count(struct sl_span text, int64_t *count)
  * Messages APIs wrap it). These bytes cannot come from inside a string: there
  * the quotes would be escaped. Engines put it near the end, and finding bytes
  * is many times cheaper than walking every answer. */
-static struct sl_span find_usage(const char *json, size_t len)
+static struct sl_span find_usage_in(const char *json, size_t len)
 {
 	static const struct sl_span key = { "\"usage\"", 7 };
 	const char *end = json + len;
@@ -181,6 +181,18 @@ static struct sl_span find_usage(const char *json, size_t len)
 		}
 	}
 	return found;
+}
+
+/* Usually it is in the last few hundred bytes; a long answer is not searched
+ * for what stands at its end. */
+static struct sl_span find_usage(const char *json, size_t len)
+{
+	const size_t tail = 512;
+	struct sl_span found = sl_span(NULL, 0);
+
+	if (len > tail)
+		found = find_usage_in(json + len - tail, tail);
+	return found.len ? found : find_usage_in(json, len);
 }
 
 /* Reads the members of one usage object; `details` objects are entered. */
