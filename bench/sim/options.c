@@ -262,12 +262,14 @@ int sl_sim_options_read(struct sl_sim_options *opt, int argc, char **argv, bool 
 	set_defaults(opt);
 	for (int i = 1; i < argc; i++) {
 		const struct option_rule *rule = find_rule(argv[i]);
-		const char *value = rule && rule->value ? argv[++i] : "";
+		const char *value = "";
 
 		if (strcmp(argv[i], "--help") == 0) {
 			print_help();
 			return 0;
 		}
+		if (rule && rule->value)
+			value = argv[++i]; /* NULL behind the last */
 		if (!rule || !value || !set_option(opt, rule, value)) {
 			fprintf(stderr, "sluice-bench engine: bad option %s%s%s\n",
 			        rule ? rule->name : argv[i], value && *value ? " " : "",
