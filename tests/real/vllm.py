@@ -19,10 +19,12 @@ from lib.wire import Connection, Truncated, text_of
 
 ROOT, REPORT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 VERSION = "0.32.0"
-# The engines share two cores, so a probe may take its time. What is frozen must
-# be found out all the same: first_event_timeout is what a client waits for it.
-TIMES = {"probe_interval": "500ms", "probe_timeout": "5s", "stale": "8s", "prefill_timeout": "10s",
-         "first_event_timeout": "20s", "stream_idle_timeout": "20s"}
+# Three engines share the machine, and a first request of a kind compiles for
+# seconds: nothing is hurried while nothing is broken.
+PATIENT = {"probe_interval": "500ms", "probe_timeout": "20s", "stale": "30s"}
+# What is frozen must be found out; these are what a client then waits.
+WATCHFUL = {"probe_interval": "500ms", "probe_timeout": "5s", "stale": "8s", "prefill_timeout": "15s",
+            "first_event_timeout": "25s", "answer_timeout": "25s", "stream_idle_timeout": "25s"}
 
 
 def prompt(seed, words=120):
@@ -133,9 +135,15 @@ class Bench:
         self.ordinary = self.start("ordinary", None)
         for engine in (self.prefill, self.decode, self.ordinary):
             engine.wait_ready()
-        self.pair = gw.prefill_decode([self.prefill], [self.decode], model=MODEL, **TIMES)
-        self.all = self.pair + gw.pool("ordinary", [self.ordinary], **TIMES)
-        self.gateway = t.gateway(self.pair, self.prefill, self.decode)
+        self.gateway = t.gateway(self.pools(PATIENT), self.prefill, self.decode)
+
+    def pools(self, times, ordinary=False):
+        text = gw.prefill_decode([self.prefill], [self.decode], model=MODEL, **times)
+        return text + gw.pool("ordinary", [self.ordinary], **times) if ordinary else text
+
+    def be_watchful(self):
+        self.gateway.write(self.pools(WATCHFUL))
+        self.gateway.reload()
 
     def start(self, name, role, port=None):
         return self.t.adopt(Vllm(name, ROOT, os.path.join(self.t.folder, f"{name}.log"),
@@ -292,7 +300,7 @@ class Bench:
         self.both_legs()
 
     def add_ordinary(self):
-        self.gateway.write(self.all)
+        self.gateway.write(self.pools(WATCHFUL, ordinary=True))
         self.gateway.reload()
         self.gateway.wait_healthy(self.ordinary)
 
@@ -329,6 +337,7 @@ def main():
         checks("model list and the engine's own errors", bench.models_and_errors)
         checks("a client's transfer parameters are harmless", bench.hostile_params)
         checks("a client that leaves stops the engine", bench.abort)
+        checks("shorter time-outs by reload", bench.be_watchful)
         checks("prefill engine frozen", bench.prefill_frozen)
         checks("prefill engine killed", bench.prefill_killed)
         checks("prefill engine restarted, and used again", bench.prefill_restarted)
