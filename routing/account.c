@@ -71,8 +71,8 @@ static void charge_prefill(struct sl_router *r, struct sl_ticket *t, const struc
 	ep->busy = ep->busy * exp(-ms_between(ep->busy_us, now_us) * 1000 / r->busy_decay.tau_us) +
 	           t->prefill_ms * 1000 / r->busy_decay.tau_us;
 	ep->busy_us = now_us;
-	learn_hits_predict(&ep->hits, t->matched_tokens);
-	ep->hit_tokens_predicted += t->hit_tokens;
+	learn_hits_predict(&ep->past->hits, t->matched_tokens);
+	ep->past->hit_tokens_predicted += t->hit_tokens;
 	blend(&r->mean_prefill_ms, t->prefill_ms);
 	t->prefill_blocks = claim_blocks(r, t->prefill_ep, t, facts);
 	t->index_new = t->prefill_blocks.count;
@@ -91,7 +91,7 @@ static void charge_decode(struct sl_router *r, struct sl_ticket *t, const struct
 static void enter(struct sl_router *r, uint32_t slot, uint64_t now_us)
 {
 	ledger_enter(&r->endpoints[slot].ledger, now_us);
-	r->endpoints[slot].dispatched++;
+	r->endpoints[slot].past->dispatched++;
 }
 
 /* What a decode step will take there: for learning, at B + 1 and K + n. */
@@ -168,7 +168,7 @@ static double share_of(double x, double half)
 
 static void relearn(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
 {
-	ep->relearn_us = now_us;
+	ep->past->relearn_us = now_us;
 	endpoint_wake(r, ep, now_us);
 }
 
@@ -181,7 +181,7 @@ static void learn_prefill(struct sl_router *r, const struct sl_ticket *t, double
 
 	if (!ep->alive)
 		return;
-	learn_evidence_add(&ep->evidence.prefill, &r->prefill_scale, observed_ms, base_ms,
+	learn_evidence_add(&ep->past->evidence.prefill, &r->prefill_scale, observed_ms, base_ms,
 	                   weight * share_of(base_ms, HALF_WEIGHT_MS), now_us);
 	relearn(r, ep, now_us);
 }
@@ -193,7 +193,7 @@ static void learn_decode(struct sl_router *r, const struct sl_ticket *t, double 
 
 	if (!ep->alive)
 		return;
-	learn_evidence_add(&ep->evidence.decode, &r->decode_scale, observed_ms,
+	learn_evidence_add(&ep->past->evidence.decode, &r->decode_scale, observed_ms,
 	                   predicted_ms / t->decode_pace, weight, now_us);
 	relearn(r, ep, now_us);
 }
@@ -296,9 +296,9 @@ static void learn_usage(struct sl_router *r, const struct sl_ticket *t,
 	if (outcome->completion_tokens >= 0 && t->seqs > 0)
 		learn_model_answer(m, output / t->seqs, t->output_limit);
 	if (outcome->cached_tokens >= 0 && t->prefill_blocks.stamp && ep->alive) {
-		learn_hits_usage(&ep->hits, (double)outcome->cached_tokens, t->matched_tokens,
+		learn_hits_usage(&ep->past->hits, (double)outcome->cached_tokens, t->matched_tokens,
 		                 now_us);
-		ep->gamma = learn_hits_gamma(&ep->hits);
+		ep->gamma = learn_hits_gamma(&ep->past->hits);
 	}
 }
 

@@ -16,9 +16,9 @@ struct cost_model {
 };
 
 struct cost_request {
-	double tokens; /* n, at least 1 */
-	double output; /* o^, per sequence; 0: nothing is decoded */
-	double seqs;   /* sequences it decodes at once, usually 1 */
+	double tokens;          /* n, at least 1 */
+	double output;          /* o^, per sequence; 0: nothing is decoded */
+	double seqs;            /* sequences it decodes at once, usually 1 */
 	double least_decode_ms; /* the profile's D on an idle engine */
 };
 
@@ -57,7 +57,9 @@ double cost_transfer_ms(const struct cost_model *m, const struct cost_request *r
 static inline double cost_least_decode_ms(const struct cost_model *m, const struct cost_request *rq,
                                           const struct cost_engine *e)
 {
-	return rq->least_decode_ms * e->slow * m->decode_scale;
+	double context_ms = rq->output * m->profile->d1_ms_per_token * e->context;
+
+	return (rq->least_decode_ms + context_ms) * e->slow * m->decode_scale;
 }
 
 /* S: decoders that wait for this prefill, times its length. */

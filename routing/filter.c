@@ -69,8 +69,10 @@ static void add(struct sl_router *r, const struct endpoint *ep, uint32_t slot)
 		p->prefill[p->n_prefill++] = slot;
 	else
 		p->serve[p->n_serve++] = slot;
-	if (filter_takes_handoff(ep))
+	if (filter_takes_handoff(ep)) {
 		r->partners[ep->group]++;
+		p->decodes_well |= filter_decodes_well(ep);
+	}
 }
 
 static void consider(struct sl_router *r, const struct sl_query *q, uint32_t slot, uint32_t group,
@@ -114,6 +116,7 @@ void filter_run(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
 	uint32_t group = bound_group(r, q);
 
 	p->n_serve = p->n_prefill = p->full_serve = p->full_prefill = 0;
+	p->decodes_well = false;
 	memset(r->partners, 0, r->n_groups * sizeof(*r->partners));
 	dropped[SL_FILTER_MODEL] = r->n_alive - m->n_endpoints;
 	for (uint32_t w = 0; w < r->models.n_words; w++)

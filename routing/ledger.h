@@ -23,7 +23,7 @@ struct ledger {
 	struct sl_ticket *first, *last; /* open prefills, borrowed */
 	uint64_t first_since_us;
 	int64_t first_cost_us; /* of `first`; 0 without one */
-	uint32_t peak[2]; /* most inflight, last period and this one */
+	uint32_t peak[2];      /* most inflight, last period and this one */
 	uint64_t period;
 };
 

@@ -6,6 +6,8 @@
 #include "routing/filter.h"
 
 #define BUSY_MAX 0.9
+/* A lower bound must not part equals because it was summed in another order. */
+#define ROUNDING (1 + 1e-9)
 
 struct place {
 	struct sl_router *r;
@@ -72,18 +74,13 @@ static double weigh(const struct place *s, const struct sl_candidate *c)
 }
 
 /* Most engines have nothing of a prompt, or the same beginning. */
-static void price_prefill(struct place *s, uint32_t slot, const struct cost_engine *e,
-                          struct sl_candidate *c)
+static double prefill_ms(struct place *s, const struct cost_engine *e, double hit)
 {
-	double hit = hit_tokens(s, slot);
-
 	if (hit != s->base_hit) {
 		s->base_hit = hit;
 		s->base_ms = cost_prefill_base_ms(&s->r->cost, &s->rq, hit);
 	}
-	c->hit_tokens = hit;
-	c->queue_ms = e->queue_ms;
-	c->prefill_ms = cost_prefill_ms(&s->r->cost, e, s->base_ms);
+	return cost_prefill_ms(&s->r->cost, e, s->base_ms);
 }
 
 /* One engine for everything. False: it costs more than `enough` whatever the
@@ -93,47 +90,73 @@ static bool price_single(struct place *s, uint32_t slot, double enough, struct s
 	const struct cost_model *m = &s->r->cost;
 	const struct endpoint *ep = &s->r->endpoints[slot];
 	struct cost_engine e = engine_now(s, ep);
+	double hit = hit_tokens(s, slot);
+	double prefill = prefill_ms(s, &e, hit);
+	double stall = cost_stall_ms(&e, prefill);
 
-	*c = (struct sl_candidate){ .prefill_ep = slot, .decode_ep = slot };
-	c->placement = ep->spec.role == SL_ROLE_DECODE ? SL_PLACE_LOCAL : SL_PLACE_AGGREGATED;
-	price_prefill(s, slot, &e, c);
-	c->stall_ms = cost_stall_ms(&e, c->prefill_ms);
-	if (weigh(s, c) + m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) > enough)
+	if (m->weight_ttft * (e.queue_ms + prefill) + m->weight_stall * stall +
+	            m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
+	    enough)
 		return false;
-	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
-	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
-	if (c->placement == SL_PLACE_LOCAL && s->rq.output > 0)
-		c->step_ms = cost_step_ms(m, &e, e.seqs, e.context);
+	*c = (struct sl_candidate){
+		.placement = SL_PLACE_AGGREGATED,
+		.prefill_ep = slot,
+		.decode_ep = slot,
+		.hit_tokens = hit,
+		.queue_ms = e.queue_ms,
+		.prefill_ms = prefill,
+		.stall_ms = stall,
+		.memory_ms = cost_memory_ms(m, &s->rq, &e),
+		.decode_ms = cost_decode_ms(m, &s->rq, &e),
+	};
+	if (ep->spec.role == SL_ROLE_DECODE) {
+		c->placement = SL_PLACE_LOCAL;
+		c->step_ms = s->rq.output > 0 ? cost_step_ms(m, &e, e.seqs, e.context) : 0;
+	}
 	c->cost_ms = weigh(s, c);
 	return true;
 }
 
 /* Halves name no partner, so that ties between them are told apart by other
- * keys than those between pairs. */
-static void price_prefill_half(struct place *s, uint32_t slot, struct sl_candidate *c)
+ * keys than those between pairs. False as for price_single. */
+static bool price_prefill_half(struct place *s, uint32_t slot, double enough,
+                               struct sl_candidate *c)
 {
 	struct cost_engine e = engine_now(s, &s->r->endpoints[slot]);
+	double hit = hit_tokens(s, slot);
+	double prefill = prefill_ms(s, &e, hit);
 
+	if (s->r->cost.weight_ttft * (e.queue_ms + prefill) > enough)
+		return false;
 	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE,
 		                    .prefill_ep = slot,
-		                    .decode_ep = SL_NO_ENDPOINT };
-	price_prefill(s, slot, &e, c);
+		                    .decode_ep = SL_NO_ENDPOINT,
+		                    .hit_tokens = hit,
+		                    .queue_ms = e.queue_ms,
+		                    .prefill_ms = prefill };
 	c->cost_ms = weigh(s, c);
+	return true;
 }
 
-static void price_decode_half(const struct place *s, uint32_t slot, struct sl_candidate *c)
+static bool price_decode_half(const struct place *s, uint32_t slot, double enough,
+                              struct sl_candidate *c)
 {
 	const struct cost_model *m = &s->r->cost;
 	struct cost_engine e = engine_now(s, &s->r->endpoints[slot]);
+	double transfer = cost_transfer_ms(m, &s->rq, hit_tokens(s, slot));
 
+	if (m->weight_ttft * transfer + m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
+	    enough)
+		return false;
 	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE,
 		                    .prefill_ep = SL_NO_ENDPOINT,
-		                    .decode_ep = slot };
-	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
-	c->transfer_ms = cost_transfer_ms(m, &s->rq, hit_tokens(s, slot));
-	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
-	c->step_ms = cost_step_ms(m, &e, e.seqs, e.context);
+		                    .decode_ep = slot,
+		                    .transfer_ms = transfer,
+		                    .memory_ms = cost_memory_ms(m, &s->rq, &e),
+		                    .decode_ms = cost_decode_ms(m, &s->rq, &e),
+		                    .step_ms = cost_step_ms(m, &e, e.seqs, e.context) };
 	c->cost_ms = weigh(s, c);
+	return true;
 }
 
 static struct sl_candidate join(const struct sl_candidate *p, const struct sl_candidate *d)
@@ -161,11 +184,15 @@ static uint64_t key_of(const struct place *s, const struct sl_candidate *c)
 }
 
 /* Inserts into the `cap` cheapest, in order of cost, then key. */
-static void keep_best(struct sl_candidate *best, uint64_t *keys, uint32_t *n, uint32_t cap,
-                      const struct sl_candidate *c, uint64_t key)
+static void keep_best(const struct place *s, struct sl_candidate *best, uint64_t *keys, uint32_t *n,
+                      uint32_t cap, const struct sl_candidate *c)
 {
 	uint32_t at = *n;
+	uint64_t key;
 
+	if (at == cap && c->cost_ms > best[at - 1].cost_ms)
+		return;
+	key = key_of(s, c);
 	while (at > 0 && (c->cost_ms < best[at - 1].cost_ms ||
 	                  (c->cost_ms == best[at - 1].cost_ms && key < keys[at - 1])))
 		at--;
@@ -179,11 +206,21 @@ static void keep_best(struct sl_candidate *best, uint64_t *keys, uint32_t *n, ui
 	keys[at] = key;
 }
 
+static void keep_half(const struct place *s, struct shortlist *best, const struct sl_candidate *c)
+{
+	keep_best(s, best->item, best->key, &best->n, SHORTLIST, c);
+}
+
+static double enough_half(const struct shortlist *best)
+{
+	return best->n < SHORTLIST ? HUGE_VAL : best->item[SHORTLIST - 1].cost_ms * ROUNDING;
+}
+
 static void offer(struct place *s, const struct sl_candidate *c)
 {
 	struct sl_decision *d = s->d;
 
-	keep_best(d->kept, s->key, &d->n_kept, SL_KEPT_CANDIDATES, c, key_of(s, c));
+	keep_best(s, d->kept, s->key, &d->n_kept, SL_KEPT_CANDIDATES, c);
 	if (s->band_ms > 0 && c->cost_ms <= d->kept[0].cost_ms + s->band_ms)
 		s->r->band[s->n_band++] = *c;
 }
@@ -198,7 +235,7 @@ static double enough(const struct place *s)
 		return HUGE_VAL;
 	last = d->kept[SL_KEPT_CANDIDATES - 1].cost_ms;
 	chosen = d->kept[0].cost_ms + s->band_ms;
-	return last > chosen ? last : chosen;
+	return (last > chosen ? last : chosen) * ROUNDING;
 }
 
 /* ---- the cost policy ------------------------------------------------- */
@@ -212,7 +249,7 @@ static bool may_take_handoff(const struct place *s, uint32_t slot)
 {
 	const struct endpoint *ep = &s->r->endpoints[slot];
 
-	return filter_takes_handoff(ep) && (!s->well_only || filter_decodes_well(ep));
+	return filter_takes_handoff(ep) && (!s->r->passing.decodes_well || filter_decodes_well(ep));
 }
 
 static bool may_be_single(const struct place *s)
@@ -246,16 +283,29 @@ static void list_halves(struct place *s)
 
 		if (!may_prefill(s, p->prefill[i]))
 			continue;
-		price_prefill_half(s, p->prefill[i], &c);
-		keep_best(best->item, best->key, &best->n, SHORTLIST, &c, key_of(s, &c));
+		if (price_prefill_half(s, p->prefill[i], enough_half(best), &c))
+			keep_half(s, best, &c);
 	}
 	for (uint32_t i = 0; i < p->n_serve; i++) {
 		struct shortlist *best = &r->decode_best[r->endpoints[p->serve[i]].group];
 
 		if (!may_take_handoff(s, p->serve[i]))
 			continue;
-		price_decode_half(s, p->serve[i], &c);
-		keep_best(best->item, best->key, &best->n, SHORTLIST, &c, key_of(s, &c));
+		if (price_decode_half(s, p->serve[i], enough_half(best), &c))
+			keep_half(s, best, &c);
+	}
+}
+
+/* Both lists are in order of cost. */
+static void offer_partners(struct place *s, const struct sl_candidate *p, const struct shortlist *d)
+{
+	for (uint32_t i = 0; i < d->n; i++) {
+		struct sl_candidate c;
+
+		if (p->cost_ms + d->item[i].cost_ms > enough(s))
+			break;
+		c = join(p, &d->item[i]);
+		offer(s, &c);
 	}
 }
 
@@ -267,13 +317,8 @@ static void offer_pairs(struct place *s)
 	for (uint32_t g = 0; g < s->r->n_groups; g++) {
 		const struct shortlist *p = &s->r->prefill_best[g], *d = &s->r->decode_best[g];
 
-		for (uint32_t i = 0; i < p->n; i++) {
-			for (uint32_t k = 0; k < d->n; k++) {
-				struct sl_candidate c = join(&p->item[i], &d->item[k]);
-
-				offer(s, &c);
-			}
-		}
+		for (uint32_t i = 0; i < p->n; i++)
+			offer_partners(s, &p->item[i], d);
 		s->d->n_priced += p->n * d->n;
 	}
 }
@@ -288,9 +333,10 @@ static void offer_decodes(struct place *s)
 
 		if (!may_take_handoff(s, p->serve[i]))
 			continue;
-		price_decode_half(s, p->serve[i], &c);
-		c.prefill_ep = s->q->prefill_ep;
 		s->d->n_priced++;
+		if (!price_decode_half(s, p->serve[i], enough(s), &c))
+			continue;
+		c.prefill_ep = s->q->prefill_ep;
 		offer(s, &c);
 	}
 }
@@ -303,11 +349,12 @@ static void offer_all(struct place *s)
 		offer_decodes(s);
 		return;
 	}
-	if (may_be_single(s))
-		offer_singles(s, p->serve, p->n_serve);
+	/* Pairs first: most engines that decode need not be looked at again. */
 	if (!s->q->no_decode)
 		offer_pairs(s);
-	else if (s->d->n_kept == 0)
+	if (may_be_single(s))
+		offer_singles(s, p->serve, p->n_serve);
+	if (s->q->no_decode && s->d->n_kept == 0)
 		offer_singles(s, p->prefill, p->n_prefill);
 }
 
@@ -429,8 +476,8 @@ static bool make_pair(struct place *s, uint32_t server, struct sl_candidate *out
 		n = list_prefills(s, s->r->endpoints[server].group);
 	if (n == 0)
 		return false;
-	price_prefill_half(s, pick(s, n, &s->r->turn_prefill), &p);
-	price_decode_half(s, server, &d);
+	price_prefill_half(s, pick(s, n, &s->r->turn_prefill), HUGE_VAL, &p);
+	price_decode_half(s, server, HUGE_VAL, &d);
 	*out = join(&p, &d);
 	return true;
 }
@@ -444,7 +491,7 @@ static bool search_plain(struct place *s)
 		return false;
 	server = pick(s, n, &s->r->turn_serve);
 	if (s->q->decode_only) {
-		price_decode_half(s, server, c);
+		price_decode_half(s, server, HUGE_VAL, c);
 		c->prefill_ep = s->q->prefill_ep;
 	} else if (!make_pair(s, server, c)) {
 		if (!may_be_single(s))
@@ -457,17 +504,6 @@ static bool search_plain(struct place *s)
 }
 
 /* ---- all policies ---------------------------------------------------- */
-
-static bool any_decodes_well(const struct sl_router *r)
-{
-	for (uint32_t i = 0; i < r->passing.n_serve; i++) {
-		const struct endpoint *ep = &r->endpoints[r->passing.serve[i]];
-
-		if (filter_takes_handoff(ep) && filter_decodes_well(ep))
-			return true;
-	}
-	return false;
-}
 
 static void ask(struct place *s)
 {
@@ -510,8 +546,6 @@ bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us
 	s.salt = sl_rng_next(rng);
 	s.band_ms = cost_band_ms(q->staleness_us);
 	s.base_hit = -1;
-	if (r->passing.n_prefill || q->decode_only)
-		s.well_only = any_decodes_well(r);
 	for (s.rank = 0; !found && s.rank <= FILTER_MAX_RANK; s.rank++)
 		found = r->opt.policy == SL_POLICY_COST ? search_cost(&s) : search_plain(&s);
 	if (!found)

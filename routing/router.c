@@ -32,8 +32,8 @@ void sl_router_options_default(struct sl_router_options *opt)
 
 static void set_capacity(struct sl_router *r, struct endpoint *ep)
 {
-	ep->capacity = ep->scraped_capacity > 0 ? ep->scraped_capacity
-	                                        : r->opt.profile->kv_capacity_tokens;
+	ep->capacity = ep->past->scraped_capacity > 0 ? ep->past->scraped_capacity
+	                                              : r->opt.profile->kv_capacity_tokens;
 }
 
 void sl_router_set_options(struct sl_router *r, const struct sl_router_options *opt)
@@ -72,8 +72,10 @@ void sl_router_free(struct sl_router *r)
 {
 	if (!r)
 		return;
-	for (uint32_t i = 0; i < r->n_slots; i++)
-		free(r->endpoints[i].models);
+	for (uint32_t i = 0; i < r->n_slots; i++) {
+		free(r->endpoints[i].past->models);
+		free(r->endpoints[i].past);
+	}
 	index_fini(&r->index);
 	models_fini(&r->models);
 	free(r->endpoints);
@@ -162,7 +164,7 @@ static void forget_cache(struct sl_router *r, uint32_t slot)
 	struct endpoint *ep = &r->endpoints[slot];
 
 	index_clear(&r->index, slot);
-	learn_hits_reset(&ep->hits);
+	learn_hits_reset(&ep->past->hits);
 	ep->gamma = 1;
 }
 
@@ -172,8 +174,8 @@ static void forget_all(struct sl_router *r, uint32_t slot)
 
 	forget_load(ep);
 	forget_cache(r, slot);
-	learn_evidence_drop(&ep->evidence.prefill, &r->prefill_scale);
-	learn_evidence_drop(&ep->evidence.decode, &r->decode_scale);
+	learn_evidence_drop(&ep->past->evidence.prefill, &r->prefill_scale);
+	learn_evidence_drop(&ep->past->evidence.decode, &r->decode_scale);
 	ep->slow = 1;
 	ep->busy = 0;
 }
@@ -182,7 +184,7 @@ void endpoint_set_wake(struct endpoint *ep)
 {
 	uint64_t due_us = ledger_due_us(&ep->ledger);
 
-	ep->wake_us = due_us < ep->relearn_us ? due_us : ep->relearn_us;
+	ep->wake_us = due_us < ep->past->relearn_us ? due_us : ep->past->relearn_us;
 }
 
 void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
@@ -191,10 +193,10 @@ void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
 
 	while ((t = ledger_due(&ep->ledger, now_us)) != NULL)
 		ledger_close_prefill(&ep->ledger, t, ledger_due_us(&ep->ledger));
-	if (now_us >= ep->relearn_us) {
-		ep->slow = learn_engine_slowness(&ep->evidence, &r->prefill_scale, &r->decode_scale,
-		                                 now_us);
-		ep->relearn_us = now_us + RELEARN_US;
+	if (now_us >= ep->past->relearn_us) {
+		ep->slow = learn_engine_slowness(&ep->past->evidence, &r->prefill_scale,
+		                                 &r->decode_scale, now_us);
+		ep->past->relearn_us = now_us + RELEARN_US;
 	}
 	endpoint_set_wake(ep);
 }
@@ -213,6 +215,7 @@ void endpoint_release(struct sl_router *r, uint32_t slot)
 uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_spec *spec)
 {
 	struct endpoint *ep;
+	struct past *past;
 	uint32_t slot;
 
 	if (!r->n_free && r->n_slots == SL_MAX_ENDPOINTS)
@@ -221,11 +224,9 @@ uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_sp
 		grow(r);
 	slot = r->n_free ? r->free_slots[--r->n_free] : r->n_slots++;
 	ep = &r->endpoints[slot];
-	*ep = (struct endpoint){ .spec = *spec,
-		                 .alive = true,
-		                 .kv_usage = -1,
-		                 .scraped_capacity = -1,
-		                 .relearn_us = RELEARN_US };
+	past = ep->past ? ep->past : alloc_zero(1, sizeof(*past));
+	*past = (struct past){ .kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US };
+	*ep = (struct endpoint){ .spec = *spec, .alive = true, .past = past };
 	ep->group = join_group(r, spec->kv_group);
 	size_scratch(r);
 	set_capacity(r, ep);
@@ -251,8 +252,8 @@ void sl_router_endpoint_del(struct sl_router *r, uint32_t slot)
 	struct endpoint *ep = endpoint_at(r, slot);
 
 	sl_router_endpoint_models(r, slot, NULL, 0);
-	free(ep->models);
-	ep->models = NULL;
+	free(ep->past->models);
+	ep->past->models = NULL;
 	forget_all(r, slot);
 	leave_group(r, ep);
 	ep->alive = false;
@@ -287,13 +288,13 @@ void sl_router_endpoint_models(struct sl_router *r, uint32_t slot, const uint32_
 {
 	struct endpoint *ep = endpoint_at(r, slot);
 
-	for (uint32_t i = 0; i < ep->n_models; i++)
-		models_unlist(&r->models, ep->models[i], slot);
-	ep->models = alloc_resize(ep->models, n + 1u, sizeof(*ep->models));
-	ep->n_models = 0;
+	for (uint32_t i = 0; i < ep->past->n_models; i++)
+		models_unlist(&r->models, ep->past->models[i], slot);
+	ep->past->models = alloc_resize(ep->past->models, n + 1u, sizeof(*ep->past->models));
+	ep->past->n_models = 0;
 	for (uint32_t i = 0; i < n; i++)
 		if (models_list(&r->models, models[i], slot))
-			ep->models[ep->n_models++] = models[i];
+			ep->past->models[ep->past->n_models++] = models[i];
 }
 
 uint32_t sl_router_model(struct sl_router *r, struct sl_span name)
@@ -340,18 +341,18 @@ void sl_router_endpoint_sample(struct sl_router *r, uint32_t slot, const struct 
 {
 	struct endpoint *ep = endpoint_at(r, slot);
 
-	if (s->taken_us < ep->sampled_us)
+	if (s->taken_us < ep->past->sampled_us)
 		return;
-	ep->sampled_us = s->taken_us;
-	ep->kv_usage = present(s->kv_usage);
+	ep->past->sampled_us = s->taken_us;
+	ep->past->kv_usage = present(s->kv_usage);
 	if (present(s->kv_capacity_tokens) > 0)
-		ep->scraped_capacity = s->kv_capacity_tokens;
+		ep->past->scraped_capacity = s->kv_capacity_tokens;
 	set_capacity(r, ep);
 	sample_foreign(ep, s);
-	if (!learn_hits_sample(&ep->hits, present(s->prefix_hit_tokens),
+	if (!learn_hits_sample(&ep->past->hits, present(s->prefix_hit_tokens),
 	                       present(s->prefix_query_tokens), now_us))
 		sl_router_endpoint_restarted(r, slot);
-	ep->gamma = learn_hits_gamma(&ep->hits);
+	ep->gamma = learn_hits_gamma(&ep->past->hits);
 }
 
 /* ---- views ------------------------------------------------------------ */
@@ -372,13 +373,13 @@ bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t 
 		.queue_ms = ledger_queue_ms(&ep->ledger, now_us),
 		.context_tokens = (double)ep->ledger.context_tokens,
 		.kv_capacity_tokens = ep->capacity,
-		.kv_usage = ep->kv_usage,
+		.kv_usage = ep->past->kv_usage,
 		.slowness = ep->slow,
 		.gamma = ep->gamma,
 		.index_entries = r->index.lru[slot].n_entries,
 		.index_bytes = index_slot_bytes(&r->index, slot),
-		.dispatched = ep->dispatched,
-		.hit_tokens_predicted = (uint64_t)ep->hit_tokens_predicted,
+		.dispatched = ep->past->dispatched,
+		.hit_tokens_predicted = (uint64_t)ep->past->hit_tokens_predicted,
 	};
 	return true;
 }

@@ -15,6 +15,21 @@
 /* Best engines of one KV group that are paired with each other. */
 #define SHORTLIST 8
 
+/* What is known of an endpoint beside what a decision reads. */
+struct past {
+	struct learn_engine evidence;
+	uint64_t relearn_us;
+	struct learn_hits hits;
+	double kv_usage;         /* last scrape, or -1 */
+	double scraped_capacity; /* or -1 */
+	uint64_t sampled_us;
+	uint32_t *models; /* owned */
+	uint32_t n_models;
+	uint64_t dispatched;
+	double hit_tokens_predicted;
+};
+
+/* Small, because a decision walks over thousands of them. */
 struct endpoint {
 	struct sl_endpoint_spec spec;
 	enum sl_health health;
@@ -29,18 +44,8 @@ struct endpoint {
 	uint64_t busy_us;
 	double foreign_seqs, foreign_waiting; /* as of foreign_us */
 	uint64_t foreign_us;
-	uint64_t wake_us; /* endpoint_wake has something to do from then on */
-
-	uint64_t relearn_us;
-	struct learn_engine evidence;
-	struct learn_hits hits;
-	double kv_usage;         /* last scrape, or -1 */
-	double scraped_capacity; /* or -1 */
-	uint64_t sampled_us;
-	uint32_t *models; /* owned */
-	uint32_t n_models;
-	uint64_t dispatched;
-	double hit_tokens_predicted;
+	uint64_t wake_us;  /* endpoint_wake has something to do from then on */
+	struct past *past; /* owned; as old as the slot */
 };
 
 struct kv_group {
@@ -54,6 +59,7 @@ struct passing {
 	uint32_t *prefill; /* owned; only prefill */
 	uint32_t n_serve, n_prefill;
 	uint32_t full_serve, full_prefill; /* dropped for nothing but their limit */
+	bool decodes_well;                 /* one that takes hand-offs is of the better sort */
 };
 
 struct shortlist {
