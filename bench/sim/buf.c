@@ -85,12 +85,15 @@ void sl_sim_buf_json(struct sl_sim_buf *b, struct sl_span text)
 		escape(b, c);
 		start = i + 1;
 	}
-	sl_sim_buf_add(b, sl_span(text.ptr + start, text.len - start));
+	if (start < text.len)
+		sl_sim_buf_add(b, sl_span(text.ptr + start, text.len - start));
 	sl_sim_buf_str(b, "\"");
 }
 
 void sl_sim_buf_drop(struct sl_sim_buf *b, size_t n)
 {
+	if (!n)
+		return;
 	memmove(b->ptr, b->ptr + n, b->len - n);
 	b->len -= n;
 }

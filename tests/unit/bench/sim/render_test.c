@@ -150,6 +150,21 @@ static void test_models(void **state)
 	assert_bytes(&b, golden_models);
 }
 
+/* The last event of a cut stream has no text left to say. */
+static void test_no_text(void **state)
+{
+	struct sl_sim_answer a = chat("chatcmpl-1", 1);
+	struct sl_sim_choice_text none = { 0, { NULL, 0 }, "abort" };
+	struct sl_sim_buf b = { 0 };
+
+	(void)state;
+	sl_sim_render_delta(&b, &a, &none);
+	sl_sim_buf_add(&b, sl_span("", 1));
+	assert_non_null(strstr(b.ptr, "\"delta\":{\"content\":\"\"}"));
+	assert_non_null(strstr(b.ptr, "\"finish_reason\":\"abort\""));
+	sl_sim_buf_fini(&b);
+}
+
 /* A request id or a model name may hold anything; the answer stays JSON. */
 static void test_strings_are_escaped(void **state)
 {
@@ -201,6 +216,7 @@ int main(void)
 		cmocka_unit_test(test_whole_answers),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_models),
+		cmocka_unit_test(test_no_text),
 		cmocka_unit_test(test_strings_are_escaped),
 		cmocka_unit_test(test_a_vector_belongs_to_its_text),
 	};
