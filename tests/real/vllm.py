@@ -141,8 +141,8 @@ class Bench:
         text = gw.prefill_decode([self.prefill], [self.decode], model=MODEL, **times)
         return text + gw.pool("ordinary", [self.ordinary], **times) if ordinary else text
 
-    def be_watchful(self):
-        self.gateway.write(self.pools(WATCHFUL))
+    def configure(self, times, ordinary=False):
+        self.gateway.write(self.pools(times, ordinary))
         self.gateway.reload()
 
     def start(self, name, role, port=None):
@@ -290,6 +290,7 @@ class Bench:
         return self.fault("prefill killed", self.prefill.kill)
 
     def prefill_restarted(self):
+        self.configure(PATIENT)
         self.prefill = self.restart(self.prefill, "prefill")
 
         def remote():
@@ -300,8 +301,7 @@ class Bench:
         self.both_legs()
 
     def add_ordinary(self):
-        self.gateway.write(self.pools(WATCHFUL, ordinary=True))
-        self.gateway.reload()
+        self.configure(WATCHFUL, ordinary=True)
         self.gateway.wait_healthy(self.ordinary)
 
     def decode_frozen(self):
@@ -337,7 +337,7 @@ def main():
         checks("model list and the engine's own errors", bench.models_and_errors)
         checks("a client's transfer parameters are harmless", bench.hostile_params)
         checks("a client that leaves stops the engine", bench.abort)
-        checks("shorter time-outs by reload", bench.be_watchful)
+        checks("shorter time-outs by reload", lambda: bench.configure(WATCHFUL))
         checks("prefill engine frozen", bench.prefill_frozen)
         checks("prefill engine killed", bench.prefill_killed)
         checks("prefill engine restarted, and used again", bench.prefill_restarted)
