@@ -261,10 +261,10 @@ class Bench:
 
     # -- faults ------------------------------------------------------------
 
-    def fault(self, what, break_it, n=6, before=True):
+    def fault(self, what, break_it, n=6):
         """Requests in flight when it happens, and others after it."""
-        flying = [Client(self.gateway.port, chat(prompt(100 + i), max_tokens=400, ignore_eos=True, stream=True))
-                  for i in range(2)] if before else []
+        flying = [Client(self.gateway.port, chat(prompt(100 + i, 30), max_tokens=1600, ignore_eos=True,
+                                                 stream=True)) for i in range(3)]
         for client in flying:
             client.first_seen.wait(120)
         break_it()
