@@ -4,14 +4,18 @@
 #ifndef SLUICE_ROUTING_ALLOC_H
 #define SLUICE_ROUTING_ALLOC_H
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "sluice/base.h"
 
-/* realloc for n items of `size`; new bytes are undefined. */
+/* realloc for n > 0 items of `size`; new bytes are undefined. */
 static inline void *alloc_resize(void *ptr, size_t n, size_t size)
 {
-	void *grown = size && n > SIZE_MAX / size ? NULL : realloc(ptr, n * size);
+	void *grown;
+
+	assert(n > 0 && size > 0);
+	grown = n > SIZE_MAX / size ? NULL : realloc(ptr, n * size);
 
 	if (!grown)
 		abort();

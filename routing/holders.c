@@ -66,18 +66,20 @@ uint32_t holders_find(const struct holders *h, uint16_t slot)
 static void resize(struct holders *h, uint32_t cap)
 {
 	struct holders to = { .count = h->count, .cap = (uint16_t)cap };
+	void *former = h->cap ? h->u.many : NULL;
 
 	assert(cap >= h->count && cap <= UINT16_MAX);
 	to.u.many = alloc_resize(NULL, cap, HOLDER_BYTES);
 	if (h->cap) {
 		memcpy(many_entries(&to), many_entries(h), h->count * sizeof(uint32_t));
 		memcpy(many_slots(&to), many_slots(h), h->count * sizeof(uint16_t));
-		free(h->u.many);
 	} else {
 		many_entries(&to)[0] = h->u.one.entry;
 		many_slots(&to)[0] = h->u.one.slot;
 	}
-	*h = to;
+	h->cap = to.cap;
+	h->u.many = to.u.many;
+	free(former);
 }
 
 void holders_add(struct holders *h, uint16_t slot, uint32_t entry)

@@ -469,7 +469,7 @@ static uint32_t list_servers(struct place *s)
 /* A remote placement wherever there is a prefill engine for it. */
 static bool make_pair(struct place *s, uint32_t server, struct sl_candidate *out)
 {
-	struct sl_candidate p, d;
+	struct sl_candidate p = { 0 }, d = { 0 };
 	uint32_t n = 0;
 
 	if (may_take_handoff(s, server))

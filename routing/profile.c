@@ -10,17 +10,13 @@
 	{                                                                                          \
 		1, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384                            \
 	}
-#define SL_LIN(...)                                                                                \
-	{                                                                                          \
-		__VA_ARGS__                                                                        \
-	}
 
 static const struct sl_profile profiles[] = {
-#define SL_PROFILE(name_, o, lin, b, d0, d1, kv_bytes, kv_tokens, chunk, seqs)                     \
+#define SL_PROFILE(name_, o, b, d0, d1, kv_bytes, kv_tokens, chunk, seqs, ...)                     \
 	{ .name = (name_),                                                                         \
 	  .o_ms = (o),                                                                             \
 	  .lin_tokens = SL_LIN_TOKENS,                                                             \
-	  .lin_ms = lin,                                                                           \
+	  .lin_ms = { __VA_ARGS__ },                                                               \
 	  .b_ms_per_token2 = (b),                                                                  \
 	  .d0_ms = (d0),                                                                           \
 	  .d1_ms_per_token = (d1),                                                                 \

@@ -94,18 +94,24 @@ void sl_router_free(struct sl_router *r)
 /* ---- room ------------------------------------------------------------ */
 
 /* So that no decision allocates. */
-static void size_scratch(struct sl_router *r)
+static void size_slot_scratch(struct sl_router *r)
 {
 	struct passing *p = &r->passing;
+	uint32_t n = r->cap_slots;
 
-	p->serve = alloc_resize(p->serve, r->cap_slots, sizeof(*p->serve));
-	p->prefill = alloc_resize(p->prefill, r->cap_slots, sizeof(*p->prefill));
-	r->picks = alloc_resize(r->picks, r->cap_slots, sizeof(*r->picks));
-	r->partners = alloc_resize(r->partners, r->n_groups, sizeof(*r->partners));
-	r->prefill_best = alloc_resize(r->prefill_best, r->n_groups, sizeof(*r->prefill_best));
-	r->decode_best = alloc_resize(r->decode_best, r->n_groups, sizeof(*r->decode_best));
-	r->band =
-	        alloc_resize(r->band, (size_t)r->cap_slots * CANDIDATES_PER_SLOT, sizeof(*r->band));
+	p->serve = alloc_resize(p->serve, n, sizeof(*p->serve));
+	p->prefill = alloc_resize(p->prefill, n, sizeof(*p->prefill));
+	r->picks = alloc_resize(r->picks, n, sizeof(*r->picks));
+	r->band = alloc_resize(r->band, (size_t)n * CANDIDATES_PER_SLOT, sizeof(*r->band));
+}
+
+static void size_group_scratch(struct sl_router *r)
+{
+	uint32_t n = r->n_groups;
+
+	r->partners = alloc_resize(r->partners, n, sizeof(*r->partners));
+	r->prefill_best = alloc_resize(r->prefill_best, n, sizeof(*r->prefill_best));
+	r->decode_best = alloc_resize(r->decode_best, n, sizeof(*r->decode_best));
 }
 
 static void grow(struct sl_router *r)
@@ -117,6 +123,7 @@ static void grow(struct sl_router *r)
 	r->cap_slots = cap;
 	index_reserve(&r->index, cap);
 	models_reserve(&r->models, cap);
+	size_slot_scratch(r);
 }
 
 /* The dense number of a KV group, one endpoint more in it. */
@@ -132,8 +139,10 @@ static uint32_t join_group(struct sl_router *r, uint32_t id)
 	}
 	if (g == r->n_groups)
 		g = vacant;
-	if (g == r->n_groups)
+	if (g == r->n_groups) {
 		r->groups = alloc_extend(r->groups, g, ++r->n_groups, sizeof(*r->groups));
+		size_group_scratch(r);
+	}
 	r->groups[g].id = id;
 	r->groups[g].n_endpoints++;
 	return g;
@@ -228,7 +237,6 @@ uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_sp
 	*past = (struct past){ .kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US };
 	*ep = (struct endpoint){ .spec = *spec, .alive = true, .past = past };
 	ep->group = join_group(r, spec->kv_group);
-	size_scratch(r);
 	set_capacity(r, ep);
 	forget_all(r, slot);
 	endpoint_set_wake(ep);
@@ -244,7 +252,6 @@ void sl_router_endpoint_update(struct sl_router *r, uint32_t slot,
 	leave_group(r, ep);
 	ep->spec = *spec;
 	ep->group = join_group(r, spec->kv_group);
-	size_scratch(r);
 }
 
 void sl_router_endpoint_del(struct sl_router *r, uint32_t slot)
