@@ -8,11 +8,16 @@
 
 #include "sluice/route.h"
 
+/* Sequences at once for which a step is looked up: more than most engines run. */
+#define COST_STEP_SEQS 257
+
 struct cost_model {
-	const struct sl_profile *profile; /* borrowed */
+	const struct sl_profile *profile; /* borrowed; by cost_model_use */
 	double weight_ttft, weight_stall, weight_decode;
 	double transfer_latency_ms, transfer_bytes_per_ms;
 	double prefill_scale, decode_scale;
+	double max_seqs, d1_ms_per_token; /* the profile's */
+	double step_ms[COST_STEP_SEQS];   /* its step without context, of 0, 1, 2 ... sequences */
 };
 
 struct cost_request {
@@ -20,6 +25,9 @@ struct cost_request {
 	double output;          /* o^, per sequence; 0: nothing is decoded */
 	double seqs;            /* sequences it decodes at once, usually 1 */
 	double least_decode_ms; /* the profile's D on an idle engine */
+	/* Parts of M and D that no engine changes. */
+	double needed_tokens; /* memory at the end of its decode */
+	double context_ms;    /* what its context adds to a step, at half of its decode */
 };
 
 /* What is known of an engine at the time of the decision. */
@@ -32,6 +40,10 @@ struct cost_engine {
 	double busy;     /* U, 0 .. 0.9 */
 };
 
+/* Engines begin to preempt before the last block is taken. */
+#define COST_USABLE_MEMORY 0.92
+
+void cost_model_use(struct cost_model *m, const struct sl_profile *profile);
 void cost_request_init(struct cost_request *rq, const struct cost_model *m, double tokens,
                        double output, double seqs);
 
@@ -42,30 +54,72 @@ static inline double cost_prefill_ms(const struct cost_model *m, const struct co
 {
 	return base_ms * e->slow * m->prefill_scale;
 }
-/* tau: one decode step. */
-double cost_step_ms(const struct cost_model *m, const struct cost_engine *e, double seqs,
-                    double context);
-/* M: waiting until running requests give back memory, or a seat in the batch. */
-double cost_memory_ms(const struct cost_model *m, const struct cost_request *rq,
-                      const struct cost_engine *e);
-/* D: this decode, and what it costs the others. */
-double cost_decode_ms(const struct cost_model *m, const struct cost_request *rq,
-                      const struct cost_engine *e);
 /* X: moving the part of the prompt's KV that is not there yet. */
 double cost_transfer_ms(const struct cost_model *m, const struct cost_request *rq, double hit);
-/* What D is at least: lin never falls. */
-static inline double cost_least_decode_ms(const struct cost_model *m, const struct cost_request *rq,
-                                          const struct cost_engine *e)
-{
-	double context_ms = rq->output * m->profile->d1_ms_per_token * e->context;
-
-	return (rq->least_decode_ms + context_ms) * e->slow * m->decode_scale;
-}
-
 /* S: decoders that wait for this prefill, times its length. */
 static inline double cost_stall_ms(const struct cost_engine *e, double prefill_ms)
 {
 	return e->seqs * prefill_ms;
+}
+
+/* ---- inline, because a decision asks for it engine by engine ------------ */
+
+/* sl_profile_step_ms. Foreign work counts in fractions of a sequence. */
+static inline double cost_profile_step_ms(const struct cost_model *m, double seqs, double context)
+{
+	int32_t whole = seqs < COST_STEP_SEQS ? (int32_t)seqs : 0;
+
+	if (whole != seqs)
+		return sl_profile_step_ms(m->profile, seqs, context);
+	return m->step_ms[whole] + m->d1_ms_per_token * context;
+}
+
+/* tau: one decode step. */
+static inline double cost_step_ms(const struct cost_model *m, const struct cost_engine *e,
+                                  double seqs, double context)
+{
+	return e->slow * m->decode_scale * cost_profile_step_ms(m, seqs, context);
+}
+
+/* M where there is something to wait for. */
+double cost_shortage_ms(const struct cost_model *m, const struct cost_request *rq,
+                        struct cost_engine e, double missing, double seats);
+/* M: waiting until running requests give back memory, or a seat in the batch. */
+static inline double cost_memory_ms(const struct cost_model *m, const struct cost_request *rq,
+                                    const struct cost_engine *e)
+{
+	double missing = e->context + rq->needed_tokens - COST_USABLE_MEMORY * e->capacity;
+	double seats = e->seqs + rq->seqs - m->max_seqs;
+
+	if (rq->output <= 0 || (missing <= 0 && seats <= 0))
+		return 0;
+	return cost_shortage_ms(m, rq, *e, missing, seats);
+}
+
+/* D: this decode, and what it costs the others. */
+static inline double cost_decode_ms(const struct cost_model *m, const struct cost_request *rq,
+                                    const struct cost_engine *e)
+{
+	double context = e->context + rq->tokens, with, without, own, others = 0;
+
+	if (rq->output <= 0)
+		return 0;
+	with = cost_profile_step_ms(m, e->seqs + rq->seqs, context);
+	own = rq->output * with / (1 - e->busy);
+	if (e->seqs > 0) {
+		without = cost_profile_step_ms(m, e->seqs, context);
+		others = e->seqs * rq->output / 2 * (rq->context_ms + with - without);
+	}
+	return (own + others) * e->slow * m->decode_scale;
+}
+
+/* What D is at least: lin never falls. */
+static inline double cost_least_decode_ms(const struct cost_model *m, const struct cost_request *rq,
+                                          const struct cost_engine *e)
+{
+	double context_ms = rq->output * m->d1_ms_per_token * e->context;
+
+	return (rq->least_decode_ms + context_ms) * e->slow * m->decode_scale;
 }
 
 /* epsilon: candidates this close to the best are as good, knowledge being

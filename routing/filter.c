@@ -15,17 +15,17 @@ static uint32_t bound_group(const struct sl_router *r, const struct sl_query *q)
 	                                                     : SL_NO_ENDPOINT;
 }
 
-static bool role_fits(const struct sl_query *q, const struct endpoint *ep)
+static bool role_fits(const struct sl_query *q, enum sl_role role, bool remote_prefill)
 {
-	bool prefills_only = ep->spec.role == SL_ROLE_PREFILL;
+	bool takes_handoff = role == SL_ROLE_DECODE && remote_prefill;
 
 	if (q->decode_only)
-		return filter_takes_handoff(ep);
+		return takes_handoff;
 	if (is_pinned(q))
-		return prefills_only ? ep->spec.remote_prefill : filter_takes_handoff(ep);
-	if (q->no_decode || !prefills_only)
+		return role == SL_ROLE_PREFILL ? remote_prefill : takes_handoff;
+	if (q->no_decode || role != SL_ROLE_PREFILL)
 		return true;
-	return !q->single_engine && ep->spec.remote_prefill;
+	return !q->single_engine && remote_prefill;
 }
 
 static bool is_excluded(const struct sl_query *q, const struct endpoint *ep, uint32_t slot)
@@ -38,60 +38,85 @@ static bool is_excluded(const struct sl_query *q, const struct endpoint *ep, uin
 	return false;
 }
 
-static bool group_fits(const struct sl_query *q, const struct endpoint *ep, uint32_t group)
+/* What a query asks of an endpoint, told once for all of them. */
+struct filter {
+	const struct sl_query *q;
+	bool role_fits[SL_ROLE_DECODE + 1][2]; /* by role and spec.remote_prefill */
+	bool excludes;
+	bool binds;
+	uint32_t group;
+};
+
+static struct filter make_filter(const struct sl_router *r, const struct sl_query *q)
 {
-	return (!q->decode_only && !is_pinned(q)) || ep->group == group;
+	struct filter f = { .q = q,
+		            .excludes = q->n_excluded || is_pinned(q),
+		            .binds = q->decode_only || is_pinned(q),
+		            .group = bound_group(r, q) };
+
+	for (unsigned role = 0; role < SL_COUNT(f.role_fits); role++)
+		for (unsigned remote = 0; remote < 2; remote++)
+			f.role_fits[role][remote] = role_fits(q, (enum sl_role)role, remote);
+	return f;
 }
 
-static enum sl_filter check(const struct sl_query *q, const struct endpoint *ep, uint32_t slot,
-                            uint32_t group)
+static inline enum sl_filter check(const struct filter *f, const struct endpoint *ep, uint32_t slot)
 {
-	if (!role_fits(q, ep))
+	if (!f->role_fits[ep->spec.role][ep->spec.remote_prefill])
 		return SL_FILTER_ROLE;
-	if (is_excluded(q, ep, slot))
+	if (f->excludes && is_excluded(f->q, ep, slot))
 		return SL_FILTER_EXCLUDED;
 	if (ep->health == SL_HEALTH_UNHEALTHY)
 		return SL_FILTER_HEALTH;
 	if (ep->draining)
 		return SL_FILTER_DRAINING;
-	if (!group_fits(q, ep, group))
+	if (f->binds && ep->group != f->group)
 		return SL_FILTER_KV_GROUP;
 	if (ep->spec.max_concurrent && ep->ledger.inflight >= ep->spec.max_concurrent)
 		return SL_FILTER_FULL;
 	return SL_FILTER_NONE;
 }
 
-static void add(struct sl_router *r, const struct endpoint *ep, uint32_t slot)
+static inline void add(struct sl_router *r, const struct endpoint *ep, uint32_t slot)
 {
 	struct passing *p = &r->passing;
+	uint32_t rank = filter_prefill_rank(ep);
 
 	if (ep->spec.role == SL_ROLE_PREFILL)
 		p->prefill[p->n_prefill++] = slot;
 	else
 		p->serve[p->n_serve++] = slot;
+	if (rank > p->worst_rank)
+		p->worst_rank = rank;
 	if (filter_takes_handoff(ep)) {
 		r->partners[ep->group]++;
 		p->decodes_well |= filter_decodes_well(ep);
 	}
 }
 
-static void consider(struct sl_router *r, const struct sl_query *q, uint32_t slot, uint32_t group,
-                     uint64_t now_us, uint32_t *dropped)
+static void note_dropped(struct sl_router *r, const struct endpoint *ep, enum sl_filter reason,
+                         uint32_t *dropped)
 {
-	struct endpoint *ep = &r->endpoints[slot];
-	enum sl_filter reason = check(q, ep, slot, group);
-
-	if (reason == SL_FILTER_NONE) {
-		if (now_us >= ep->wake_us)
-			endpoint_wake(r, ep, now_us);
-		add(r, ep, slot);
-		return;
-	}
 	dropped[reason]++;
 	if (reason == SL_FILTER_FULL && ep->spec.role == SL_ROLE_PREFILL)
 		r->passing.full_prefill++;
 	else if (reason == SL_FILTER_FULL)
 		r->passing.full_serve++;
+}
+
+static inline void consider(struct sl_router *r, const struct filter *f, uint32_t slot,
+                            uint64_t now_us, uint32_t *dropped)
+{
+	struct endpoint *ep = &r->endpoints[slot];
+	enum sl_filter reason = check(f, ep, slot);
+
+	if (reason != SL_FILTER_NONE) {
+		note_dropped(r, ep, reason, dropped);
+		return;
+	}
+	if (now_us >= ep->wake_us)
+		endpoint_wake(r, ep, now_us);
+	add(r, ep, slot);
 }
 
 /* A prefill engine without a decode engine of its group is of no use, unless
@@ -113,16 +138,15 @@ void filter_run(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
 {
 	struct passing *p = &r->passing;
 	const struct model *m = &r->models.list[q->model];
-	uint32_t group = bound_group(r, q);
+	const struct filter f = make_filter(r, q);
 
-	p->n_serve = p->n_prefill = p->full_serve = p->full_prefill = 0;
+	p->n_serve = p->n_prefill = p->full_serve = p->full_prefill = p->worst_rank = 0;
 	p->decodes_well = false;
 	memset(r->partners, 0, r->n_groups * sizeof(*r->partners));
 	dropped[SL_FILTER_MODEL] = r->n_alive - m->n_endpoints;
 	for (uint32_t w = 0; w < r->models.n_words; w++)
 		for (uint64_t bits = m->endpoints[w]; bits; bits &= bits - 1)
-			consider(r, q, w * 64 + (uint32_t)__builtin_ctzll(bits), group, now_us,
-			         dropped);
+			consider(r, &f, w * 64 + (uint32_t)__builtin_ctzll(bits), now_us, dropped);
 	if (!q->no_decode && !is_pinned(q))
 		drop_single_prefills(r, dropped);
 }

@@ -42,6 +42,8 @@ static inline double ledger_queue_ms(const struct ledger *l, uint64_t now_us)
 {
 	int64_t done = l->first_cost_us;
 
+	if (!l->first)
+		return 0;
 	if (now_us < l->first_since_us + (uint64_t)done)
 		done = now_us > l->first_since_us ? (int64_t)(now_us - l->first_since_us) : 0;
 	return (double)(l->queue_us - done) / 1000;

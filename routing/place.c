@@ -6,8 +6,6 @@
 #include "routing/filter.h"
 
 #define BUSY_MAX 0.9
-/* A lower bound must not part equals because it was summed in another order. */
-#define ROUNDING (1 + 1e-9)
 
 struct place {
 	struct sl_router *r;
@@ -21,14 +19,13 @@ struct place {
 	uint32_t rank;            /* worst health rank that may prefill */
 	bool well_only;           /* hand-offs only to those that decode well */
 	uint64_t salt;
-	uint64_t key[SL_KEPT_CANDIDATES]; /* of d->kept */
 	double band_ms;
 	uint32_t n_band; /* of r->band */
 };
 
 /* ---- pricing --------------------------------------------------------- */
 
-static struct cost_engine engine_now(const struct place *s, const struct endpoint *ep)
+static inline struct cost_engine engine_now(const struct place *s, const struct endpoint *ep)
 {
 	const struct sl_router *r = s->r;
 	struct cost_engine e = {
@@ -52,10 +49,9 @@ static struct cost_engine engine_now(const struct place *s, const struct endpoin
 	return e;
 }
 
-static double hit_tokens(const struct place *s, uint32_t slot)
+static inline double hit_tokens(const struct place *s, const struct endpoint *ep, uint32_t slot)
 {
-	double hit = s->r->endpoints[slot].gamma * s->tokens_per_byte *
-	             index_matched(&s->r->index, slot);
+	double hit = ep->gamma * s->tokens_per_byte * index_matched(&s->r->index, slot);
 
 	return hit < s->rq.tokens - 1 ? hit : s->rq.tokens - 1;
 }
@@ -74,7 +70,7 @@ static double weigh(const struct place *s, const struct sl_candidate *c)
 }
 
 /* Most engines have nothing of a prompt, or the same beginning. */
-static double prefill_ms(struct place *s, const struct cost_engine *e, double hit)
+static inline double prefill_ms(struct place *s, const struct cost_engine *e, double hit)
 {
 	if (hit != s->base_hit) {
 		s->base_hit = hit;
@@ -84,31 +80,34 @@ static double prefill_ms(struct place *s, const struct cost_engine *e, double hi
 }
 
 /* One engine for everything. False: it costs more than `enough` whatever the
- * terms are that take longer to tell. */
-static bool price_single(struct place *s, uint32_t slot, double enough, struct sl_candidate *c)
+ * terms are that take longer to tell. Field by field, as a literal is cleared
+ * beforehand. */
+static inline bool price_single(struct place *s, uint32_t slot, double enough,
+                                struct sl_candidate *c)
 {
 	const struct cost_model *m = &s->r->cost;
 	const struct endpoint *ep = &s->r->endpoints[slot];
-	struct cost_engine e = engine_now(s, ep);
-	double hit = hit_tokens(s, slot);
+	const struct cost_engine e = engine_now(s, ep);
+	double hit = hit_tokens(s, ep, slot);
 	double prefill = prefill_ms(s, &e, hit);
 	double stall = cost_stall_ms(&e, prefill);
 
-	if (m->weight_ttft * (e.queue_ms + prefill) + m->weight_stall * stall +
-	            m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
-	    enough)
+	if (enough < HUGE_VAL &&
+	    m->weight_ttft * (e.queue_ms + prefill) + m->weight_stall * stall +
+	                    m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
+	            enough)
 		return false;
-	*c = (struct sl_candidate){
-		.placement = SL_PLACE_AGGREGATED,
-		.prefill_ep = slot,
-		.decode_ep = slot,
-		.hit_tokens = hit,
-		.queue_ms = e.queue_ms,
-		.prefill_ms = prefill,
-		.stall_ms = stall,
-		.memory_ms = cost_memory_ms(m, &s->rq, &e),
-		.decode_ms = cost_decode_ms(m, &s->rq, &e),
-	};
+	c->placement = SL_PLACE_AGGREGATED;
+	c->prefill_ep = slot;
+	c->decode_ep = slot;
+	c->hit_tokens = hit;
+	c->queue_ms = e.queue_ms;
+	c->prefill_ms = prefill;
+	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
+	c->transfer_ms = 0;
+	c->stall_ms = stall;
+	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
+	c->step_ms = 0;
 	if (ep->spec.role == SL_ROLE_DECODE) {
 		c->placement = SL_PLACE_LOCAL;
 		c->step_ms = s->rq.output > 0 ? cost_step_ms(m, &e, e.seqs, e.context) : 0;
@@ -122,8 +121,9 @@ static bool price_single(struct place *s, uint32_t slot, double enough, struct s
 static bool price_prefill_half(struct place *s, uint32_t slot, double enough,
                                struct sl_candidate *c)
 {
-	struct cost_engine e = engine_now(s, &s->r->endpoints[slot]);
-	double hit = hit_tokens(s, slot);
+	const struct endpoint *ep = &s->r->endpoints[slot];
+	struct cost_engine e = engine_now(s, ep);
+	double hit = hit_tokens(s, ep, slot);
 	double prefill = prefill_ms(s, &e, hit);
 
 	if (s->r->cost.weight_ttft * (e.queue_ms + prefill) > enough)
@@ -142,8 +142,9 @@ static bool price_decode_half(const struct place *s, uint32_t slot, double enoug
                               struct sl_candidate *c)
 {
 	const struct cost_model *m = &s->r->cost;
-	struct cost_engine e = engine_now(s, &s->r->endpoints[slot]);
-	double transfer = cost_transfer_ms(m, &s->rq, hit_tokens(s, slot));
+	const struct endpoint *ep = &s->r->endpoints[slot];
+	struct cost_engine e = engine_now(s, ep);
+	double transfer = cost_transfer_ms(m, &s->rq, hit_tokens(s, ep, slot));
 
 	if (m->weight_ttft * transfer + m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
 	    enough)
@@ -159,83 +160,45 @@ static bool price_decode_half(const struct place *s, uint32_t slot, double enoug
 	return true;
 }
 
-static struct sl_candidate join(const struct sl_candidate *p, const struct sl_candidate *d)
+static void join(const struct sl_candidate *p, const struct sl_candidate *d,
+                 struct sl_candidate *out)
 {
-	struct sl_candidate c = *p;
-
-	c.decode_ep = d->decode_ep;
-	c.memory_ms = d->memory_ms;
-	c.transfer_ms = d->transfer_ms;
-	c.decode_ms = d->decode_ms;
-	c.step_ms = d->step_ms;
-	c.cost_ms = p->cost_ms + d->cost_ms;
-	return c;
+	*out = *p;
+	out->decode_ep = d->decode_ep;
+	out->memory_ms = d->memory_ms;
+	out->transfer_ms = d->transfer_ms;
+	out->decode_ms = d->decode_ms;
+	out->step_ms = d->step_ms;
+	out->cost_ms = p->cost_ms + d->cost_ms;
 }
 
 /* ---- keeping the best ------------------------------------------------ */
 
-static uint64_t key_of(const struct place *s, const struct sl_candidate *c)
+static double cheapest_ms(const struct place *s)
 {
-	uint64_t x = s->salt ^ ((uint64_t)c->prefill_ep << 32 | c->decode_ep);
-
-	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
-	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
-	return x ^ (x >> 33);
+	return s->r->best.rank[0].cost_ms;
 }
 
-/* Inserts into the `cap` cheapest, in order of cost, then key. */
-static void keep_best(const struct place *s, struct sl_candidate *best, uint64_t *keys, uint32_t *n,
-                      uint32_t cap, const struct sl_candidate *c)
+/* What was priced in the spare place of r->best. */
+static inline void offer(struct place *s)
 {
-	uint32_t at = *n;
-	uint64_t key;
+	struct shortlist *best = &s->r->best;
+	const struct sl_candidate *c = best->spare;
 
-	if (at == cap && c->cost_ms > best[at - 1].cost_ms)
-		return;
-	key = key_of(s, c);
-	while (at > 0 && (c->cost_ms < best[at - 1].cost_ms ||
-	                  (c->cost_ms == best[at - 1].cost_ms && key < keys[at - 1])))
-		at--;
-	if (at == cap)
-		return;
-	if (*n < cap)
-		(*n)++;
-	memmove(best + at + 1, best + at, (*n - at - 1) * sizeof(*best));
-	memmove(keys + at + 1, keys + at, (*n - at - 1) * sizeof(*keys));
-	best[at] = *c;
-	keys[at] = key;
-}
-
-static void keep_half(const struct place *s, struct shortlist *best, const struct sl_candidate *c)
-{
-	keep_best(s, best->item, best->key, &best->n, SHORTLIST, c);
-}
-
-static double enough_half(const struct shortlist *best)
-{
-	return best->n < SHORTLIST ? HUGE_VAL : best->item[SHORTLIST - 1].cost_ms * ROUNDING;
-}
-
-static void offer(struct place *s, const struct sl_candidate *c)
-{
-	struct sl_decision *d = s->d;
-
-	keep_best(s, d->kept, s->key, &d->n_kept, SL_KEPT_CANDIDATES, c);
-	if (s->band_ms > 0 && c->cost_ms <= d->kept[0].cost_ms + s->band_ms)
+	if (s->band_ms > 0 && (best->n == 0 || c->cost_ms <= cheapest_ms(s) + s->band_ms))
 		s->r->band[s->n_band++] = *c;
+	shortlist_add(best, s->salt);
 }
 
 /* A cost above which a candidate can neither be kept nor chosen. */
-static double enough(const struct place *s)
+static inline double enough(const struct place *s)
 {
-	const struct sl_decision *d = s->d;
-	double last, chosen;
+	double last = s->r->best.enough_ms, chosen;
 
-	if (d->n_kept < SL_KEPT_CANDIDATES)
-		return HUGE_VAL;
-	last = d->kept[SL_KEPT_CANDIDATES - 1].cost_ms;
-	chosen = d->kept[0].cost_ms + s->band_ms;
-	return (last > chosen ? last : chosen) * ROUNDING;
+	if (s->band_ms <= 0 || s->r->best.n < SHORTLIST)
+		return last;
+	chosen = (cheapest_ms(s) + s->band_ms) * SHORTLIST_ROUNDING;
+	return last > chosen ? last : chosen;
 }
 
 /* ---- the cost policy ------------------------------------------------- */
@@ -259,40 +222,41 @@ static bool may_be_single(const struct place *s)
 
 static void offer_singles(struct place *s, const uint32_t *slots, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		struct sl_candidate c;
+	bool all = s->r->passing.worst_rank <= s->rank;
+	uint32_t n_priced = 0;
 
-		if (!may_prefill(s, slots[i]))
+	for (uint32_t i = 0; i < n; i++) {
+		if (!all && !may_prefill(s, slots[i]))
 			continue;
-		s->d->n_priced++;
-		if (price_single(s, slots[i], enough(s), &c))
-			offer(s, &c);
+		n_priced++;
+		if (price_single(s, slots[i], enough(s), s->r->best.spare))
+			offer(s);
 	}
+	s->d->n_priced += n_priced;
 }
 
 static void list_halves(struct place *s)
 {
 	struct sl_router *r = s->r;
 	const struct passing *p = &r->passing;
-	struct sl_candidate c;
 
-	for (uint32_t g = 0; g < r->n_groups; g++)
-		r->prefill_best[g].n = r->decode_best[g].n = 0;
+	for (uint32_t g = 0; g < r->n_groups; g++) {
+		shortlist_reset(&r->prefill_best[g]);
+		shortlist_reset(&r->decode_best[g]);
+	}
 	for (uint32_t i = 0; i < p->n_prefill; i++) {
 		struct shortlist *best = &r->prefill_best[r->endpoints[p->prefill[i]].group];
 
-		if (!may_prefill(s, p->prefill[i]))
-			continue;
-		if (price_prefill_half(s, p->prefill[i], enough_half(best), &c))
-			keep_half(s, best, &c);
+		if (may_prefill(s, p->prefill[i]) &&
+		    price_prefill_half(s, p->prefill[i], best->enough_ms, best->spare))
+			shortlist_add(best, s->salt);
 	}
 	for (uint32_t i = 0; i < p->n_serve; i++) {
 		struct shortlist *best = &r->decode_best[r->endpoints[p->serve[i]].group];
 
-		if (!may_take_handoff(s, p->serve[i]))
-			continue;
-		if (price_decode_half(s, p->serve[i], enough_half(best), &c))
-			keep_half(s, best, &c);
+		if (may_take_handoff(s, p->serve[i]) &&
+		    price_decode_half(s, p->serve[i], best->enough_ms, best->spare))
+			shortlist_add(best, s->salt);
 	}
 }
 
@@ -300,12 +264,10 @@ static void list_halves(struct place *s)
 static void offer_partners(struct place *s, const struct sl_candidate *p, const struct shortlist *d)
 {
 	for (uint32_t i = 0; i < d->n; i++) {
-		struct sl_candidate c;
-
-		if (p->cost_ms + d->item[i].cost_ms > enough(s))
+		if (p->cost_ms + d->rank[i].cost_ms > enough(s))
 			break;
-		c = join(p, &d->item[i]);
-		offer(s, &c);
+		join(p, d->rank[i].c, s->r->best.spare);
+		offer(s);
 	}
 }
 
@@ -318,7 +280,7 @@ static void offer_pairs(struct place *s)
 		const struct shortlist *p = &s->r->prefill_best[g], *d = &s->r->decode_best[g];
 
 		for (uint32_t i = 0; i < p->n; i++)
-			offer_partners(s, &p->item[i], d);
+			offer_partners(s, p->rank[i].c, d);
 		s->d->n_priced += p->n * d->n;
 	}
 }
@@ -329,15 +291,15 @@ static void offer_decodes(struct place *s)
 	const struct passing *p = &s->r->passing;
 
 	for (uint32_t i = 0; i < p->n_serve; i++) {
-		struct sl_candidate c;
+		struct sl_candidate *c = s->r->best.spare;
 
 		if (!may_take_handoff(s, p->serve[i]))
 			continue;
 		s->d->n_priced++;
-		if (!price_decode_half(s, p->serve[i], enough(s), &c))
+		if (!price_decode_half(s, p->serve[i], enough(s), c))
 			continue;
-		c.prefill_ep = s->q->prefill_ep;
-		offer(s, &c);
+		c->prefill_ep = s->q->prefill_ep;
+		offer(s);
 	}
 }
 
@@ -354,7 +316,7 @@ static void offer_all(struct place *s)
 		offer_pairs(s);
 	if (may_be_single(s))
 		offer_singles(s, p->serve, p->n_serve);
-	if (s->q->no_decode && s->d->n_kept == 0)
+	if (s->q->no_decode && s->r->best.n == 0)
 		offer_singles(s, p->prefill, p->n_prefill);
 }
 
@@ -364,6 +326,9 @@ static void choose_best(struct place *s)
 	struct sl_candidate *band = s->r->band;
 	uint32_t n = 0, at = 0;
 
+	d->n_kept = s->r->best.n;
+	for (uint32_t i = 0; i < d->n_kept; i++)
+		d->kept[i] = *s->r->best.rank[i].c;
 	d->chosen = d->kept[0];
 	for (uint32_t i = 0; i < s->n_band; i++)
 		if (band[i].cost_ms <= d->kept[0].cost_ms + s->band_ms)
@@ -383,8 +348,9 @@ static void choose_best(struct place *s)
 static bool search_cost(struct place *s)
 {
 	s->n_band = 0;
+	shortlist_reset(&s->r->best);
 	offer_all(s);
-	if (s->d->n_kept == 0)
+	if (s->r->best.n == 0)
 		return false;
 	choose_best(s);
 	return true;
@@ -478,7 +444,7 @@ static bool make_pair(struct place *s, uint32_t server, struct sl_candidate *out
 		return false;
 	price_prefill_half(s, pick(s, n, &s->r->turn_prefill), HUGE_VAL, &p);
 	price_decode_half(s, server, HUGE_VAL, &d);
-	*out = join(&p, &d);
+	join(&p, &d, out);
 	return true;
 }
 
@@ -496,7 +462,9 @@ static bool search_plain(struct place *s)
 	} else if (!make_pair(s, server, c)) {
 		if (!may_be_single(s))
 			return false;
-		price_single(s, server, HUGE_VAL, c);
+		shortlist_reset(&s->r->best);
+		offer_singles(s, &server, 1);
+		*c = *s->r->best.rank[0].c;
 	}
 	s->d->kept[0] = *c;
 	s->d->n_kept = s->d->n_priced = s->d->runner_up = 1;
@@ -526,7 +494,7 @@ static uint32_t count_unhealthy(const struct place *s)
 	const struct passing *p = &s->r->passing;
 	uint32_t n = 0;
 
-	if (s->q->decode_only)
+	if (s->q->decode_only || p->worst_rank <= s->rank)
 		return 0;
 	for (uint32_t i = 0; i < p->n_serve; i++)
 		n += !may_prefill(s, p->serve[i]) &&

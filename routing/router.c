@@ -40,7 +40,6 @@ void sl_router_set_options(struct sl_router *r, const struct sl_router_options *
 {
 	r->opt = *opt;
 	r->cost = (struct cost_model){
-		.profile = opt->profile,
 		.weight_ttft = opt->weight_ttft,
 		.weight_stall = opt->weight_stall,
 		.weight_decode = opt->weight_decode,
@@ -49,6 +48,7 @@ void sl_router_set_options(struct sl_router *r, const struct sl_router_options *
 		.prefill_scale = r->prefill_scale.factor,
 		.decode_scale = r->decode_scale.factor,
 	};
+	cost_model_use(&r->cost, opt->profile);
 	for (uint32_t i = 0; i < r->n_slots; i++)
 		set_capacity(r, &r->endpoints[i]);
 }
@@ -464,20 +464,19 @@ void sl_query_init(struct sl_query *q, uint32_t model, const struct sl_facts *fa
 int sl_router_decide(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
                      struct sl_rng *rng, struct sl_decision *out_decision)
 {
-	struct sl_decision d = { 0 };
+	struct sl_decision *d = out_decision;
 	int err = 0;
 
+	*d = (struct sl_decision){ 0 };
 	if (q->model >= r->models.count || r->models.list[q->model].n_endpoints == 0) {
-		d.filtered[SL_FILTER_MODEL] = r->n_alive;
-		err = SL_E_MODEL_NOT_FOUND;
-	} else {
-		r->cost.prefill_scale = r->prefill_scale.factor;
-		r->cost.decode_scale = r->decode_scale.factor;
-		filter_run(r, q, now_us, d.filtered);
-		index_match(&r->index, q->facts->blocks, q->facts->n_blocks);
-		if (!place_search(r, q, now_us, rng, &d))
-			err = filter_error(r, q);
+		d->filtered[SL_FILTER_MODEL] = r->n_alive;
+		return SL_E_MODEL_NOT_FOUND;
 	}
-	*out_decision = d;
+	r->cost.prefill_scale = r->prefill_scale.factor;
+	r->cost.decode_scale = r->decode_scale.factor;
+	filter_run(r, q, now_us, d->filtered);
+	index_match(&r->index, q->facts->blocks, q->facts->n_blocks);
+	if (!place_search(r, q, now_us, rng, d))
+		err = filter_error(r, q);
 	return err;
 }

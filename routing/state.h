@@ -11,9 +11,7 @@
 #include "routing/index.h"
 #include "routing/ledger.h"
 #include "routing/models.h"
-
-/* Best engines of one KV group that are paired with each other. */
-#define SHORTLIST 8
+#include "routing/shortlist.h"
 
 /* What is known of an endpoint beside what a decision reads. */
 struct past {
@@ -60,12 +58,7 @@ struct passing {
 	uint32_t n_serve, n_prefill;
 	uint32_t full_serve, full_prefill; /* dropped for nothing but their limit */
 	bool decodes_well;                 /* one that takes hand-offs is of the better sort */
-};
-
-struct shortlist {
-	struct sl_candidate item[SHORTLIST];
-	uint64_t key[SHORTLIST];
-	uint32_t n;
+	uint32_t worst_rank;               /* of filter_prefill_rank */
 };
 
 struct sl_router {
@@ -87,8 +80,9 @@ struct sl_router {
 
 	/* Scratch of one decision, sized when endpoints are added. */
 	struct passing passing;
-	uint32_t *partners;             /* owned; per group */
-	struct shortlist *prefill_best; /* owned; per group */
+	uint32_t *partners; /* owned; per group */
+	struct shortlist best;
+	struct shortlist *prefill_best; /* owned; per group: those that are paired */
 	struct shortlist *decode_best;  /* owned; per group */
 	struct sl_candidate *band;      /* owned */
 	uint32_t *picks;                /* owned */

@@ -11,8 +11,7 @@
 
 static struct cost_model model(void)
 {
-	return (struct cost_model){
-		.profile = sl_profile_find("llama3-8b-h100"),
+	struct cost_model m = {
 		.weight_ttft = 1,
 		.weight_stall = 0.1,
 		.weight_decode = 0.15,
@@ -21,6 +20,9 @@ static struct cost_model model(void)
 		.prefill_scale = 1,
 		.decode_scale = 1,
 	};
+
+	cost_model_use(&m, sl_profile_find("llama3-8b-h100"));
+	return m;
 }
 
 static struct cost_engine idle(void)
@@ -158,6 +160,21 @@ static void band(void **state)
 		assert_near(cost_band_ms(rows[i].us), rows[i].ms, 1e-3);
 }
 
+/* To the last bit, on either side of the table's end and between its points. */
+static void a_step_is_the_profiles_whole_or_in_fractions(void **state)
+{
+	struct cost_model m = model();
+	struct cost_engine e = idle();
+
+	(void)state;
+	for (size_t k = 0; sl_profile_at(k); k++) {
+		cost_model_use(&m, sl_profile_at(k));
+		for (double seqs = 0; seqs < COST_STEP_SEQS + 50; seqs += 0.25)
+			assert_true(cost_step_ms(&m, &e, seqs, 12345) ==
+			            sl_profile_step_ms(m.profile, seqs, 12345));
+	}
+}
+
 /* What place.c leaves out because of it could not have been chosen. */
 static void the_least_decode_is_a_lower_bound(void **state)
 {
@@ -175,7 +192,8 @@ static void the_least_decode_is_a_lower_bound(void **state)
 			.busy = 0.9 * help_unit(&rng),
 		};
 
-		m.profile = sl_profile_at(help_below(&rng, 4));
+		if (i % 100 == 0)
+			cost_model_use(&m, sl_profile_at(help_below(&rng, 4)));
 		cost_request_init(&rq, &m, 1 + help_below(&rng, 200000), help_below(&rng, 2000),
 		                  1 + help_below(&rng, 8));
 		assert_true(cost_least_decode_ms(&m, &rq, &e) <= cost_decode_ms(&m, &rq, &e));
@@ -185,10 +203,15 @@ static void the_least_decode_is_a_lower_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(prefill), cmocka_unit_test(stall),
-		cmocka_unit_test(decode),  cmocka_unit_test(memory),
-		cmocka_unit_test(seats),   cmocka_unit_test(transfer),
-		cmocka_unit_test(band),    cmocka_unit_test(the_least_decode_is_a_lower_bound),
+		cmocka_unit_test(prefill),
+		cmocka_unit_test(stall),
+		cmocka_unit_test(decode),
+		cmocka_unit_test(memory),
+		cmocka_unit_test(seats),
+		cmocka_unit_test(transfer),
+		cmocka_unit_test(band),
+		cmocka_unit_test(the_least_decode_is_a_lower_bound),
+		cmocka_unit_test(a_step_is_the_profiles_whole_or_in_fractions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,79 @@
+/* shortlist.h: the cheapest few candidates of a search, in order of cost.
+ *
+ * The next candidate is priced in the list's spare place and stays there if it
+ * is kept; what moves to make room are ranks of 16 bytes. Equal costs are told
+ * apart by a key that depends on the search's salt and the engines alone, so
+ * the order in which candidates come does not matter. */
+#ifndef SLUICE_ROUTING_SHORTLIST_H
+#define SLUICE_ROUTING_SHORTLIST_H
+
+#include <math.h>
+
+#include "sluice/route.h"
+
+#define SHORTLIST 8
+/* A lower bound must not part equals because it was summed in another order. */
+#define SHORTLIST_ROUNDING (1 + 1e-9)
+
+_Static_assert(SHORTLIST == SL_KEPT_CANDIDATES, "a decision keeps what a search lists");
+
+struct shortlist {
+	struct shortlist_rank {
+		double cost_ms;
+		struct sl_candidate *c; /* in item */
+	} rank[SHORTLIST];              /* cheapest first; n are in use */
+	uint32_t n;
+	struct sl_candidate *spare; /* in item: the place that no rank names and that is next */
+	double enough_ms;           /* what is dearer than this is not kept */
+	struct sl_candidate item[SHORTLIST + 1];
+};
+
+/* Before every search, as the list may have moved since the last one. */
+static inline void shortlist_reset(struct shortlist *l)
+{
+	l->n = 0;
+	l->spare = l->item;
+	l->enough_ms = HUGE_VAL;
+}
+
+static inline uint64_t shortlist_key(const struct sl_candidate *c, uint64_t salt)
+{
+	uint64_t x = salt ^ ((uint64_t)c->prefill_ep << 32 | c->decode_ep);
+
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
+	return x ^ (x >> 33);
+}
+
+static inline bool shortlist_precedes(const struct sl_candidate *c, double cost_ms,
+                                      const struct shortlist_rank *rank, uint64_t salt)
+{
+	if (cost_ms != rank->cost_ms)
+		return cost_ms < rank->cost_ms;
+	return shortlist_key(c, salt) < shortlist_key(rank->c, salt);
+}
+
+/* Keeps the candidate in the spare place, if it is among the cheapest. */
+static inline void shortlist_add(struct shortlist *l, uint64_t salt)
+{
+	struct shortlist_rank *at = &l->rank[l->n];
+	struct sl_candidate *c = l->spare, *spare = c + 1;
+	double cost_ms = c->cost_ms;
+
+	if (l->n < SHORTLIST) {
+		l->n++;
+	} else {
+		if (!shortlist_precedes(c, cost_ms, --at, salt))
+			return;
+		spare = at->c;
+	}
+	for (; at > l->rank && shortlist_precedes(c, cost_ms, at - 1, salt); at--)
+		*at = at[-1];
+	at->cost_ms = cost_ms;
+	at->c = c;
+	l->spare = spare;
+	if (l->n == SHORTLIST)
+		l->enough_ms = l->rank[SHORTLIST - 1].cost_ms * SHORTLIST_ROUNDING;
+}
+
+#endif
