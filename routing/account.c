@@ -11,7 +11,6 @@
  *
  * Aggregated and local placements have one leg, on one engine. */
 #include <assert.h>
-#include <math.h>
 
 #include "routing/state.h"
 
@@ -66,10 +65,11 @@ static void charge_prefill(struct sl_router *r, struct sl_ticket *t, const struc
 {
 	struct endpoint *ep = prefiller(r, t);
 	uint64_t now_us = t->dispatched_us;
+	double tau_us = r->busy_decay.tau_us;
 
 	ledger_open_prefill(&ep->ledger, t, now_us);
-	ep->busy = ep->busy * exp(-ms_between(ep->busy_us, now_us) * 1000 / r->busy_decay.tau_us) +
-	           t->prefill_ms * 1000 / r->busy_decay.tau_us;
+	ep->busy = ep->busy * decay_exp(ms_between(ep->busy_us, now_us) * 1000 / tau_us) +
+	           t->prefill_ms * 1000 / tau_us;
 	ep->busy_us = now_us;
 	learn_hits_predict(&ep->past->hits, t->matched_tokens);
 	ep->past->hit_tokens_predicted += t->hit_tokens;

@@ -26,6 +26,15 @@ static inline void decay_init(struct decay *d, double tau_us)
 		d->keep[i] = exp(-i * (double)(1u << d->shift) / tau_us);
 }
 
+/* exp(-x) for x >= 0, to the last bit or two. Between two requests to a busy
+ * engine little time passes, and then a short series does. */
+static inline double decay_exp(double x)
+{
+	if (x > 1.0 / 64)
+		return exp(-x);
+	return 1 - x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4 * (1 - x / 5 * (1 - x / 6)))));
+}
+
 /* What is left at now_us of something that was 1 at since_us. */
 static inline double decay_keep(const struct decay *d, uint64_t since_us, uint64_t now_us)
 {

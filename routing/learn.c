@@ -1,17 +1,18 @@
 /* learn.c: see learn.h. */
 #include "routing/learn.h"
 
-#include <math.h>
+#include "routing/decay.h"
+#include "routing/round.h"
 
 /* ---- slowness -------------------------------------------------------- */
 
-#define SAMPLE_KEEP (1.0 - 1.0 / 32) /* a new sample takes this from older ones */
-#define FORGET_US 60e6               /* to a share of 1/e */
-#define PRIOR_WEIGHT 4.0             /* samples' worth of belief in F = 1 */
-#define SCALE_PRIOR 0.25             /* engines' worth of belief in scale 1 */
-#define RATIO_MAX 16.0               /* of one sample to the scale, and of its inverse */
-#define PULL_MAX 0.3                 /* of ln scale, by one engine */
-#define NOISE 0.1                    /* of ln F: engines this alike are alike */
+#define SAMPLE_KEEP (1.0 - 1.0 / 32)    /* a new sample takes this from older ones */
+#define FORGET_US 60e6                  /* to a share of 1/e */
+#define PRIOR_WEIGHT 4.0                /* samples' worth of belief in F = 1 */
+#define SCALE_PRIOR 0.25                /* engines' worth of belief in scale 1 */
+#define LOG_RATIO_MAX 2.772588722239781 /* of one sample to the scale, either way: ln 16 */
+#define PULL_MAX 0.3                    /* of ln scale, by one engine */
+#define NOISE 0.1                       /* of ln F: engines this alike are alike */
 #define SLOW_MIN 0.5
 #define SLOW_MAX 8.0
 #define FIXED_ONE 1048576.0
@@ -23,13 +24,18 @@ static double clamp(double x, double low, double high)
 
 void learn_scale_init(struct learn_scale *scale)
 {
-	*scale = (struct learn_scale){ .factor = 1 };
+	*scale = (struct learn_scale){ 0 };
+}
+
+double learn_scale_factor(const struct learn_scale *scale)
+{
+	return exp(scale->log_factor);
 }
 
 /* Sum of weighted deviations from the fleet, in logarithms. */
 static double deviation(const struct learn_evidence *ev, const struct learn_scale *scale)
 {
-	return ev->log_sum - ev->weight * log(scale->factor);
+	return ev->log_sum - ev->weight * scale->log_factor;
 }
 
 /* An engine pulls the scale only so far, or a few slow ones would make all
@@ -38,24 +44,26 @@ static void update_share(struct learn_evidence *ev, struct learn_scale *scale)
 {
 	double sure = ev->weight + PRIOR_WEIGHT;
 	double pull = clamp(deviation(ev, scale) / sure, -PULL_MAX, PULL_MAX);
-	double log_share = pull + log(scale->factor) * ev->weight / sure;
+	double share = ev->weight / sure;
 
 	scale->log_sum -= ev->share_log;
 	scale->weight -= ev->share_weight;
-	ev->share_log = llround(log_share * FIXED_ONE);
-	ev->share_weight = llround(ev->weight / sure * FIXED_ONE);
+	ev->share_log = round_whole((pull + scale->log_factor * share) * FIXED_ONE);
+	ev->share_weight = round_whole(share * FIXED_ONE);
 	scale->log_sum += ev->share_log;
 	scale->weight += ev->share_weight;
-	scale->factor =
-	        exp((double)scale->log_sum / ((double)scale->weight + SCALE_PRIOR * FIXED_ONE));
+	scale->log_factor =
+	        (double)scale->log_sum / ((double)scale->weight + SCALE_PRIOR * FIXED_ONE);
 }
 
 static double aged(uint64_t *at_us, uint64_t now_us)
 {
-	double age = now_us > *at_us ? (double)(now_us - *at_us) : 0;
+	uint64_t since_us = *at_us;
 
-	*at_us = now_us > *at_us ? now_us : *at_us;
-	return exp(-age / FORGET_US);
+	if (now_us <= since_us)
+		return 1;
+	*at_us = now_us;
+	return decay_exp((double)(now_us - since_us) / FORGET_US);
 }
 
 static void age(struct learn_evidence *ev, uint64_t now_us)
@@ -69,14 +77,14 @@ static void age(struct learn_evidence *ev, uint64_t now_us)
 void learn_evidence_add(struct learn_evidence *ev, struct learn_scale *scale, double observed_ms,
                         double predicted_ms, double weight, uint64_t now_us)
 {
-	double ratio;
+	double log_ratio;
 
 	if (!(observed_ms > 0) || !(predicted_ms > 0) || !(weight > 0))
 		return;
-	ratio = clamp(observed_ms / predicted_ms, scale->factor / RATIO_MAX,
-	              scale->factor * RATIO_MAX);
+	log_ratio = clamp(log(observed_ms / predicted_ms), scale->log_factor - LOG_RATIO_MAX,
+	                  scale->log_factor + LOG_RATIO_MAX);
 	age(ev, now_us);
-	ev->log_sum = ev->log_sum * SAMPLE_KEEP + weight * log(ratio);
+	ev->log_sum = ev->log_sum * SAMPLE_KEEP + weight * log_ratio;
 	ev->weight = ev->weight * SAMPLE_KEEP + weight;
 	update_share(ev, scale);
 }

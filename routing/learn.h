@@ -27,7 +27,7 @@ struct learn_evidence {
 /* One for prefill times, one for decode times. */
 struct learn_scale {
 	int64_t log_sum, weight;
-	double factor; /* real ms per ms of the preset */
+	double log_factor;
 };
 
 struct learn_engine {
@@ -35,6 +35,8 @@ struct learn_engine {
 };
 
 void learn_scale_init(struct learn_scale *scale);
+/* Real ms per ms of the preset. */
+double learn_scale_factor(const struct learn_scale *scale);
 /* predicted_ms is with F and scale at 1; weight 1 is a full sample. */
 void learn_evidence_add(struct learn_evidence *ev, struct learn_scale *scale, double observed_ms,
                         double predicted_ms, double weight, uint64_t now_us);

@@ -2,19 +2,20 @@
 #include "routing/ledger.h"
 
 #include <assert.h>
-#include <math.h>
+
+#include "routing/round.h"
 
 #define PERIOD_US 250000u
 
 /* From the ticket's own figures, which do not change while it is live. */
 static int64_t prefill_us(const struct sl_ticket *t)
 {
-	return llround(t->prefill_ms * 1000);
+	return round_whole(t->prefill_ms * 1000);
 }
 
 static int64_t context_tokens(const struct sl_ticket *t)
 {
-	return llround(t->prompt_tokens + t->seqs * t->output_tokens / 2);
+	return round_whole(t->prompt_tokens + t->seqs * t->output_tokens / 2);
 }
 
 /* ---- how many -------------------------------------------------------- */

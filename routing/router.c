@@ -45,8 +45,8 @@ void sl_router_set_options(struct sl_router *r, const struct sl_router_options *
 		.weight_decode = opt->weight_decode,
 		.transfer_latency_ms = opt->transfer_latency_ms,
 		.transfer_bytes_per_ms = opt->transfer_bytes_per_ms,
-		.prefill_scale = r->prefill_scale.factor,
-		.decode_scale = r->decode_scale.factor,
+		.prefill_scale = learn_scale_factor(&r->prefill_scale),
+		.decode_scale = learn_scale_factor(&r->decode_scale),
 	};
 	cost_model_use(&r->cost, opt->profile);
 	for (uint32_t i = 0; i < r->n_slots; i++)
@@ -110,8 +110,8 @@ static void size_group_scratch(struct sl_router *r)
 	uint32_t n = r->n_groups;
 
 	r->partners = alloc_resize(r->partners, n, sizeof(*r->partners));
-	r->prefill_best = alloc_resize(r->prefill_best, n, sizeof(*r->prefill_best));
-	r->decode_best = alloc_resize(r->decode_best, n, sizeof(*r->decode_best));
+	r->prefill_best = alloc_extend(r->prefill_best, n - 1, n, sizeof(*r->prefill_best));
+	r->decode_best = alloc_extend(r->decode_best, n - 1, n, sizeof(*r->decode_best));
 }
 
 static void grow(struct sl_router *r)
@@ -467,16 +467,19 @@ int sl_router_decide(struct sl_router *r, const struct sl_query *q, uint64_t now
 	struct sl_decision *d = out_decision;
 	int err = 0;
 
-	*d = (struct sl_decision){ 0 };
+	d->chosen = (struct sl_candidate){ 0 };
+	memset(&d->n_kept, 0, sizeof(*d) - offsetof(struct sl_decision, n_kept));
 	if (q->model >= r->models.count || r->models.list[q->model].n_endpoints == 0) {
 		d->filtered[SL_FILTER_MODEL] = r->n_alive;
-		return SL_E_MODEL_NOT_FOUND;
+		err = SL_E_MODEL_NOT_FOUND;
+	} else {
+		r->cost.prefill_scale = learn_scale_factor(&r->prefill_scale);
+		r->cost.decode_scale = learn_scale_factor(&r->decode_scale);
+		filter_run(r, q, now_us, d->filtered);
+		index_match(&r->index, q->facts->blocks, q->facts->n_blocks);
+		if (!place_search(r, q, now_us, rng, d))
+			err = filter_error(r, q);
 	}
-	r->cost.prefill_scale = r->prefill_scale.factor;
-	r->cost.decode_scale = r->decode_scale.factor;
-	filter_run(r, q, now_us, d->filtered);
-	index_match(&r->index, q->facts->blocks, q->facts->n_blocks);
-	if (!place_search(r, q, now_us, rng, d))
-		err = filter_error(r, q);
+	memset(d->kept + d->n_kept, 0, (SL_KEPT_CANDIDATES - d->n_kept) * sizeof(*d->kept));
 	return err;
 }

@@ -1,7 +1,9 @@
 /* learn_test.c: what single answers may change, and what only many can. */
 #include <math.h>
 
+#include "routing/decay.h"
 #include "routing/learn.h"
+#include "routing/round.h"
 #include "tests/unit/routing/route_help.h"
 
 #define ENGINES 16
@@ -56,8 +58,8 @@ static void an_error_common_to_all_is_scale(void **state)
 		answer(&f, slow, 50, &rng);
 		for (int i = 0; i < ENGINES; i++)
 			assert_near(slowness(&f, i), 1, 1e-6);
-		assert_near(f.prefill.factor / factors[k], 1, 0.1);
-		assert_near(f.decode.factor / factors[k], 1, 0.1);
+		assert_near(learn_scale_factor(&f.prefill) / factors[k], 1, 0.1);
+		assert_near(learn_scale_factor(&f.decode) / factors[k], 1, 0.1);
 	}
 }
 
@@ -99,7 +101,7 @@ static void one_sample_moves_little(void **state)
 	answer(&f, slow, 50, &rng);
 	learn_evidence_add(&f.engine[3].prefill, &f.prefill, 80 * 64, 80, 1, f.now_us);
 	assert_true(slowness(&f, 3) < 1.15);
-	assert_true(f.prefill.factor < 1.1);
+	assert_true(learn_scale_factor(&f.prefill) < 1.1);
 }
 
 static void stays_inside_its_bounds(void **state)
@@ -130,7 +132,7 @@ static void figures_that_are_no_times_teach_nothing(void **state)
 	learn_evidence_add(&f.engine[0].prefill, &f.prefill, 10, NAN, 1, f.now_us);
 	learn_evidence_add(&f.engine[0].prefill, &f.prefill, 10, 10, 0, f.now_us);
 	assert_near(f.engine[0].prefill.weight, 0, 0);
-	assert_near(f.prefill.factor, 1, 0);
+	assert_near(learn_scale_factor(&f.prefill), 1, 0);
 	assert_near(slowness(&f, 0), 1, 0);
 }
 
@@ -173,7 +175,7 @@ static void dropped_evidence_leaves_no_trace_in_the_scale(void **state)
 	assert_int_equal(f.prefill.weight, 0);
 	assert_int_equal(f.decode.log_sum, 0);
 	assert_int_equal(f.decode.weight, 0);
-	assert_near(f.prefill.factor, 1, 0);
+	assert_near(learn_scale_factor(&f.prefill), 1, 0);
 }
 
 /* ---- hits ------------------------------------------------------------- */
@@ -286,6 +288,24 @@ static void output_is_capped_and_learned(void **state)
 	assert_near(learn_model_output(&m, -1), 500, 1);
 }
 
+/* What stands in for libm on the request path agrees with it. */
+static void short_cuts_are_exact(void **state)
+{
+	struct sl_rng rng = { 14 };
+
+	(void)state;
+	assert_true(decay_exp(0) == 1);
+	for (int i = 0; i < 100000; i++) {
+		double x = help_unit(&rng) / (1 << help_below(&rng, 20));
+		double y = (help_unit(&rng) - 0.5) * (double)(1ull << help_below(&rng, 50));
+
+		assert_true(fabs(decay_exp(x) - exp(-x)) < 3e-16);
+		assert_true(round_whole(y) == llround(y));
+	}
+	assert_int_equal(round_whole(-2.5), -3);
+	assert_int_equal(round_whole(2.5), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +321,7 @@ int main(void)
 		cmocka_unit_test(usage_counts_where_there_are_no_counters),
 		cmocka_unit_test(bytes_per_token_is_learned_from_prompts),
 		cmocka_unit_test(output_is_capped_and_learned),
+		cmocka_unit_test(short_cuts_are_exact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

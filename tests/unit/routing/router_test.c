@@ -915,8 +915,8 @@ static void a_common_error_is_learned_as_scale(void **state)
 	loop_run(&l, 8000);
 	for (uint32_t i = 0; i < ENGINES; i++)
 		assert_in_range(help_view(l.r, i, l.now_us).slowness * 100, 85, 115);
-	assert_in_range(l.r->prefill_scale.factor * 1000, 50, 200);
-	assert_in_range(l.r->decode_scale.factor * 1000, 50, 200);
+	assert_in_range(learn_scale_factor(&l.r->prefill_scale) * 1000, 50, 200);
+	assert_in_range(learn_scale_factor(&l.r->decode_scale) * 1000, 50, 200);
 	assert_true(max_over_mean(&l) <= 1.15);
 	loop_fini(&l);
 }
