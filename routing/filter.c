@@ -44,6 +44,7 @@ struct filter {
 	bool role_fits[SL_ROLE_DECODE + 1][2]; /* by role and spec.remote_prefill */
 	bool excludes;
 	bool binds;
+	bool plain; /* no plain endpoint is dropped */
 	uint32_t group;
 };
 
@@ -57,6 +58,7 @@ static struct filter make_filter(const struct sl_router *r, const struct sl_quer
 	for (unsigned role = 0; role < SL_COUNT(f.role_fits); role++)
 		for (unsigned remote = 0; remote < 2; remote++)
 			f.role_fits[role][remote] = role_fits(q, (enum sl_role)role, remote);
+	f.plain = f.role_fits[SL_ROLE_BOTH][false] && !f.excludes && !f.binds;
 	return f;
 }
 
@@ -108,7 +110,8 @@ static inline void consider(struct sl_router *r, const struct filter *f, uint32_
                             uint64_t now_us, uint32_t *dropped)
 {
 	struct endpoint *ep = &r->endpoints[slot];
-	enum sl_filter reason = check(f, ep, slot);
+	bool plain = f->plain && ep->plain;
+	enum sl_filter reason = plain ? SL_FILTER_NONE : check(f, ep, slot);
 
 	if (reason != SL_FILTER_NONE) {
 		note_dropped(r, ep, reason, dropped);
@@ -116,7 +119,10 @@ static inline void consider(struct sl_router *r, const struct filter *f, uint32_
 	}
 	if (now_us >= ep->wake_us)
 		endpoint_wake(r, ep, now_us);
-	add(r, ep, slot);
+	if (plain)
+		r->passing.serve[r->passing.n_serve++] = slot;
+	else
+		add(r, ep, slot);
 }
 
 /* A prefill engine without a decode engine of its group is of no use, unless

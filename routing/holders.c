@@ -36,12 +36,15 @@ const uint16_t *holders_slots(const struct holders *h)
 	return h->cap ? many_slots(h) : &h->u.one.slot;
 }
 
-/* How many slots are below this one. */
+/* How many slots are below this one. Where every endpoint is a holder, as of
+ * the beginning that all prompts share, it is the slot itself. */
 static uint32_t rank_of(const struct holders *h, uint16_t slot)
 {
 	const uint16_t *slots = holders_slots(h);
 	uint32_t low = 0, high = h->count;
 
+	if (slot < high && slots[slot] == slot)
+		return slot;
 	while (low < high) {
 		uint32_t mid = (low + high) / 2;
 

@@ -15,11 +15,13 @@ struct place {
 	struct sl_decision *d;
 	struct cost_request rq;
 	double tokens_per_byte;
+	double most_hit;          /* of a prompt's tokens the last one is always computed */
 	double base_hit, base_ms; /* the last prefill that was priced */
 	uint32_t rank;            /* worst health rank that may prefill */
 	bool well_only;           /* hand-offs only to those that decode well */
 	uint64_t salt;
 	double band_ms;
+	double best_ms;  /* of what was offered, where there is a band */
 	uint32_t n_band; /* of r->band */
 };
 
@@ -53,7 +55,7 @@ static inline double hit_tokens(const struct place *s, const struct endpoint *ep
 {
 	double hit = ep->gamma * s->tokens_per_byte * index_matched(&s->r->index, slot);
 
-	return hit < s->rq.tokens - 1 ? hit : s->rq.tokens - 1;
+	return hit < s->most_hit ? hit : s->most_hit;
 }
 
 static double ttft_ms(const struct sl_candidate *c)
@@ -174,19 +176,16 @@ static void join(const struct sl_candidate *p, const struct sl_candidate *d,
 
 /* ---- keeping the best ------------------------------------------------ */
 
-static double cheapest_ms(const struct place *s)
-{
-	return s->r->best.rank[0].cost_ms;
-}
-
 /* What was priced in the spare place of r->best. */
 static inline void offer(struct place *s)
 {
 	struct shortlist *best = &s->r->best;
-	const struct sl_candidate *c = best->spare;
+	double cost_ms = best->spare->cost_ms;
 
-	if (s->band_ms > 0 && (best->n == 0 || c->cost_ms <= cheapest_ms(s) + s->band_ms))
-		s->r->band[s->n_band++] = *c;
+	if (s->band_ms > 0 && cost_ms <= s->best_ms + s->band_ms) {
+		s->r->band[s->n_band++] = *best->spare;
+		s->best_ms = cost_ms < s->best_ms ? cost_ms : s->best_ms;
+	}
 	shortlist_add(best, s->salt);
 }
 
@@ -195,9 +194,9 @@ static inline double enough(const struct place *s)
 {
 	double last = s->r->best.enough_ms, chosen;
 
-	if (s->band_ms <= 0 || s->r->best.n < SHORTLIST)
+	if (s->band_ms <= 0)
 		return last;
-	chosen = (cheapest_ms(s) + s->band_ms) * SHORTLIST_ROUNDING;
+	chosen = (s->best_ms + s->band_ms) * SHORTLIST_ROUNDING;
 	return last > chosen ? last : chosen;
 }
 
@@ -348,6 +347,7 @@ static void choose_best(struct place *s)
 static bool search_cost(struct place *s)
 {
 	s->n_band = 0;
+	s->best_ms = HUGE_VAL;
 	shortlist_reset(&s->r->best);
 	offer_all(s);
 	if (s->r->best.n == 0)
@@ -483,6 +483,7 @@ static void ask(struct place *s)
 	if (!s->q->no_decode)
 		output = learn_model_output(&m->learned, facts->max_tokens);
 	cost_request_init(&s->rq, &s->r->cost, tokens, output, state_request_seqs(facts));
+	s->most_hit = s->rq.tokens - 1;
 	s->tokens_per_byte = facts->prompt_bytes ? s->rq.tokens / (double)facts->prompt_bytes : 0;
 	s->d->prompt_tokens = s->rq.tokens;
 	s->d->output_tokens = output;

@@ -252,6 +252,7 @@ void sl_router_endpoint_update(struct sl_router *r, uint32_t slot,
 	leave_group(r, ep);
 	ep->spec = *spec;
 	ep->group = join_group(r, spec->kv_group);
+	endpoint_set_plain(ep);
 }
 
 void sl_router_endpoint_del(struct sl_router *r, uint32_t slot)
@@ -277,11 +278,15 @@ void sl_router_endpoint_health(struct sl_router *r, uint32_t slot, enum sl_healt
 	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY)
 		forget_all(r, slot);
 	ep->health = health;
+	endpoint_set_plain(ep);
 }
 
 void sl_router_endpoint_drain(struct sl_router *r, uint32_t slot, bool draining)
 {
-	endpoint_at(r, slot)->draining = draining;
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	ep->draining = draining;
+	endpoint_set_plain(ep);
 }
 
 void sl_router_endpoint_restarted(struct sl_router *r, uint32_t slot)

@@ -45,12 +45,13 @@ static inline uint64_t shortlist_key(const struct sl_candidate *c, uint64_t salt
 	return x ^ (x >> 33);
 }
 
-static inline bool shortlist_precedes(const struct sl_candidate *c, double cost_ms,
-                                      const struct shortlist_rank *rank, uint64_t salt)
+/* Does the candidate c of this cost stay behind that rank? */
+static inline bool shortlist_follows(const struct sl_candidate *c, double cost_ms,
+                                     const struct shortlist_rank *rank, uint64_t salt)
 {
-	if (cost_ms != rank->cost_ms)
-		return cost_ms < rank->cost_ms;
-	return shortlist_key(c, salt) < shortlist_key(rank->c, salt);
+	if (cost_ms > rank->cost_ms)
+		return true;
+	return cost_ms == rank->cost_ms && shortlist_key(c, salt) >= shortlist_key(rank->c, salt);
 }
 
 /* Keeps the candidate in the spare place, if it is among the cheapest. */
@@ -63,11 +64,11 @@ static inline void shortlist_add(struct shortlist *l, uint64_t salt)
 	if (l->n < SHORTLIST) {
 		l->n++;
 	} else {
-		if (!shortlist_precedes(c, cost_ms, --at, salt))
+		if (shortlist_follows(c, cost_ms, --at, salt))
 			return;
 		spare = at->c;
 	}
-	for (; at > l->rank && shortlist_precedes(c, cost_ms, at - 1, salt); at--)
+	for (; at > l->rank && !shortlist_follows(c, cost_ms, at - 1, salt); at--)
 		*at = at[-1];
 	at->cost_ms = cost_ms;
 	at->c = c;

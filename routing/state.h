@@ -33,6 +33,7 @@ struct endpoint {
 	enum sl_health health;
 	bool alive;
 	bool draining;
+	bool plain;     /* role BOTH, healthy, not draining, no limit: what most are */
 	uint32_t group; /* dense number of spec.kv_group */
 	struct ledger ledger;
 	double slow; /* F */
@@ -106,6 +107,12 @@ static inline uint32_t state_request_seqs(const struct sl_facts *facts)
 void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us);
 /* After a change to the ledger. */
 void endpoint_set_wake(struct endpoint *ep);
+/* After a change of spec, health or draining. */
+static inline void endpoint_set_plain(struct endpoint *ep)
+{
+	ep->plain = ep->spec.role == SL_ROLE_BOTH && ep->health == SL_HEALTH_HEALTHY &&
+	            !ep->draining && !ep->spec.max_concurrent;
+}
 /* Its slot may be free now. */
 void endpoint_release(struct sl_router *r, uint32_t slot);
 
