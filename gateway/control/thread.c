@@ -461,6 +461,7 @@ static void fini_worker(struct thread *t)
 	sl_worker_stop_releases(w);
 	sl_upstreams_free(w->upstreams);
 	sl_loop_fini(&w->loop);
+	sl_sessions_fini(&w->sessions);
 	sl_worker_trim(w);
 	sl_access_log_flush(w->access);
 	sl_access_log_free(w->access);

@@ -5,7 +5,7 @@
  * that pipelining is safe. A client that closes its sending side while it is
  * owed an answer has left: that is how engines see it too, and an abandoned
  * generation must not go on. */
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 
 #include "gateway/downstream/answer.h"
@@ -121,13 +121,13 @@ static bool has_no_body(const struct sl_h1_session *h, int status)
 static void put_framing(struct sl_h1_session *h, int status, int64_t length)
 {
 	struct sl_outbuf *out = h->session->conn.out;
-	char text[24];
-	int n;
+	char text[20];
 
 	h->chunked = false;
 	if (length >= 0 && status != 204) {
-		n = snprintf(text, sizeof(text), "%lld", (long long)length);
-		put_field(out, SL_SPAN("content-length"), sl_span(text, (size_t)n));
+		char *end = sl_put_decimal(text, (uint64_t)length);
+
+		put_field(out, SL_SPAN("content-length"), sl_span(text, (size_t)(end - text)));
 	} else if (!has_no_body(h, status) && !h->http10) {
 		h->chunked = true;
 		put_field(out, SL_SPAN("transfer-encoding"), SL_SPAN("chunked"));
@@ -145,15 +145,18 @@ static void h1_respond(struct sl_stream *stream, int status, const struct sl_hfi
 {
 	struct sl_h1_session *h = h1_of(stream);
 	struct sl_outbuf *out = h->session->conn.out;
-	char line[96];
-	int len =
-	        snprintf(line, sizeof(line), "HTTP/1.1 %03d %s\r\n", status, reason_phrase(status));
+	char digits[20];
 
+	assert(status >= 100);
 	/* An answer before the request's end: the rest of it cannot be told
 	 * from the next request for sure, so there is none. */
 	if (h->state == H1_BODY || h->draining)
 		h->keep_alive = false;
-	put(out, sl_span(line, (size_t)len));
+	put(out, SL_SPAN("HTTP/1.1 "));
+	put(out, sl_span(digits, (size_t)(sl_put_decimal(digits, (uint64_t)status) - digits)));
+	put(out, SL_SPAN(" "));
+	put(out, sl_span_str(reason_phrase(status)));
+	put(out, SL_SPAN("\r\n"));
 	for (uint32_t i = 0; i < n; i++)
 		put_field(out, fields[i].name, fields[i].value);
 	put_framing(h, status, length);

@@ -56,22 +56,17 @@ static void h2_respond(struct sl_stream *stream, int status, const struct sl_hfi
 {
 	struct h2_stream *x = h2_of(stream);
 	struct sl_hfield with_length[SL_MAX_HFIELDS];
-	char text[24];
-	char *at = text + sizeof(text);
+	char text[20];
 
 	if (n >= SL_MAX_HFIELDS)
 		n = SL_MAX_HFIELDS - 1;
 	memcpy(with_length, fields, n * sizeof(*fields));
 	if (length >= 0) {
-		uint64_t rest = (uint64_t)length;
+		char *end = sl_put_decimal(text, (uint64_t)length);
 
-		do {
-			*--at = (char)('0' + rest % 10);
-			rest /= 10;
-		} while (rest);
 		with_length[n++] = (struct sl_hfield){
 			.name = SL_SPAN("content-length"),
-			.value = sl_span(at, (size_t)(text + sizeof(text) - at)),
+			.value = sl_span(text, (size_t)(end - text)),
 		};
 	}
 	if (x->codec)
@@ -97,10 +92,8 @@ static void h2_finish(struct sl_stream *stream, const char *data, size_t len)
 
 	stream->user = NULL;
 	/* What flow control still holds must not be held for ever. */
-	if (x->codec) {
+	if (x->codec && sl_h2_write_last(s->h2->codec, x->codec, data, x->head_request ? 0 : len))
 		sl_timer_arm(s->all->loop, &x->stall_timer, s->all->config->write_timeout_us);
-		sl_h2_write_last(s->h2->codec, x->codec, data, x->head_request ? 0 : len);
-	}
 	settle(s);
 }
 
@@ -137,13 +130,14 @@ static void on_stall(void *arg)
 
 static void bind_stream(struct h2_stream *x, struct sl_session *s, struct sl_h2_stream *codec)
 {
-	x->session = s;
-	x->codec = codec;
-	x->stream.ops = &h2_ops;
-	x->stream.protocol = "h2";
-	x->stream.client = sl_span(s->peer, s->peer_len);
-	x->stall_timer.fn = on_stall;
-	x->stall_timer.arg = x;
+	*x = (struct h2_stream){
+		.session = s,
+		.codec = codec,
+		.stream = { .ops = &h2_ops,
+		            .protocol = "h2",
+		            .client = sl_span(s->peer, s->peer_len) },
+		.stall_timer = { .fn = on_stall, .arg = x },
+	};
 }
 
 static void *on_head(void *ctx, struct sl_h2_stream *codec, const struct sl_head *head, bool end)
@@ -153,9 +147,7 @@ static void *on_head(void *ctx, struct sl_h2_stream *codec, const struct sl_head
 
 	if (s->closed)
 		return NULL;
-	x = calloc(1, sizeof(*x));
-	if (!x)
-		abort();
+	x = sl_spares_take(&s->all->spare_streams, sizeof(*x));
 	bind_stream(x, s, codec);
 	x->head_request = sl_span_eq(head->method, SL_SPAN("HEAD"));
 	s->all->events->on_head(s->all->ctx, &x->stream, head, end);
@@ -170,7 +162,6 @@ static bool on_bad_head(void *ctx, struct sl_h2_stream *codec, int err)
 
 	if (s->closed)
 		return false;
-	memset(&x, 0, sizeof(x));
 	bind_stream(&x, s, codec);
 	sl_metric_add_at(s->all->metrics, SL_M_ERRORS, (unsigned)(-1 - err), 1);
 	sl_answer_problem(&x.stream, &problem);
@@ -211,7 +202,7 @@ static void on_stream_close(void *ctx, void *user, int err, uint32_t h2_code)
 	sl_timer_disarm(s->all->loop, &x->stall_timer);
 	if (x->stream.user)
 		s->all->events->on_gone(&x->stream, err ? err : SL_E_CLIENT_GONE);
-	free(x);
+	sl_spares_give(&s->all->spare_streams, x);
 }
 
 static void on_drained(void *ctx, void *user, size_t pending)

@@ -211,3 +211,8 @@ void sl_sessions_close(struct sl_sessions *all)
 	while (all->list)
 		sl_session_close(all->list, SL_E_DRAINING, false);
 }
+
+void sl_sessions_fini(struct sl_sessions *all)
+{
+	sl_spares_fini(&all->spare_streams);
+}

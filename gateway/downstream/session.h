@@ -6,6 +6,7 @@
 #include "gateway/downstream/stream.h"
 #include "gateway/http/h1.h"
 #include "gateway/http/h2.h"
+#include "gateway/http/spares.h"
 #include "gateway/net/conn.h"
 #include "gateway/telemetry/metrics.h"
 #include "sluice/config.h"
@@ -17,7 +18,8 @@ struct sl_sessions {
 	const struct sl_stream_events *events;
 	void *ctx; /* handed to on_head */
 	struct sl_metrics *metrics;
-	struct sl_session *list; /* open ones, newest first */
+	struct sl_session *list;        /* open ones, newest first */
+	struct sl_spares spare_streams; /* h2_session.c's */
 	uint32_t count;
 	bool draining;
 };
@@ -73,6 +75,8 @@ void sl_session_close(struct sl_session *s, int err, bool reset);
 void sl_sessions_drain(struct sl_sessions *all, bool final);
 /* At the deadline: whatever is still open is closed. */
 void sl_sessions_close(struct sl_sessions *all);
+/* Their shared memory, when the loop has buried the last of them. */
+void sl_sessions_fini(struct sl_sessions *all);
 /* Output was added: flush at the end of the turn, watch for a stuck client. */
 void sl_session_wrote(struct sl_session *s);
 

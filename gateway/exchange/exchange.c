@@ -33,20 +33,12 @@ void sl_exchange_set_state(struct sl_exchange *x, enum sl_xstate to)
 	x->state = to;
 }
 
-uint64_t sl_exchange_now(const struct sl_exchange *x)
-{
-	return x->worker->loop.now_us;
-}
-
 void sl_exchange_arm(struct sl_exchange *x, uint64_t after_us)
 {
 	x->quiet_since_us = sl_exchange_now(x);
-	sl_timer_arm(&x->worker->loop, &x->timer, after_us);
-}
-
-struct sl_span sl_exchange_request_id(const struct sl_exchange *x)
-{
-	return sl_span(x->request_id, x->request_id_len);
+	/* One that fires too early finds out, and is armed again. */
+	if (!sl_timer_armed(&x->timer) || x->timer.deadline_us > x->quiet_since_us + after_us)
+		sl_timer_arm(&x->worker->loop, &x->timer, after_us);
 }
 
 /* ---- time ------------------------------------------------------------ */
@@ -122,13 +114,13 @@ static void empty(struct sl_outbuf *b)
 static void reset_exchange(struct sl_exchange *x)
 {
 	memset(&x->worker, 0, sizeof(*x) - offsetof(struct sl_exchange, worker));
-	x->other_name[0] = 0;
+	x->ticket.live = false;
+	x->prefill_name[0] = x->decode_name[0] = x->other_name[0] = 0;
 	empty(&x->lines);
 	empty(&x->target);
 	empty(&x->sent_body);
 	empty(&x->more_lines);
 	empty(&x->handoff);
-	empty(&x->held_text);
 	empty(&x->held);
 }
 
@@ -157,15 +149,12 @@ static struct sl_exchange *take_spare(struct sl_worker *w)
 struct sl_exchange *sl_exchange_new(struct sl_worker *w, struct sl_stream *s)
 {
 	struct sl_exchange *x = take_spare(w);
-	struct timespec wall;
 
 	reset_exchange(x);
 	x->worker = w;
 	x->stream = s;
 	x->client = s->client;
 	x->protocol = s->protocol;
-	clock_gettime(CLOCK_REALTIME, &wall);
-	x->wall_us = (uint64_t)wall.tv_sec * 1000000u + (uint64_t)wall.tv_nsec / 1000u;
 	x->head_us = w->loop.now_us;
 	x->timer.fn = on_timer;
 	x->timer.arg = x;
@@ -282,17 +271,26 @@ static double ms_between(uint64_t from_us, uint64_t to_us)
 	return from_us && to_us >= from_us ? (double)(to_us - from_us) / 1000.0 : -1;
 }
 
+/* The time of day `ago_us` ago. */
+static uint64_t wall_clock(uint64_t ago_us)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	return (uint64_t)wall.tv_sec * 1000000u + (uint64_t)wall.tv_nsec / 1000u - ago_us;
+}
+
 static void log_end(struct sl_exchange *x, const char *end, int err, uint64_t now)
 {
 	char why[400];
 	struct sl_access a = {
-		.wall_us = x->wall_us,
+		.wall_us = wall_clock(now - x->head_us),
 		.request_id = sl_exchange_request_id(x),
 		.client = x->client,
 		.protocol = x->protocol,
-		.method = sl_span(x->target.data, x->method_len),
-		.path = sl_span(x->target.data + x->method_len, x->target.len - x->method_len),
-		.model = sl_span_str(x->model_name ? x->model_name : ""),
+		.method = sl_exchange_method(x),
+		.path = sl_exchange_path(x),
+		.model = sl_exchange_model(x),
 		.status = x->status,
 		.err = err,
 		.end = end,
@@ -313,8 +311,8 @@ static void log_end(struct sl_exchange *x, const char *end, int err, uint64_t no
 
 	if (x->attempts) {
 		a.placement = sl_placement_name(x->decision.chosen.placement);
-		a.prefill = x->has_prefill_name ? x->prefill_name : NULL;
-		a.decode = x->has_decode_name ? x->decode_name : NULL;
+		a.prefill = *x->prefill_name ? x->prefill_name : NULL;
+		a.decode = *x->decode_name ? x->decode_name : NULL;
 		sl_explain(x, why, sizeof(why));
 		a.why = why;
 	}
@@ -344,8 +342,6 @@ static void end(struct sl_exchange *x, const char *how, int err)
 		atomic_fetch_sub_explicit(&w->budget->retries, 1, memory_order_relaxed);
 	sl_exchange_forget_endpoints(x);
 	sl_sse_fini(&x->sse);
-	free(x->model_name);
-	x->model_name = NULL;
 	x->stream = NULL;
 	unlink_live(x);
 	x->grave.fn = bury;

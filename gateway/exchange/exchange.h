@@ -28,10 +28,6 @@ enum sl_leg { SL_LEG_PREFILL, SL_LEG_DECODE };
 
 #define SL_REQUEST_ID_MAX 128
 
-/* A field of the held answer; offsets into held_text. */
-struct sl_held_field {
-	uint32_t name_off, name_len, value_off, value_len;
-};
 #define SL_HELD_FIELDS 64
 
 struct sl_exchange {
@@ -40,7 +36,7 @@ struct sl_exchange {
 	char *body;           /* owned */
 	size_t body_cap;
 	struct sl_outbuf lines;      /* fields to forward */
-	struct sl_outbuf target;     /* method, then path */
+	struct sl_outbuf target;     /* method, path, and the model as engines know it */
 	struct sl_outbuf sent_body;  /* an edited body */
 	struct sl_outbuf more_lines; /* the gateway's own fields */
 	struct sl_outbuf handoff;    /* the prefill engine's answer */
@@ -51,10 +47,13 @@ struct sl_exchange {
 	struct sl_facts facts;
 	struct sl_query query;
 	struct sl_decision decision;
-	struct sl_held_field held_field[SL_HELD_FIELDS];
+	struct sl_ticket ticket;
+	struct sl_sse sse;
+	struct sl_hfield held_field[SL_HELD_FIELDS]; /* within held_text */
 	char request_id[SL_REQUEST_ID_MAX];
+	/* Of the last decision and its runner-up, "" none; for the access log. */
 	char prefill_name[SL_ENDPOINT_NAME_MAX], decode_name[SL_ENDPOINT_NAME_MAX];
-	char other_name[SL_ENDPOINT_NAME_MAX]; /* of the decision's runner-up; "" none */
+	char other_name[SL_ENDPOINT_NAME_MAX];
 
 	/* All zero for a new request, from here to the end. */
 	struct sl_worker *worker;        /* borrowed */
@@ -70,7 +69,7 @@ struct sl_exchange {
 
 	/* the request */
 	enum sl_api api;
-	uint32_t method_len;
+	uint32_t method_len, path_len;
 	uint32_t request_id_len;
 	bool has_auth;
 	bool scanning;
@@ -82,9 +81,7 @@ struct sl_exchange {
 	/* where it goes */
 	struct sl_domain *domain; /* borrowed */
 	uint32_t model;
-	char *model_name; /* owned: as the engines know it */
 	bool rename_model;
-	struct sl_ticket ticket;
 	struct sl_endpoint *prefill_ep, *decode_ep; /* refs, NULL when there is no leg */
 	struct sl_fleet *fleet;                     /* ref, as of the decision; NULL before it */
 
@@ -110,14 +107,12 @@ struct sl_exchange {
 	bool passing; /* the engine's own error, given to the client as it is */
 	uint32_t n_held_fields;
 	bool raw; /* part of an unfinished event was passed on */
-	struct sl_sse sse;
 	struct sl_usage usage;
 	int64_t sent_bytes;
 	uint64_t drained_us;
 
 	/* for the log */
-	uint64_t head_us, end_of_body_us, wall_us, prefilled_us, first_us, waiting_us, waited_us;
-	bool has_prefill_name, has_decode_name;
+	uint64_t head_us, end_of_body_us, prefilled_us, first_us, waiting_us, waited_us;
 };
 
 /* exchange.c */
@@ -135,8 +130,29 @@ void sl_exchange_broken(struct sl_exchange *x, int err);
 /* Drops the present leg: its call and its claim on the engines. */
 void sl_exchange_drop_leg(struct sl_exchange *x, unsigned blame);
 void sl_exchange_forget_endpoints(struct sl_exchange *x);
-struct sl_span sl_exchange_request_id(const struct sl_exchange *x);
-uint64_t sl_exchange_now(const struct sl_exchange *x);
+static inline struct sl_span sl_exchange_request_id(const struct sl_exchange *x)
+{
+	return sl_span(x->request_id, x->request_id_len);
+}
+static inline struct sl_span sl_exchange_method(const struct sl_exchange *x)
+{
+	return sl_span(x->target.data, x->method_len);
+}
+static inline struct sl_span sl_exchange_path(const struct sl_exchange *x)
+{
+	return sl_span(x->target.data + x->method_len, x->path_len);
+}
+/* As the engines know it; empty until it is chosen. */
+static inline struct sl_span sl_exchange_model(const struct sl_exchange *x)
+{
+	uint32_t from = x->method_len + x->path_len;
+
+	return sl_span(x->target.data + from, x->target.len - from);
+}
+static inline uint64_t sl_exchange_now(const struct sl_exchange *x)
+{
+	return x->worker->loop.now_us;
+}
 void sl_exchange_arm(struct sl_exchange *x, uint64_t after_us);
 
 /* intake.c fills these in for the table of stream events */

@@ -128,11 +128,7 @@ static void put_lower_line(struct sl_outbuf *out, struct sl_span name, struct sl
 	char *at = sl_outbuf_reserve(out, name.len + value.len + 4);
 	char *start = at;
 
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.ptr[i];
-
-		*at++ = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-	}
+	at = sl_put_lower(at, name);
 	*at++ = ':';
 	*at++ = ' ';
 	if (value.len)
@@ -195,6 +191,7 @@ static void keep_head(struct sl_exchange *x, const struct sl_head *head)
 	sl_outbuf_add(&x->target, head->method.ptr, head->method.len);
 	x->method_len = (uint32_t)head->method.len;
 	sl_outbuf_add(&x->target, head->path.ptr, head->path.len);
+	x->path_len = (uint32_t)head->path.len;
 	for (uint32_t i = 0; i < head->n_fields; i++)
 		take_field(x, &head->fields[i]);
 	if (!x->request_id_len)
@@ -341,27 +338,21 @@ void sl_intake_body(struct sl_stream *s, const char *data, size_t len)
 	}
 }
 
-/* A model's name as JSON wrote it. Names with escapes (PHP writes \/) are
- * rare; cJSON reads those. Owned, or NULL. */
-static char *read_model_name(const struct sl_facts *facts, const char *body)
+/* Names with escapes (PHP writes \/) are rare; cJSON reads those. */
+static const struct sl_route *find_escaped(const struct sl_exchange *x)
 {
-	const struct sl_member *m = &facts->member[SL_F_MODEL];
-	struct sl_span raw = sl_facts_string(facts, SL_F_MODEL, body);
-	char *name = NULL;
-	cJSON *value;
+	const struct sl_member *m = &x->facts.member[SL_F_MODEL];
+	cJSON *value = cJSON_ParseWithLength(x->body + m->value_off, m->value_end - m->value_off);
+	const struct sl_route *route = NULL;
 
-	if (!raw.len)
-		return NULL;
-	if (!memchr(raw.ptr, '\\', raw.len))
-		return strndup(raw.ptr, raw.len);
-	value = cJSON_ParseWithLength(body + m->value_off, m->value_end - m->value_off);
 	if (cJSON_IsString(value))
-		name = strdup(value->valuestring);
+		route = sl_fleet_find(x->worker->fleet, sl_span_str(value->valuestring));
 	cJSON_Delete(value);
-	return name;
+	return route;
 }
 
-static void refuse_model(struct sl_exchange *x, const char *name)
+/* name: as JSON wrote it. */
+static void refuse_model(struct sl_exchange *x, struct sl_span name)
 {
 	char message[300];
 
@@ -370,7 +361,8 @@ static void refuse_model(struct sl_exchange *x, const char *name)
 		                 "no engine has said yet which models it serves", NULL);
 		return;
 	}
-	snprintf(message, sizeof(message), "The model `%.200s` does not exist.", name);
+	snprintf(message, sizeof(message), "The model `%.*s` does not exist.",
+	         (int)(name.len < 200 ? name.len : 200), name.ptr);
 	sl_exchange_fail(x, SL_E_MODEL_NOT_FOUND, message, "model");
 }
 
@@ -378,28 +370,30 @@ static void refuse_model(struct sl_exchange *x, const char *name)
 static bool choose_model(struct sl_exchange *x)
 {
 	const struct sl_fleet *fleet = x->worker->fleet;
-	char *name = x->scanning ? read_model_name(&x->facts, x->body) : NULL;
+	struct sl_span name = SL_SPAN("");
 	const struct sl_route *route;
 
-	if (name)
-		route = sl_fleet_find(fleet, sl_span_str(name));
-	else
+	if (x->scanning)
+		name = sl_facts_string(&x->facts, SL_F_MODEL, x->body);
+	if (!name.len)
 		route = x->api == SL_API_OTHER ? fleet->first : fleet->only;
+	else if (memchr(name.ptr, '\\', name.len))
+		route = find_escaped(x);
+	else
+		route = sl_fleet_find(fleet, name);
 	if (!route) {
-		if (name)
+		if (name.len)
 			refuse_model(x, name);
 		else if (fleet->n_routes == 0)
 			sl_exchange_fail(x, SL_E_NO_ENDPOINT, NULL, NULL);
 		else
 			sl_exchange_fail(x, SL_E_MODEL_REQUIRED, NULL, "model");
-		free(name);
 		return false;
 	}
-	x->rename_model = name && route->alias;
-	free(name);
+	x->rename_model = name.len && route->alias;
 	x->domain = route->domain;
 	x->model = route->model;
-	x->model_name = strdup(route->target);
+	sl_outbuf_add(&x->target, route->target, strlen(route->target));
 	return true;
 }
 

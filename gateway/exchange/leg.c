@@ -20,9 +20,8 @@ static void edit_common(const struct sl_exchange *x, struct sl_splice *s, char *
 		if (sl_field_private(f) && sl_facts_has(&x->facts, f))
 			sl_splice_remove(s, f);
 	if (x->rename_model)
-		sl_splice_set(
-		        s, SL_F_MODEL,
-		        sl_span(name_json, sl_json_quote(name_json, sl_span_str(x->model_name))));
+		sl_splice_set(s, SL_F_MODEL,
+		              sl_span(name_json, sl_json_quote(name_json, sl_exchange_model(x))));
 }
 
 /* One token, not streamed: the answer is the parameters. */
@@ -121,7 +120,6 @@ static void forget_answer(struct sl_exchange *x)
 	x->status = 0;
 	x->answer_length = -1;
 	x->event_stream = x->passing = x->raw = false;
-	x->held_text.off = x->held_text.len = 0;
 	x->held.off = x->held.len = 0;
 	x->n_held_fields = 0;
 	sl_sse_fini(&x->sse);
@@ -161,8 +159,8 @@ void sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 	limits = (struct sl_call_limits){ pool->connect_timeout_us, pool->idle_timeout_us,
 		                          pool->max_idle };
 	request = (struct sl_call_request){
-		.method = sl_span(x->target.data, x->method_len),
-		.path = sl_span(x->target.data + x->method_len, x->target.len - x->method_len),
+		.method = sl_exchange_method(x),
+		.path = sl_exchange_path(x),
 		.lines = client_lines(x, pool),
 		.more_lines = gateway_lines(x, pool),
 		.body = leg_body(x, leg),

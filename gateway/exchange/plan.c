@@ -12,10 +12,22 @@ static uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void copy_name(char *out, bool *out_known, const struct sl_endpoint *ep)
+static void copy_name(char *out, const struct sl_endpoint *ep)
 {
-	memcpy(out, ep->name, strlen(ep->name) + 1);
-	*out_known = true;
+	out[0] = 0;
+	if (ep)
+		memcpy(out, ep->name, strlen(ep->name) + 1);
+}
+
+/* For the access log, whose line is written when the endpoints may be gone. */
+static void keep_names(struct sl_exchange *x)
+{
+	const struct sl_decision *d = &x->decision;
+	const struct sl_candidate *other = d->runner_up < d->n_kept ? &d->kept[d->runner_up] : NULL;
+
+	copy_name(x->decode_name, x->decode_ep);
+	copy_name(x->prefill_name, x->prefill_ep);
+	copy_name(x->other_name, other ? x->domain->by_slot[other->decode_ep] : NULL);
 }
 
 /* Holds the engines of the decision, and the fleet that says how to treat
@@ -25,23 +37,14 @@ static void bind_endpoints(struct sl_exchange *x)
 {
 	const struct sl_decision *d = &x->decision;
 	struct sl_endpoint **by_slot = x->domain->by_slot;
-	const struct sl_candidate *other = d->runner_up < d->n_kept ? &d->kept[d->runner_up] : NULL;
 
 	sl_exchange_forget_endpoints(x);
 	x->fleet = sl_fleet_ref(x->worker->fleet);
 	x->decode_ep = sl_endpoint_ref(by_slot[d->chosen.decode_ep]);
-	copy_name(x->decode_name, &x->has_decode_name, x->decode_ep);
-	x->has_prefill_name = false;
-	if (d->chosen.placement == SL_PLACE_REMOTE) {
+	if (d->chosen.placement == SL_PLACE_REMOTE)
 		x->prefill_ep = sl_endpoint_ref(by_slot[d->chosen.prefill_ep]);
-		copy_name(x->prefill_name, &x->has_prefill_name, x->prefill_ep);
-	}
-	x->other_name[0] = 0;
-	if (other) {
-		bool known;
-
-		copy_name(x->other_name, &known, by_slot[other->decode_ep]);
-	}
+	if (sl_access_log_on(x->worker->access))
+		keep_names(x);
 }
 
 /* 0 with the work charged, or negative. */

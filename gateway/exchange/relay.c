@@ -1,5 +1,4 @@
 /* relay.c: what engines answer: held back, passed on, or broken off. */
-#include <stdio.h>
 
 #include "gateway/exchange/exchange.h"
 
@@ -10,43 +9,50 @@
 
 /* ---- holding the head ------------------------------------------------ */
 
-static void hold_field(struct sl_exchange *x, struct sl_span name, struct sl_span value)
+static struct sl_span hold_text(char **at, struct sl_span text)
 {
-	struct sl_held_field *f = &x->held_field[x->n_held_fields++];
-	char *at = sl_outbuf_reserve(&x->held_text, name.len + value.len);
-	uint32_t off = (uint32_t)x->held_text.len;
+	char *start = *at;
 
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.ptr[i];
+	if (text.len)
+		memcpy(start, text.ptr, text.len);
+	*at += text.len;
+	return sl_span(start, text.len);
+}
 
-		at[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-	}
-	if (value.len)
-		memcpy(at + name.len, value.ptr, value.len);
-	x->held_text.len += name.len + value.len;
-	*f = (struct sl_held_field){ off, (uint32_t)name.len, off + (uint32_t)name.len,
-		                     (uint32_t)value.len };
+static void hold_field(struct sl_exchange *x, char **at, struct sl_span name, struct sl_span value)
+{
+	struct sl_hfield *f = &x->held_field[x->n_held_fields++];
+
+	f->name = sl_span(*at, name.len);
+	*at = sl_put_lower(*at, name);
+	f->value = hold_text(at, value);
+	f->cls = SL_FC_PLAIN;
+}
+
+static bool is_passed_on(const struct sl_hfield *f)
+{
+	return f->cls != SL_FC_HOP && f->cls != SL_FC_FRAMING && f->cls != SL_FC_PRIVATE &&
+	       f->cls != SL_FC_REQUEST_ID;
 }
 
 static void hold_head(struct sl_exchange *x, const struct sl_head *head)
 {
+	static const struct sl_span id_name = { "x-request-id", 12 };
+	struct sl_span id = sl_exchange_request_id(x);
+	size_t room = id_name.len + id.len;
+	char *at;
+
 	x->status = head->status;
 	x->answer_length = head->content_length;
 	x->event_stream = head->event_stream && head->status == 200;
-	for (uint32_t i = 0; i < head->n_fields && x->n_held_fields < SL_HELD_FIELDS - 1; i++) {
-		const struct sl_hfield *f = &head->fields[i];
-
-		switch ((enum sl_field_class)f->cls) {
-		case SL_FC_HOP:
-		case SL_FC_FRAMING:
-		case SL_FC_PRIVATE:
-		case SL_FC_REQUEST_ID:
-			break;
-		default:
-			hold_field(x, f->name, f->value);
-		}
-	}
-	hold_field(x, SL_SPAN("x-request-id"), sl_exchange_request_id(x));
+	x->n_held_fields = 0;
+	for (uint32_t i = 0; i < head->n_fields; i++)
+		room += head->fields[i].name.len + head->fields[i].value.len;
+	at = sl_outbuf_reserve(&x->held_text, room);
+	for (uint32_t i = 0; i < head->n_fields && x->n_held_fields < SL_HELD_FIELDS - 1; i++)
+		if (is_passed_on(&head->fields[i]))
+			hold_field(x, &at, head->fields[i].name, head->fields[i].value);
+	hold_field(x, &at, id_name, id);
 }
 
 /* ---- release --------------------------------------------------------- */
@@ -99,17 +105,8 @@ static void pass(struct sl_exchange *x, const char *data, size_t len)
  * complete: the held bytes are the whole answer. */
 static void release(struct sl_exchange *x, bool complete)
 {
-	struct sl_hfield fields[SL_HELD_FIELDS];
 	int64_t length = x->answer_length;
 
-	for (uint32_t i = 0; i < x->n_held_fields; i++) {
-		const struct sl_held_field *f = &x->held_field[i];
-
-		fields[i] = (struct sl_hfield){
-			.name = sl_span(x->held_text.data + f->name_off, f->name_len),
-			.value = sl_span(x->held_text.data + f->value_off, f->value_len),
-		};
-	}
 	if (complete && length < 0)
 		length = (int64_t)sl_outbuf_size(&x->held);
 	if (x->event_stream)
@@ -118,7 +115,7 @@ static void release(struct sl_exchange *x, bool complete)
 	sl_exchange_set_state(x, SL_X_RELAY);
 	if (!complete)
 		sl_exchange_arm(x, x->event_stream ? x->idle_limit_us : x->answer_limit_us);
-	sl_stream_respond(x->stream, x->status, fields, x->n_held_fields, length);
+	sl_stream_respond(x->stream, x->status, x->held_field, x->n_held_fields, length);
 }
 
 /* Passes on the first n held bytes. */

@@ -18,9 +18,22 @@ struct sl_outbuf {
 	char *data; /* owned */
 	size_t off, len, cap;
 };
-/* Room for n more bytes; compacts or grows. Aborts on OOM. */
-char *sl_outbuf_reserve(struct sl_outbuf *b, size_t n);
-void sl_outbuf_add(struct sl_outbuf *b, const void *data, size_t n);
+/* Compacts or grows to room for n more bytes. Aborts on OOM. */
+void sl_outbuf_grow(struct sl_outbuf *b, size_t n);
+/* Where the next n bytes may be written. */
+static inline char *sl_outbuf_reserve(struct sl_outbuf *b, size_t n)
+{
+	if (b->cap - b->len < n)
+		sl_outbuf_grow(b, n);
+	return b->data + b->len;
+}
+static inline void sl_outbuf_add(struct sl_outbuf *b, const void *data, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(sl_outbuf_reserve(b, n), data, n);
+	b->len += n;
+}
 /* n bytes were sent. An empty buffer larger than 256 KiB is given back. */
 void sl_outbuf_drain(struct sl_outbuf *b, size_t n);
 void sl_outbuf_fini(struct sl_outbuf *b);

@@ -1,6 +1,5 @@
 /* h2_client.c: requests out, responses in. */
 #include <assert.h>
-#include <stdio.h>
 
 #include "gateway/http/h2_session.h"
 
@@ -47,16 +46,17 @@ static bool room_for_stream(const struct sl_h2 *h2)
 }
 
 static void add_request_fields(struct h2_fields *f, const struct sl_head *head, const char *scheme,
-                               char length[24])
+                               char length[20])
 {
 	h2_fields_add(f, SL_SPAN(":method"), head->method);
 	h2_fields_add(f, SL_SPAN(":scheme"), sl_span_str(scheme));
 	h2_fields_add(f, SL_SPAN(":authority"), head->authority);
 	h2_fields_add(f, SL_SPAN(":path"), head->path);
 	if (head->content_length >= 0) {
-		int n = snprintf(length, 24, "%lld", (long long)head->content_length);
+		char *last = sl_put_decimal(length, (uint64_t)head->content_length);
 
-		h2_fields_add(f, SL_SPAN("content-length"), sl_span(length, (size_t)n));
+		h2_fields_add(f, SL_SPAN("content-length"),
+		              sl_span(length, (size_t)(last - length)));
 	}
 	for (uint32_t i = 0; i < head->n_fields; i++)
 		if (head->fields[i].cls != SL_FC_FRAMING)
@@ -69,7 +69,7 @@ struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head,
 	nghttp2_data_provider provider = { .read_callback = h2_body_read };
 	struct h2_fields f; /* ten kilobytes: only what is used is written */
 	struct sl_h2_stream *s;
-	char length[24];
+	char length[20];
 
 	if (!room_for_stream(h2))
 		return NULL;

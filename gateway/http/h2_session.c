@@ -14,23 +14,14 @@
 #include "gateway/http/h2_session.h"
 
 #define FULL_PATIENCE 2000
-#define MAX_SPARE 16u
 #define MAX_HEAD_OUT ((size_t)256 * 1024)
 
 /* ---- streams ---- */
 
 struct sl_h2_stream *h2_stream_add(struct sl_h2 *h2)
 {
-	struct sl_h2_stream *s = h2->spare;
+	struct sl_h2_stream *s = sl_spares_take(&h2->spares, sizeof(*s));
 
-	if (s) {
-		h2->spare = s->next;
-		h2->n_spare--;
-	} else {
-		s = malloc(sizeof(*s));
-		if (!s)
-			abort();
-	}
 	*s = (struct sl_h2_stream){ .h2 = h2, .next = h2->streams };
 	if (s->next)
 		s->next->prev = s;
@@ -50,13 +41,7 @@ void h2_stream_release(struct sl_h2_stream *s)
 		s->prev->next = s->next;
 	else
 		h2->streams = s->next;
-	if (h2->n_spare == MAX_SPARE) {
-		free(s);
-		return;
-	}
-	s->next = h2->spare;
-	h2->spare = s;
-	h2->n_spare++;
+	sl_spares_give(&h2->spares, s);
 }
 
 static struct sl_h2_stream *find(nghttp2_session *ng, int32_t id)
@@ -190,13 +175,14 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
                      void *user)
 {
 	struct sl_h2 *h2 = user;
-	struct sl_h2_stream *s = find(ng, frame->hd.stream_id);
+	struct sl_h2_stream *s;
 
 	(void)flags;
 	if (h2_builder_add(&h2->builder, &h2->limits.head, sl_span((const char *)name, name_len),
 	                   sl_span((const char *)value, value_len)))
 		return 0;
 	h2_spend(h2, 100);
+	s = find(ng, frame->hd.stream_id);
 	if (s) {
 		s->violated = true;
 		h2_reset_stream(s, H2_ENHANCE_YOUR_CALM);
@@ -423,12 +409,7 @@ void sl_h2_free(struct sl_h2 *h2)
 		tell_close(s);
 		h2_stream_release(s);
 	}
-	while (h2->spare) {
-		struct sl_h2_stream *s = h2->spare;
-
-		h2->spare = s->next;
-		free(s);
-	}
+	sl_spares_fini(&h2->spares);
 	nghttp2_session_del(h2->ng);
 	h2_builder_fini(&h2->builder);
 	sl_outbuf_fini(&h2->out);

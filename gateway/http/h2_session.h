@@ -7,6 +7,7 @@
 
 #include "gateway/http/field.h"
 #include "gateway/http/h2.h"
+#include "gateway/http/spares.h"
 
 /* No more frames are made while the output holds this much. */
 #define H2_OUT_LIMIT ((size_t)256 * 1024)
@@ -123,9 +124,10 @@ struct sl_h2 {
 	struct sl_outbuf out;
 	struct h2_builder builder;
 	struct h2_guard guard;
-	struct sl_h2_stream *streams, *spare; /* owned lists */
+	struct sl_h2_stream *streams; /* owned list */
+	struct sl_spares spares;      /* of streams */
 	struct sl_h2_stream *events, *events_tail;
-	uint32_t n_streams, n_spare;
+	uint32_t n_streams;
 	uint32_t borrowed_heads; /* queued ones that must be serialised at once */
 	int32_t patience;        /* see h2_spend */
 	bool server;

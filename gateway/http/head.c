@@ -132,29 +132,93 @@ enum sl_field_class sl_field_class(struct sl_span name)
 }
 
 /* Values that differ in every message fill the peer's table for nothing, and
- * each lengthens the encoder's search; secrets must not be guessable by size. */
-bool sl_field_unindexed(struct sl_span name)
+ * each lengthens the encoder's search; secrets must not be guessable by size.
+ * A date is the same for a second, and then worth its place. */
+static bool is_unique(struct sl_span name)
 {
-	static const struct sl_span unique[] = {
-		{ "date", 4 },
-		{ "etag", 4 },
-		{ "cookie", 6 },
-		{ "x-api-key", 9 },
-		{ "set-cookie", 10 },
-		{ "traceparent", 11 },
-		{ "retry-after", 11 },
-		{ "x-request-id", 12 },
-		{ "authorization", 13 },
-		{ "server-timing", 13 },
-		{ "content-length", 14 },
-		{ "x-correlation-id", 16 },
+	/* by length, two at most */
+	static const char *const unique[][2] = {
+		[4] = { "etag" },
+		[6] = { "cookie" },
+		[9] = { "x-api-key" },
+		[10] = { "set-cookie" },
+		[11] = { "traceparent", "retry-after" },
+		[12] = { "x-request-id" },
+		[13] = { "authorization", "server-timing" },
+		[14] = { "content-length" },
+		[16] = { "x-correlation-id" },
 	};
 
-	for (size_t i = 0; i < SL_COUNT(unique); i++)
-		if (sl_span_eq(unique[i], name))
+	if (name.len >= SL_COUNT(unique))
+		return false;
+	for (size_t i = 0; i < 2; i++) {
+		const char *known = unique[name.len][i];
+
+		if (known && memcmp(known, name.ptr, name.len) == 0)
 			return true;
-	return (name.len > 7 && memcmp(name.ptr + name.len - 7, "-timing", 7) == 0) ||
-	       (name.len > 3 && memcmp(name.ptr + name.len - 3, "-ms", 3) == 0);
+	}
+	return false;
+}
+
+static bool ends_with(struct sl_span name, struct sl_span end)
+{
+	return name.len > end.len && memcmp(name.ptr + name.len - end.len, end.ptr, end.len) == 0;
+}
+
+bool sl_field_unindexed(struct sl_span name)
+{
+	return is_unique(name) || ends_with(name, SL_SPAN("-ms")) ||
+	       ends_with(name, SL_SPAN("-timing"));
+}
+
+/* Eight bytes at a time: those from A to Z get bit 0x20. */
+static uint64_t lower_word(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t low = w & (ones * 0x7f);
+	uint64_t from_a = low + ones * (0x80 - 'A');
+	uint64_t past_z = low + ones * (0x80 - 'Z' - 1);
+
+	return w | ((from_a & ~past_z & ~w & (ones * 0x80)) >> 2);
+}
+
+static void put_lower_word(char *at, const char *from)
+{
+	uint64_t w;
+
+	memcpy(&w, from, sizeof(w));
+	w = lower_word(w);
+	memcpy(at, &w, sizeof(w));
+}
+
+char *sl_put_lower(char *at, struct sl_span name)
+{
+	size_t n = name.len, i = 0;
+
+	if (n < 8) {
+		for (; i < n; i++)
+			at[i] = (char)lower_word((unsigned char)name.ptr[i]);
+		return at + n;
+	}
+	for (; i + 8 < n; i += 8)
+		put_lower_word(at + i, name.ptr + i);
+	put_lower_word(at + n - 8, name.ptr + n - 8); /* may overlap the one before */
+	return at + n;
+}
+
+char *sl_put_decimal(char *at, uint64_t n)
+{
+	char digits[20];
+	char *first = digits + sizeof(digits);
+	size_t len;
+
+	do {
+		*--first = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	len = (size_t)(digits + sizeof(digits) - first);
+	memcpy(at, first, len);
+	return at + len;
 }
 
 const struct sl_hfield *sl_head_find(const struct sl_head *head, struct sl_span name)
@@ -339,8 +403,10 @@ int http_head_note(struct sl_head *head, const struct sl_hfield *field)
 		return note_expect(head, field->value);
 	case SL_FC_CONTENT_TYPE:
 		type = media_type(field->value);
-		head->content_json = head->content_json && is_json(type);
-		head->event_stream = sl_span_ieq(type, SL_SPAN("text/event-stream"));
+		if (head->status)
+			head->event_stream = sl_span_ieq(type, SL_SPAN("text/event-stream"));
+		else
+			head->content_json = head->content_json && is_json(type);
 		return 0;
 	default:
 		return 0;

@@ -45,12 +45,18 @@ struct sl_head {
 	bool chunked;           /* HTTP/1.1 */
 	bool keep_alive;        /* HTTP/1.1: the connection may serve another message */
 	bool expect_continue;
-	bool content_json; /* content-type is application/json (parameters ignored), or absent */
-	bool event_stream; /* content-type is text/event-stream */
+	bool content_json; /* requests: content-type is application/json (parameters ignored), or
+	                      absent */
+	bool event_stream; /* responses: content-type is text/event-stream */
 };
 
 /* First field of this name (lower case), or NULL. */
 const struct sl_hfield *sl_head_find(const struct sl_head *head, struct sl_span name);
+
+/* Writes the name in lower case (ASCII); returns the end. */
+char *sl_put_lower(char *at, struct sl_span name);
+/* Writes up to 20 digits; returns the end. */
+char *sl_put_decimal(char *at, uint64_t n);
 
 struct sl_head_limits {
 	uint32_t bytes; /* whole head, names + values + 32 per field in HTTP/2 */

@@ -1,7 +1,7 @@
 /* json_peek.c: a look at one top-level member of an engine's JSON answer.
  *
  * Not a validator: it walks objects by their brackets and strings, without
- * recursion, and on text that is not JSON it merely finds nothing. Never used
+ * deep recursion, and on text that is not JSON it merely finds nothing. Never used
  * on requests, where disagreeing with the engine would matter. */
 #include "gateway/http/sse.h"
 
@@ -96,8 +96,9 @@ static bool skip_value(struct walk *w)
 	return skip_scalar(w);
 }
 
-/* The next member of the object that w stands in, behind its '{' or ','. */
-static bool next_member(struct walk *w, struct sl_span *name, struct sl_span *value)
+/* The name of the next member of the object that w stands in, behind its '{'
+ * or ','; true with w at the member's value. */
+static bool next_name(struct walk *w, struct sl_span *name)
 {
 	const char *start;
 
@@ -110,7 +111,13 @@ static bool next_member(struct walk *w, struct sl_span *name, struct sl_span *va
 	if (!take_char(w, ':'))
 		return false;
 	skip_space(w);
-	start = w->p;
+	return w->p < w->end;
+}
+
+static bool next_value(struct walk *w, struct sl_span *value)
+{
+	const char *start = w->p;
+
 	if (!skip_value(w))
 		return false;
 	*value = sl_span(start, (size_t)(w->p - start));
@@ -125,7 +132,7 @@ struct sl_span sl_json_member(const char *json, size_t len, struct sl_span key)
 	if (len == 0 || !take_char(&w, '{'))
 		return sl_span(NULL, 0);
 	do {
-		if (!next_member(&w, &name, &value))
+		if (!next_name(&w, &name) || !next_value(&w, &value))
 			break;
 		if (sl_span_eq(name, key))
 			return value;
@@ -154,88 +161,102 @@ static void read_count(struct sl_span text, int64_t *count)
 	*count = n;
 }
 
-/* The last object that is called usage, at whatever depth (the Responses and
- * Messages APIs wrap it). These bytes cannot come from inside a string: there
- * the quotes would be escaped. Engines put it near the end, and finding bytes
- * is many times cheaper than walking every answer. */
-static struct sl_span find_usage_in(const char *json, size_t len)
+/* The count that a member of a usage object is, NULL if it is none. */
+static int64_t *count_named(struct sl_usage *u, struct sl_span name)
 {
-	static const struct sl_span key = { "\"usage\"", 7 };
-	const char *end = json + len;
-	const char *at = json;
-	struct sl_span found = sl_span(NULL, 0);
-
-	while ((at = memmem(at, (size_t)(end - at), key.ptr, key.len))) {
-		struct walk w = { at + key.len, end };
-		bool escaped = at > json && at[-1] == '\\';
-
-		at += key.len;
-		if (escaped || !take_char(&w, ':'))
-			continue;
-		skip_space(&w);
-		if (w.p < end && *w.p == '{') {
-			const char *start = w.p;
-
-			if (skip_value(&w))
-				found = sl_span(start, (size_t)(w.p - start));
-		}
-	}
-	return found;
-}
-
-/* Usually it is in the last few hundred bytes; a long answer is not searched
- * for what stands at its end. */
-static struct sl_span find_usage(const char *json, size_t len)
-{
-	const size_t tail = 512;
-	struct sl_span found = sl_span(NULL, 0);
-
-	if (len > tail)
-		found = find_usage_in(json + len - tail, tail);
-	return found.len ? found : find_usage_in(json, len);
-}
-
-/* Reads the members of one usage object; `details` objects are entered. */
-static void read_usage(struct sl_span object, struct sl_usage *u)
-{
-	const struct {
+	static const struct {
 		struct sl_span name;
-		int64_t *count; /* NULL: an object to enter */
-	} members[] = {
-		{ SL_SPAN("prompt_tokens"), &u->prompt_tokens },
-		{ SL_SPAN("input_tokens"), &u->prompt_tokens },
-		{ SL_SPAN("completion_tokens"), &u->completion_tokens },
-		{ SL_SPAN("output_tokens"), &u->completion_tokens },
-		{ SL_SPAN("cached_tokens"), &u->cached_tokens },
-		{ SL_SPAN("cache_read_input_tokens"), &u->cached_tokens },
-		{ SL_SPAN("prompt_tokens_details"), NULL },
-		{ SL_SPAN("input_tokens_details"), NULL },
+		size_t offset;
+	} counts[] = {
+		{ { "prompt_tokens", 13 }, offsetof(struct sl_usage, prompt_tokens) },
+		{ { "completion_tokens", 17 }, offsetof(struct sl_usage, completion_tokens) },
+		{ { "cached_tokens", 13 }, offsetof(struct sl_usage, cached_tokens) },
+		{ { "input_tokens", 12 }, offsetof(struct sl_usage, prompt_tokens) },
+		{ { "output_tokens", 13 }, offsetof(struct sl_usage, completion_tokens) },
+		{ { "cache_read_input_tokens", 23 }, offsetof(struct sl_usage, cached_tokens) },
 	};
-	struct walk w = { object.ptr, object.ptr + object.len };
-	struct sl_span name, value;
 
-	if (!take_char(&w, '{'))
-		return;
-	do {
-		if (!next_member(&w, &name, &value))
-			return;
-		for (size_t i = 0; i < SL_COUNT(members); i++) {
-			if (!sl_span_eq(members[i].name, name))
-				continue;
-			if (members[i].count)
-				read_count(value, members[i].count);
-			else if (value.ptr[0] == '{' && value.len < object.len)
-				read_usage(value, u);
-		}
-	} while (take_char(&w, ','));
+	for (size_t i = 0; i < SL_COUNT(counts); i++)
+		if (sl_span_eq(counts[i].name, name))
+			return (int64_t *)((char *)u + counts[i].offset);
+	return NULL;
 }
 
+static bool is_details(struct sl_span name)
+{
+	return sl_span_eq(name, SL_SPAN("prompt_tokens_details")) ||
+	       sl_span_eq(name, SL_SPAN("input_tokens_details"));
+}
+
+/* Reads one usage object, or the details inside of one, which have no details
+ * of their own. False if it is not complete. */
+static bool read_usage(struct walk *w, bool inner, struct sl_usage *u)
+{
+	struct sl_span name, value;
+	int64_t *count;
+
+	if (!take_char(w, '{'))
+		return false;
+	if (take_char(w, '}'))
+		return true;
+	do {
+		if (!next_name(w, &name))
+			return false;
+		if (!inner && *w->p == '{' && is_details(name)) {
+			if (!read_usage(w, true, u))
+				return false;
+			continue;
+		}
+		if (!next_value(w, &value))
+			return false;
+		count = count_named(u, name);
+		if (count)
+			read_count(value, count);
+	} while (take_char(w, ','));
+	return take_char(w, '}');
+}
+
+/* The last occurrence of "usage" as a name before `end`, NULL if there is none.
+ * Looks for its `g`, which is rare where answers end. */
+static const char *last_usage(const char *json, const char *end)
+{
+	static const char key[] = "\"usage\"";
+	const size_t before = 4, len = sizeof(key) - 1; /* of the g */
+
+	while ((size_t)(end - json) >= len) {
+		const char *g = memrchr(json, 'g', (size_t)(end - json));
+
+		if (!g || (size_t)(g - json) < before)
+			return NULL;
+		if ((size_t)(end - g) >= len - before && memcmp(g - before, key, len) == 0)
+			return g - before;
+		end = g;
+	}
+	return NULL;
+}
+
+/* Unfinished objects of that name that an engine may make us walk. */
+#define MAX_TRIES 8
+
+/* Of the last object that is called usage, at whatever depth (the Responses
+ * and Messages APIs wrap it). Its name's bytes cannot come from inside a
+ * string: there the quotes would be escaped. Engines put it near the end, and
+ * finding bytes from there is many times cheaper than walking every answer. */
 bool sl_usage_read(const char *json, size_t len, struct sl_usage *u)
 {
-	struct sl_span usage = find_usage(json, len);
+	const char *end = json + len;
+	const char *at = end;
 
-	if (usage.len == 0)
-		return false;
-	read_usage(usage, u);
-	return true;
+	for (int i = 0; i < MAX_TRIES && (at = last_usage(json, at)); i++) {
+		struct walk w = { at + sizeof("\"usage\"") - 1, end };
+		struct sl_usage found = *u;
+
+		if ((at > json && at[-1] == '\\') || !take_char(&w, ':'))
+			continue;
+		if (read_usage(&w, false, &found)) {
+			*u = found;
+			return true;
+		}
+	}
+	return false;
 }

@@ -10,7 +10,7 @@
 #define MIN_CAPACITY ((size_t)4096)
 #define KEEP_CAPACITY ((size_t)256 * 1024)
 
-static void grow(struct sl_outbuf *b, size_t need)
+static void move_to(struct sl_outbuf *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : MIN_CAPACITY;
 	char *data;
@@ -26,29 +26,18 @@ static void grow(struct sl_outbuf *b, size_t need)
 	*b = (struct sl_outbuf){ .data = data, .len = b->len - b->off, .cap = cap };
 }
 
-char *sl_outbuf_reserve(struct sl_outbuf *b, size_t n)
+void sl_outbuf_grow(struct sl_outbuf *b, size_t n)
 {
 	size_t used = sl_outbuf_size(b);
 
-	if (b->cap - b->len < n) {
-		/* moving pays only when less is kept than was given up */
-		if (b->cap - used >= n && used <= b->off) {
-			memcpy(b->data, b->data + b->off, used);
-			b->off = 0;
-			b->len = used;
-		} else {
-			grow(b, used + n);
-		}
+	/* moving pays only when less is kept than was given up */
+	if (b->cap - used >= n && used <= b->off) {
+		memcpy(b->data, b->data + b->off, used);
+		b->off = 0;
+		b->len = used;
+	} else {
+		move_to(b, used + n);
 	}
-	return b->data + b->len;
-}
-
-void sl_outbuf_add(struct sl_outbuf *b, const void *data, size_t n)
-{
-	if (n == 0)
-		return;
-	memcpy(sl_outbuf_reserve(b, n), data, n);
-	b->len += n;
 }
 
 void sl_outbuf_drain(struct sl_outbuf *b, size_t n)

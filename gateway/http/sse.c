@@ -144,15 +144,12 @@ static unsigned find_words(struct sl_span data)
 static void note_error(struct sl_sse *s, struct sl_span data)
 {
 	struct sl_span error = sl_json_member(data.ptr, data.len, SL_SPAN("error"));
-	size_t n = data.len < sizeof(s->error_text) ? data.len : sizeof(s->error_text) - 1;
 
 	/* an object, or the plain text that some servers send; null is no error */
 	if (error.len == 0 || (error.ptr[0] != '{' && error.ptr[0] != '"') || s->error)
 		return;
 	s->error = true;
 	s->first_is_error = s->events == 1;
-	memcpy(s->error_text, data.ptr, n);
-	s->error_text[n] = '\0';
 }
 
 static void look_at_data(struct sl_sse *s, struct sl_span data)

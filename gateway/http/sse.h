@@ -40,7 +40,6 @@ struct sl_sse {
 	bool after_cr;       /* an LF now would be the second half of a CRLF */
 	uint64_t skipped;
 	struct sl_usage usage;
-	char error_text[256]; /* the first error event's data, cut off */
 };
 void sl_sse_init(struct sl_sse *s);
 void sl_sse_fini(struct sl_sse *s);

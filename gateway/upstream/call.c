@@ -200,6 +200,7 @@ void sl_upstreams_free(struct sl_upstreams *u)
 		pool->retired = true;
 		free_pool_if_unused(pool);
 	}
+	sl_spares_fini(&u->spare_calls);
 	free(u->pools);
 	free(u);
 }
@@ -210,7 +211,7 @@ static void free_call(struct sl_call *call)
 {
 	struct sl_pool *pool = call->pool;
 
-	free(call);
+	sl_spares_give(&pool->all->spare_calls, call);
 	pool->n_calls--;
 	free_pool_if_unused(pool);
 }
@@ -268,10 +269,8 @@ struct sl_call *sl_call_start(struct sl_upstreams *u, struct sl_endpoint *ep,
                               const struct sl_call_request *request,
                               const struct sl_call_events *events, void *user)
 {
-	struct sl_call *call = malloc(sizeof(*call));
+	struct sl_call *call = sl_spares_take(&u->spare_calls, sizeof(*call));
 
-	if (!call)
-		abort();
 	*call = (struct sl_call){
 		.pool = pool_of(u, ep),
 		.request = *request,

@@ -1,5 +1,4 @@
 /* h1_link.c: calls over HTTP/1.1, one at a time on a link. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/upstream/pool.h"
@@ -37,8 +36,11 @@ static void write_request(struct sl_link *link, const struct sl_call *call)
 	at = put(at, SL_SPAN("\r\n"));
 	at = put(at, r->lines);
 	at = put(at, r->more_lines);
-	if (r->has_body)
-		at += sprintf(at, "content-length: %zu\r\n", r->body.len);
+	if (r->has_body) {
+		at = put(at, SL_SPAN("content-length: "));
+		at = sl_put_decimal(at, r->body.len);
+		at = put(at, SL_SPAN("\r\n"));
+	}
 	at = put(at, SL_SPAN("\r\n"));
 	if (copy)
 		at = put(at, r->body);
@@ -66,7 +68,6 @@ void sl_h1_link_send(struct sl_pool *pool, struct sl_call *call, bool fresh)
 
 	call->reused = link != NULL;
 	if (link) {
-		sl_timer_disarm(pool->all->loop, &link->timer);
 		sl_metric_add(pool->all->metrics, SL_M_UPSTREAM_REUSES, 1);
 	} else {
 		link = sl_link_open(pool, &h1_ops, call->limits.connect_timeout_us);
@@ -87,7 +88,27 @@ void sl_h1_link_cancel(struct sl_call *call)
 
 static void on_idle_timeout(void *arg)
 {
-	sl_link_close(arg);
+	struct sl_link *link = arg;
+	struct sl_loop *loop = link->pool->all->loop;
+
+	if (link->call)
+		return;
+	if (loop->now_us < link->idle_until_us)
+		sl_timer_arm(loop, &link->timer, link->idle_until_us - loop->now_us);
+	else
+		sl_link_close(link);
+}
+
+/* The timer stays armed while the link is busy, because most are used again
+ * long before it fires. */
+static void watch_idle(struct sl_link *link, uint64_t limit_us)
+{
+	struct sl_loop *loop = link->pool->all->loop;
+
+	link->idle_until_us = loop->now_us + limit_us;
+	link->timer.fn = on_idle_timeout;
+	if (!sl_timer_armed(&link->timer) || link->timer.deadline_us > link->idle_until_us)
+		sl_timer_arm(loop, &link->timer, limit_us);
 }
 
 /* The answer is complete: the link goes back to its pool, or away. rest: bytes
@@ -103,8 +124,7 @@ static void finish(struct sl_link *link, size_t rest)
 		sl_link_close(link);
 	} else {
 		sl_link_move(link, &pool->idle);
-		link->timer.fn = on_idle_timeout;
-		sl_timer_arm(pool->all->loop, &link->timer, call->limits.idle_timeout_us);
+		watch_idle(link, call->limits.idle_timeout_us);
 		sl_conn_resume(&link->conn);
 	}
 	sl_call_succeed(call);

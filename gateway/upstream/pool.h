@@ -8,6 +8,7 @@
 
 #include "gateway/http/h1.h"
 #include "gateway/http/h2.h"
+#include "gateway/http/spares.h"
 #include "gateway/net/conn.h"
 #include "gateway/upstream/call.h"
 
@@ -29,6 +30,7 @@ struct sl_upstreams {
 	struct sl_metrics *metrics;
 	sl_upstream_report_fn report;
 	void *ctx;
+	struct sl_spares spare_calls;
 	struct sl_pool **pools; /* by endpoint id */
 	uint32_t n_pools;
 	/* Calls for which no socket could be made; they fail in a later turn,
@@ -58,7 +60,8 @@ struct sl_link {
 	struct sl_link **list;       /* which; NULL: none */
 	struct sl_pool *pool;
 	struct sl_conn conn;
-	struct sl_timer timer; /* connecting, or idle */
+	struct sl_timer timer;  /* connecting, or idle */
+	uint64_t idle_until_us; /* HTTP/1.1 */
 	struct sl_grave grave;
 	bool closed;
 	/* HTTP/1.1 */

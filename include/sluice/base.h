@@ -40,6 +40,8 @@ static inline bool sl_span_ieq(struct sl_span a, struct sl_span b)
 {
 	if (a.len != b.len)
 		return false;
+	if (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0)
+		return true;
 	for (size_t i = 0; i < a.len; i++) {
 		unsigned char x = (unsigned char)a.ptr[i];
 		unsigned char y = (unsigned char)b.ptr[i];

@@ -388,14 +388,19 @@ static void test_content_type(void **state)
 		{ "Content-Type: multipart/form-data; boundary=x\r\n", false, false },
 	};
 
+	static const struct sl_head_limits limits = { 65536, 100, 0 };
+
 	(void)state;
 	for (size_t i = 0; i < SL_COUNT(rows); i++) {
 		struct sl_h1_head h;
 		char text[256];
+		size_t resume = 0;
 		int n = snprintf(text, sizeof(text), GET HOST "%s" END, rows[i].field);
 
 		assert_int_equal(parse(text, (size_t)n, &h), n);
 		assert_int_equal(h.head.content_json, rows[i].json);
+		n = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\n%s" END, rows[i].field);
+		assert_int_equal(sl_h1_response(text, (size_t)n, &resume, &limits, false, &h), n);
 		assert_int_equal(h.head.event_stream, rows[i].events);
 	}
 }

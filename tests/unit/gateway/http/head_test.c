@@ -1,6 +1,7 @@
 /* What a field's name alone decides. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -74,19 +75,55 @@ static void test_unindexed(void **state)
 		const char *name;
 		bool want;
 	} rows[] = {
-		{ "date", true },           { "x-request-id", true },
+		{ "etag", true },           { "x-request-id", true },
 		{ "content-length", true }, { "authorization", true },
 		{ "set-cookie", true },     { "server-timing", true },
 		{ "x-proxy-timing", true }, { "x-envoy-upstream-ms", true },
 		{ "content-type", false },  { "server", false },
 		{ ":status", false },       { "", false },
-		{ "timing", false },
+		{ "timing", false },        { "date", false },
+		{ "retry-after", true },    { "traceparent", true },
+		{ "-timing", false },       { "a-very-long-name-that-is-nothing", false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < SL_COUNT(rows); i++)
 		if (sl_field_unindexed(sl_span_str(rows[i].name)) != rows[i].want)
 			fail_msg("%s", rows[i].name);
+}
+
+static void test_put_lower(void **state)
+{
+	char in[40], out[41], want[40];
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		for (size_t n = 0; n <= sizeof(in); n++) {
+			memset(in, c, n);
+			if (n)
+				in[n / 2] = 'Q';
+			for (size_t i = 0; i < n; i++)
+				want[i] = in[i] >= 'A' && in[i] <= 'Z' ? (char)(in[i] + 32) : in[i];
+			out[n] = '#';
+			assert_ptr_equal(sl_put_lower(out, sl_span(in, n)), out + n);
+			assert_memory_equal(out, want, n);
+			assert_int_equal(out[n], '#');
+		}
+	}
+}
+
+static void test_put_decimal(void **state)
+{
+	static const uint64_t numbers[] = { 0, 9, 10, 200, 4294967296u, UINT64_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(numbers); i++) {
+		char got[21] = { 0 }, want[24];
+
+		snprintf(want, sizeof(want), "%llu", (unsigned long long)numbers[i]);
+		*sl_put_decimal(got, numbers[i]) = 0;
+		assert_string_equal(got, want);
+	}
 }
 
 static void test_find(void **state)
@@ -107,8 +144,8 @@ static void test_find(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_class),
-		cmocka_unit_test(test_unindexed),
+		cmocka_unit_test(test_class),     cmocka_unit_test(test_unindexed),
+		cmocka_unit_test(test_put_lower), cmocka_unit_test(test_put_decimal),
 		cmocka_unit_test(test_find),
 	};
 
