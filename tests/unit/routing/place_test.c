@@ -66,7 +66,8 @@ static void world_init(struct world *w, uint64_t seed, uint32_t n, const uint32_
 
 		ep->slow = 0.5 + 2 * help_unit(&rng);
 		ep->gamma = 0.25 + help_unit(&rng);
-		ep->health = (enum sl_health)(help_below(&rng, 10) > 1);
+		sl_router_endpoint_health(w->r, slot_of[i],
+		                          (enum sl_health)(help_below(&rng, 10) > 1), 0);
 		if (help_below(&rng, 4) == 0) {
 			ep->foreign_seqs = help_below(&rng, 50);
 			ep->foreign_waiting = help_below(&rng, 5);
@@ -75,7 +76,7 @@ static void world_init(struct world *w, uint64_t seed, uint32_t n, const uint32_
 		if (help_below(&rng, 6) == 0)
 			ep->capacity = 20000;
 	}
-	w->r->endpoints[slot_of[0]].health = SL_HEALTH_HEALTHY;
+	sl_router_endpoint_health(w->r, slot_of[0], SL_HEALTH_HEALTHY, 0);
 }
 
 static void world_fini(struct world *w)
