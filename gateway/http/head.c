@@ -196,8 +196,11 @@ char *sl_put_lower(char *at, struct sl_span name)
 	size_t n = name.len, i = 0;
 
 	if (n < 8) {
-		for (; i < n; i++)
-			at[i] = (char)lower_word((unsigned char)name.ptr[i]);
+		for (; i < n; i++) {
+			char c = name.ptr[i];
+
+			at[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+		}
 		return at + n;
 	}
 	for (; i + 8 < n; i += 8)

@@ -388,8 +388,6 @@ static void test_content_type(void **state)
 		{ "Content-Type: multipart/form-data; boundary=x\r\n", false, false },
 	};
 
-	static const struct sl_head_limits limits = { 65536, 100, 0 };
-
 	(void)state;
 	for (size_t i = 0; i < SL_COUNT(rows); i++) {
 		struct sl_h1_head h;
