@@ -176,6 +176,12 @@ void chain_append(struct chain *chain, const void *bytes, size_t len)
 {
 	const unsigned char *p = bytes;
 
+	/* Mostly the eight bytes of a marker. */
+	if (len < chain->size - chain->staged && chain->size <= chain->cap_stage) {
+		memcpy(chain->stage + chain->staged, p, len);
+		chain->staged += (uint32_t)len;
+		return;
+	}
 	while (len > 0) {
 		size_t took = stage(chain, p, len);
 

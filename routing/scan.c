@@ -49,12 +49,16 @@ static const char *pass_space(const char *p, const char *end)
 	return p;
 }
 
-/* Passes white space, of which there is mostly none. False, with the step
- * noted, if nothing else is there. */
+/* Passes white space, of which there is mostly none, or one blank. False, with
+ * the step noted, if nothing else is there. */
 static inline bool more(struct sl_scan *scan, enum state step, const char **p, const char *end)
 {
 	if (*p < end && (unsigned char)**p > ' ')
 		return true;
+	if (end - *p > 1 && **p == ' ' && (unsigned char)(*p)[1] > ' ') {
+		++*p;
+		return true;
+	}
 	*p = pass_space(*p, end);
 	if (*p < end)
 		return true;

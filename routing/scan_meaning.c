@@ -74,18 +74,23 @@ static const struct key_rule response_format_keys[] = {
 	KEYS_END,
 };
 
+#define WORD(text)                                                                                 \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
+
 /* ---- what the meanings do ---------------------------------------------- */
 
-/* The text of the string at hand is one of these words, ended by NULL. */
-static bool is_word(const struct sl_scan *scan, uint32_t end, const char *const *words)
+/* The text of the string at hand is one of these words; the last is empty. */
+static bool is_word(const struct sl_scan *scan, uint32_t end, const struct sl_span *words)
 {
 	const char *text = scan->body + scan->token_off + 1;
 	size_t len = end - scan->token_off - 2;
 
 	if (scan->kind != SL_J_STRING)
 		return false;
-	for (; *words; words++)
-		if (strlen(*words) == len && !memcmp(*words, text, len))
+	for (; words->len; words++)
+		if (words->len == len && !memcmp(words->ptr, text, len))
 			return true;
 	return false;
 }
@@ -136,7 +141,7 @@ static void end_message(struct sl_scan *scan, uint32_t end)
 
 static void end_message_role(struct sl_scan *scan, uint32_t end)
 {
-	static const char *const assistant[] = { "assistant", NULL };
+	static const struct sl_span assistant[] = { WORD("assistant"), WORD("") };
 
 	scan->facts.turns += is_word(scan, end, assistant);
 	add_digest(scan, &scan->message, false);
@@ -167,9 +172,17 @@ static void end_part(struct sl_scan *scan, uint32_t end)
 static void end_part_type(struct sl_scan *scan, uint32_t end)
 {
 	/* Words only, in the dialects of chat completions, responses and messages. */
-	static const char *const textual[] = {
-		"text",     "input_text",        "output_text", "refusal",     "reasoning_text",
-		"thinking", "redacted_thinking", "tool_use",    "tool_result", NULL,
+	static const struct sl_span textual[] = {
+		WORD("text"),
+		WORD("input_text"),
+		WORD("output_text"),
+		WORD("refusal"),
+		WORD("reasoning_text"),
+		WORD("thinking"),
+		WORD("redacted_thinking"),
+		WORD("tool_use"),
+		WORD("tool_result"),
+		WORD(""),
 	};
 
 	add_digest(scan, &scan->part, false);
@@ -230,7 +243,7 @@ static void end_include_usage(struct sl_scan *scan, uint32_t end)
 
 static void end_format_type(struct sl_scan *scan, uint32_t end)
 {
-	static const char *const text[] = { "text", NULL };
+	static const struct sl_span text[] = { WORD("text"), WORD("") };
 
 	scan->format_text = is_word(scan, end, text);
 }
