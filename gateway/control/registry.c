@@ -232,7 +232,7 @@ static struct sl_domain *get_domain(struct sl_registry *r, const struct sl_confi
 		sl_domain_unlock(d);
 		return d;
 	}
-	d = sl_domain_new(name, &options);
+	d = sl_domain_new(r->domains ? r->domains->id + 1 : 0, name, &options);
 	d->next = r->domains;
 	r->domains = d;
 	return d;

@@ -410,7 +410,6 @@ static void init_worker(struct thread *t, struct sl_threads *all, struct sl_flee
 	w->fleet = sl_fleet_ref(fleet);
 	w->access = sl_access_log_new(fleet->config->access_log);
 	w->refresh = refresh;
-	w->waiting_tail = &w->waiting;
 	w->waiting_timer = (struct sl_timer){ .fn = retry_waiting, .arg = w };
 	w->waiting_task = (struct sl_task){ .fn = retry_waiting, .arg = w };
 	w->access_task = (struct sl_task){ .fn = flush_access, .arg = w };

@@ -3,12 +3,14 @@
 
 #include <stdlib.h>
 
-struct sl_domain *sl_domain_new(const char *name, const struct sl_router_options *options)
+struct sl_domain *sl_domain_new(uint32_t id, const char *name,
+                                const struct sl_router_options *options)
 {
 	struct sl_domain *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		abort();
+	d->id = id;
 	pthread_mutex_init(&d->lock, NULL);
 	d->router = sl_router_new(options);
 	d->name = strdup(name);

@@ -13,6 +13,7 @@
 
 /* Made by the control thread, kept until the process ends. */
 struct sl_domain {
+	uint32_t id; /* dense */
 	pthread_mutex_t lock;
 	struct sl_router *router;     /* guarded by lock */
 	struct sl_endpoint **by_slot; /* guarded by lock; borrowed: an endpoint leaves
@@ -22,7 +23,8 @@ struct sl_domain {
 	struct sl_domain *next;
 };
 
-struct sl_domain *sl_domain_new(const char *name, const struct sl_router_options *options);
+struct sl_domain *sl_domain_new(uint32_t id, const char *name,
+                                const struct sl_router_options *options);
 void sl_domain_free(struct sl_domain *d);
 static inline void sl_domain_lock(struct sl_domain *d)
 {

@@ -210,6 +210,9 @@ void sl_worker_trim(struct sl_worker *w)
 		destroy(x);
 	}
 	w->spare_bytes = 0;
+	free(w->queues);
+	w->queues = NULL;
+	w->n_queues = 0;
 }
 
 static void unlink_live(struct sl_exchange *x)
@@ -327,7 +330,7 @@ static void end(struct sl_exchange *x, const char *how, int err)
 	uint64_t now = sl_exchange_now(x);
 
 	if (x->state == SL_X_WAITING)
-		sl_plan_stop_waiting(x);
+		sl_queue_leave(x);
 	sl_exchange_set_state(x, SL_X_DONE);
 	sl_timer_disarm(&w->loop, &x->timer);
 	count_end(x, now);

@@ -5,7 +5,8 @@
  *     └─────────┴──────────────────────┘  (retries go back to PREFILL or DECODE)
  *
  * intake.c   BODY: the head, the body, the scan, which model
- * plan.c     decisions: where to, waiting, retries
+ * plan.c     decisions: where to, retries
+ * queue.c    waiting for an engine with room
  * leg.c      what is sent to an engine (connectors) and starting it
  * relay.c    what comes back: holding the 200, relaying, breaking off
  * release.c  abandoned hand-offs
@@ -165,7 +166,14 @@ void sl_plan_start(struct sl_exchange *x);
 /* A leg failed before the first event. sent: the engine may have read it.
  * Returns false if it will not be tried again; nothing was answered then. */
 bool sl_plan_retry(struct sl_exchange *x, int err, bool sent);
-void sl_plan_stop_waiting(struct sl_exchange *x);
+
+/* queue.c: who waits for a free engine */
+bool sl_queue_is_empty(struct sl_worker *w, const struct sl_domain *domain);
+/* False if there is no place left. */
+bool sl_queue_join(struct sl_exchange *x);
+void sl_queue_leave(struct sl_exchange *x);
+/* Has them tried again soon, as long as there are any. */
+void sl_queue_watch(struct sl_worker *w);
 
 /* leg.c */
 void sl_leg_start(struct sl_exchange *x, enum sl_leg leg);

@@ -88,40 +88,12 @@ static void start_legs(struct sl_exchange *x)
 
 static void wait_for_engine(struct sl_exchange *x)
 {
-	struct sl_worker *w = x->worker;
-
-	if (w->n_waiting >= w->fleet->config->queue_limit) {
+	if (!sl_queue_join(x)) {
 		sl_exchange_fail(x, SL_E_SATURATED, NULL, NULL);
 		return;
 	}
 	sl_exchange_set_state(x, SL_X_WAITING);
-	x->waiting_us = sl_exchange_now(x);
-	x->next_waiting = NULL;
-	*w->waiting_tail = x;
-	w->waiting_tail = &x->next_waiting;
-	w->n_waiting++;
-	sl_metric_add(w->metrics, SL_M_REQUESTS_WAITING, 1);
-	sl_exchange_arm(x, w->fleet->config->queue_timeout_us);
-	/* Engines are freed by other workers too. */
-	if (!sl_timer_armed(&w->waiting_timer))
-		sl_timer_arm(&w->loop, &w->waiting_timer, 20000);
-}
-
-void sl_plan_stop_waiting(struct sl_exchange *x)
-{
-	struct sl_worker *w = x->worker;
-	struct sl_exchange **at = &w->waiting;
-
-	while (*at && *at != x)
-		at = &(*at)->next_waiting;
-	if (!*at)
-		return;
-	*at = x->next_waiting;
-	if (!*at)
-		w->waiting_tail = at;
-	w->n_waiting--;
-	sl_metric_add(w->metrics, SL_M_REQUESTS_WAITING, -1);
-	x->waited_us += sl_exchange_now(x) - x->waiting_us;
+	sl_exchange_arm(x, x->worker->fleet->config->queue_timeout_us);
 }
 
 /* Worth waiting for: room, or engines that are new and have not said yet what
@@ -132,24 +104,32 @@ static bool is_worth_waiting(const struct sl_exchange *x, int rc)
 	                                (rc == SL_E_NO_ENDPOINT || rc == SL_E_MODEL_NOT_FOUND));
 }
 
-/* Oldest first; stops at the first that still finds no engine of its domain
- * free, so that nobody overtakes. */
-void sl_plan_waiting_retry(struct sl_worker *w)
+/* Oldest first; stops at the first that still finds no engine free, so that
+ * nobody overtakes. */
+static void retry_queue(struct sl_worker *w, uint32_t i)
 {
-	while (w->waiting) {
-		struct sl_exchange *x = w->waiting;
+	struct sl_exchange *x;
+
+	/* What happens in between may make room for more queues. */
+	while ((x = w->queues[i].first)) {
 		int rc = decide(x);
 
 		if (is_worth_waiting(x, rc))
-			break;
-		sl_plan_stop_waiting(x);
-		if (rc == 0)
-			start_legs(x);
-		else
+			return;
+		if (rc != 0) {
 			sl_exchange_fail(x, rc, NULL, NULL);
+			continue;
+		}
+		sl_queue_leave(x);
+		start_legs(x);
 	}
-	if (w->waiting && !sl_timer_armed(&w->waiting_timer))
-		sl_timer_arm(&w->loop, &w->waiting_timer, 20000);
+}
+
+void sl_plan_waiting_retry(struct sl_worker *w)
+{
+	for (uint32_t i = 0; i < w->n_queues; i++)
+		retry_queue(w, i);
+	sl_queue_watch(w);
 }
 
 /* ---- the first decision ---------------------------------------------- */
@@ -165,7 +145,7 @@ void sl_plan_start(struct sl_exchange *x)
 	        x->facts.prompts > 1 || x->api == SL_API_OTHER || x->api == SL_API_EMBEDDINGS;
 	x->query.no_decode = x->api == SL_API_EMBEDDINGS;
 	/* Those that came first go first. */
-	rc = x->worker->waiting ? SL_E_SATURATED : decide(x);
+	rc = sl_queue_is_empty(x->worker, x->domain) ? decide(x) : SL_E_SATURATED;
 	if (rc == 0)
 		start_legs(x);
 	else if (is_worth_waiting(x, rc))

@@ -17,6 +17,11 @@ struct sl_budget {
 	atomic_llong retries;    /* of them, those that are on a retry */
 };
 
+/* Requests that wait for an endpoint of one domain, oldest first. */
+struct sl_queue {
+	struct sl_exchange *first, *last;
+};
+
 struct sl_worker {
 	struct sl_loop loop;
 	struct sl_sessions sessions;
@@ -29,8 +34,8 @@ struct sl_worker {
 	struct sl_exchange *live;  /* all exchanges */
 	struct sl_exchange *spare; /* freed ones, kept with their buffers */
 	size_t spare_bytes;
-	struct sl_exchange *waiting, **waiting_tail; /* for a free endpoint, oldest first */
-	uint32_t n_waiting;
+	struct sl_queue *queues; /* owned; by domain id */
+	uint32_t n_queues, n_waiting;
 	struct sl_release *releases; /* hand-offs being let go of */
 	struct sl_timer waiting_timer;
 	struct sl_task waiting_task;
@@ -52,7 +57,7 @@ void sl_plan_waiting_retry(struct sl_worker *w);
 void sl_worker_rescue(struct sl_worker *w);
 /* At the end of the worker: releases in flight are given up. */
 void sl_worker_stop_releases(struct sl_worker *w);
-/* Frees spare exchanges. */
+/* Frees what it kept for requests. */
 void sl_worker_trim(struct sl_worker *w);
 /* sl_upstream_report_fn with the worker as ctx. */
 void sl_worker_report(void *ctx, struct sl_endpoint *ep, bool ok);

@@ -2,7 +2,7 @@
 import threading
 
 from lib import story
-from lib.gateway import chat
+from lib.gateway import chat, pool
 from lib.process import until
 from lib.story import equal, true
 from lib.wire import Truncated
@@ -10,12 +10,12 @@ from lib.wire import Truncated
 ENDLESS = {"max_tokens": 100000, "stream": True}
 
 
-def hold(gateway, n):
+def hold(gateway, n, **fields):
     """n streams that run until they are closed."""
     held = []
     for i in range(n):
         c = gateway.connect()
-        c.request("POST", "/v1/chat/completions", chat(f"held {i}", **ENDLESS))
+        c.request("POST", "/v1/chat/completions", chat(f"held {i}", **ENDLESS, **fields))
         next(c.events(c.head()))
         held.append(c)
     return held
@@ -51,6 +51,23 @@ def test_the_queue(t):
     for w in waiting:
         w.join(60)
     equal({k: v.status for k, v in answers.items()}, {"a": 200, "b": 200}, "those who waited")
+
+
+def test_a_queue_of_its_own(t):
+    """A model without room does not hold back another one."""
+    full, free = t.engine(model="full"), t.engine(model="free")
+    gateway = t.gateway("model full { pools a; }\nmodel free { pools b; }\n"
+                        + pool("a", [full], max_concurrent=1) + pool("b", [free]), full, free, workers=1)
+    held = hold(gateway, 1, model="full")
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(gateway.chat(model="full", max_tokens=1)))
+    waiting.start()
+    until(lambda: gateway.metric("sluice_requests_waiting") == 1, "one to wait")
+    equal(gateway.chat(model="free", max_tokens=1).status, 200, "the other model's request")
+    equal(answers, [], "who waits still waits")
+    held[0].close()
+    waiting.join(60)
+    equal([a.status for a in answers], [200], "who waited")
 
 
 def test_queue_timeout(t):
