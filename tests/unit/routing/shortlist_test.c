@@ -1,0 +1,116 @@
+/* shortlist_test.c: a shortlist against sorting everything, with many equal
+ * costs, and the same candidates in another order. */
+#include "routing/shortlist.h"
+#include "tests/unit/routing/route_help.h"
+
+#define MOST 200
+
+struct offer {
+	double cost_ms;
+	uint32_t ep;
+};
+
+static struct sl_candidate candidate(const struct offer *o)
+{
+	return (struct sl_candidate){
+		.placement = SL_PLACE_AGGREGATED,
+		.prefill_ep = o->ep,
+		.decode_ep = o->ep,
+		.cost_ms = o->cost_ms,
+	};
+}
+
+static const uint64_t salt = 77;
+
+static int by_cost_then_key(const void *a, const void *b)
+{
+	struct sl_candidate x = candidate(a), y = candidate(b);
+	uint64_t kx = shortlist_key(&x, salt), ky = shortlist_key(&y, salt);
+
+	if (x.cost_ms != y.cost_ms)
+		return x.cost_ms < y.cost_ms ? -1 : 1;
+	return (kx > ky) - (kx < ky);
+}
+
+static void add_all(struct shortlist *l, const struct offer *offers, uint32_t n)
+{
+	shortlist_reset(l);
+	for (uint32_t i = 0; i < n; i++) {
+		*l->spare = candidate(&offers[i]);
+		shortlist_add(l, salt);
+	}
+}
+
+static void shuffle(struct offer *offers, uint32_t n, struct sl_rng *rng)
+{
+	for (uint32_t i = n; i > 1; i--) {
+		uint32_t k = help_below(rng, i);
+		struct offer swapped = offers[k];
+
+		offers[k] = offers[i - 1];
+		offers[i - 1] = swapped;
+	}
+}
+
+static void check(const struct shortlist *l, const struct offer *sorted, uint32_t n)
+{
+	assert_int_equal(l->n, n < SHORTLIST ? n : SHORTLIST);
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct sl_candidate *c = l->rank[i].c;
+
+		assert_true(l->rank[i].cost_ms == sorted[i].cost_ms);
+		assert_true(c->cost_ms == sorted[i].cost_ms);
+		assert_int_equal(c->prefill_ep, sorted[i].ep);
+		assert_ptr_not_equal(c, l->spare);
+	}
+	if (n < SHORTLIST)
+		assert_true(l->enough_ms == HUGE_VAL);
+	else
+		assert_true(l->enough_ms >= sorted[SHORTLIST - 1].cost_ms);
+}
+
+static void keeps_what_sorting_puts_first(void **state)
+{
+	struct sl_rng rng = { 3 };
+	struct shortlist l;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		struct offer offers[MOST], sorted[MOST];
+		uint32_t n = help_below(&rng, round % 3 ? 12 : MOST) + 1;
+		uint32_t costs = 1 + help_below(&rng, 2 * n); /* few: many are equal */
+
+		for (uint32_t i = 0; i < n; i++)
+			offers[i] = (struct offer){ help_below(&rng, costs) * 0.1, i };
+		memcpy(sorted, offers, n * sizeof(*offers));
+		qsort(sorted, n, sizeof(*sorted), by_cost_then_key);
+		add_all(&l, offers, n);
+		check(&l, sorted, n);
+		shuffle(offers, n, &rng);
+		add_all(&l, offers, n);
+		check(&l, sorted, n);
+	}
+}
+
+static void a_reset_list_is_empty(void **state)
+{
+	const struct offer one = { 1, 4 };
+	struct shortlist l;
+
+	(void)state;
+	add_all(&l, &one, 1);
+	shortlist_reset(&l);
+	assert_int_equal(l.n, 0);
+	assert_true(l.enough_ms == HUGE_VAL);
+	assert_ptr_equal(l.spare, l.item);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_what_sorting_puts_first),
+		cmocka_unit_test(a_reset_list_is_empty),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
