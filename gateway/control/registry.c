@@ -166,7 +166,7 @@ static struct sl_engine *find_member(struct sl_registry *r, const struct sl_pool
                                      const struct sl_domain *domain)
 {
 	for (struct sl_engine *m = r->members; m; m = m->next)
-		if (!m->wanted && is_same(m, pool, server, domain))
+		if (!m->next_server && is_same(m, pool, server, domain))
 			return m;
 	return NULL;
 }
@@ -226,16 +226,28 @@ static struct sl_domain *get_domain(struct sl_registry *r, const struct sl_confi
 
 	sl_grouping_domain(config, pool, name, sizeof(name), &options);
 	d = find_domain(r, name);
-	if (d) {
-		sl_domain_lock(d);
-		sl_router_set_options(d->router, &options);
-		sl_domain_unlock(d);
+	if (d)
 		return d;
-	}
 	d = sl_domain_new(r->domains ? r->domains->id + 1 : 0, name, &options);
 	d->next = r->domains;
 	r->domains = d;
 	return d;
+}
+
+static void update_domains(struct sl_registry *r, const struct sl_config *config)
+{
+	struct sl_router_options options;
+	char name[512];
+
+	for (uint32_t i = 0; i < config->n_pools; i++) {
+		struct sl_domain *d;
+
+		sl_grouping_domain(config, &config->pools[i], name, sizeof(name), &options);
+		d = find_domain(r, name);
+		sl_domain_lock(d);
+		sl_router_set_options(d->router, &options);
+		sl_domain_unlock(d);
+	}
 }
 
 /* A wanted server that has no member yet, made but not in service. */
@@ -282,22 +294,19 @@ static void enter_service(struct sl_registry *r, const struct sl_config *config,
 	ep->id = take_id(r);
 	r->by_id[ep->id] = sl_endpoint_ref(ep);
 	sl_domain_add(n->domain, ep, &spec);
-	n->member->wanted = true;
 	n->member->next = r->members;
 	r->members = n->member;
 	free(n);
 }
 
-static void keep_in_service(const struct sl_config *config, struct sl_engine *m,
-                            const struct sl_pool_conf *pool, const struct sl_server_conf *server)
+static void keep_in_service(const struct sl_config *config, struct sl_engine *m)
 {
-	struct sl_endpoint_spec spec = make_spec(config, pool, server);
+	struct sl_endpoint_spec spec = make_spec(config, m->next_pool, m->next_server);
 
-	m->wanted = true;
-	m->pool = pool;
-	m->server = server;
+	m->pool = m->next_pool;
+	m->server = m->next_server;
 	pthread_mutex_lock(&m->ep->judge_lock);
-	m->ep->policy = health_policy(pool);
+	m->ep->policy = health_policy(m->pool);
 	pthread_mutex_unlock(&m->ep->judge_lock);
 	sl_domain_lock(m->ep->domain);
 	sl_router_endpoint_update(m->ep->domain->router, m->ep->slot, &spec);
@@ -311,7 +320,7 @@ static void remove_unwanted(struct sl_registry *r)
 	while (*at) {
 		struct sl_engine *m = *at;
 
-		if (m->wanted) {
+		if (m->next_server) {
 			at = &m->next;
 			continue;
 		}
@@ -323,49 +332,51 @@ static void remove_unwanted(struct sl_registry *r)
 	}
 }
 
+/* The member that serves what the configuration says here, or a newcomer. */
+static int match(struct sl_registry *r, const struct sl_pool_conf *pool,
+                 const struct sl_server_conf *server, struct sl_domain *domain, uint64_t now_us,
+                 struct newcomer **newcomers, char *error, size_t error_size)
+{
+	struct sl_engine *m = find_member(r, pool, server, domain);
+	struct newcomer *n;
+
+	if (m) {
+		m->next_pool = pool;
+		m->next_server = server;
+		return 0;
+	}
+	n = make_newcomer(pool, server, domain, now_us, error, error_size);
+	if (!n)
+		return -1;
+	n->next = *newcomers;
+	*newcomers = n;
+	return 0;
+}
+
 int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config, uint64_t now_us,
                           char *error, size_t error_size)
 {
 	struct newcomer *newcomers = NULL;
 
 	for (struct sl_engine *m = r->members; m; m = m->next)
-		m->wanted = false;
+		m->next_server = NULL;
 	/* First everything that can fail, without touching what is in service. */
 	for (uint32_t i = 0; i < config->n_pools; i++) {
 		const struct sl_pool_conf *pool = &config->pools[i];
 		struct sl_domain *domain = get_domain(r, config, pool);
 
 		for (uint32_t k = 0; k < pool->n_servers; k++) {
-			struct sl_engine *m = find_member(r, pool, &pool->servers[k], domain);
-			struct newcomer *n;
-
-			if (m) {
-				m->wanted = true;
-				continue;
-			}
-			n = make_newcomer(pool, &pool->servers[k], domain, now_us, error,
-			                  error_size);
-			if (!n) {
+			if (match(r, pool, &pool->servers[k], domain, now_us, &newcomers, error,
+			          error_size) < 0) {
 				drop_newcomers(newcomers);
 				return -1;
 			}
-			n->next = newcomers;
-			newcomers = n;
 		}
 	}
+	update_domains(r, config);
 	for (struct sl_engine *m = r->members; m; m = m->next)
-		m->wanted = false;
-	for (uint32_t i = 0; i < config->n_pools; i++) {
-		const struct sl_pool_conf *pool = &config->pools[i];
-		struct sl_domain *domain = get_domain(r, config, pool);
-
-		for (uint32_t k = 0; k < pool->n_servers; k++) {
-			struct sl_engine *m = find_member(r, pool, &pool->servers[k], domain);
-
-			if (m)
-				keep_in_service(config, m, pool, &pool->servers[k]);
-		}
-	}
+		if (m->next_server)
+			keep_in_service(config, m);
 	remove_unwanted(r);
 	while (newcomers) {
 		struct newcomer *n = newcomers;

@@ -22,9 +22,11 @@ struct sl_engine {
 	char **models; /* owned: configured or learned names */
 	uint32_t n_models;
 	bool models_known;
-	bool models_fixed;          /* the configuration names them */
-	char *auth_line;            /* owned: "authorization: ...", "" without a key */
-	bool wanted;                /* used by reconcile */
+	bool models_fixed; /* the configuration names them */
+	char *auth_line;   /* owned: "authorization: ...", "" without a key */
+	/* During reconcile: what the new configuration calls it; NULL: not any more. */
+	const struct sl_pool_conf *next_pool;
+	const struct sl_server_conf *next_server;
 	struct sl_engine_page page; /* the last metrics page */
 	uint64_t page_us;           /* when; 0 never */
 	struct sl_probe_run *probe; /* the prober's; NULL when stopped */

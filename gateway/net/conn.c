@@ -222,20 +222,31 @@ static void finish_connect(struct sl_conn *c)
 		become_ready(c);
 }
 
+/* What an event means to a connection that is not open yet. False if there is
+ * nothing to read or write, still or any more. */
+static bool is_open(struct sl_conn *c)
+{
+	sl_loop_refresh(c->loop);
+	if (c->closed || c->ended)
+		return false;
+	if (!c->connecting && !c->handshaking)
+		return true;
+	if (c->connecting)
+		finish_connect(c);
+	else
+		shake_hands(c);
+	return false;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct sl_conn *c = arg;
 
 	(void)fd;
 	(void)what;
-	sl_loop_refresh(c->loop);
-	if (c->closed || c->ended)
+	if (!is_open(c))
 		return;
-	if (c->connecting)
-		finish_connect(c);
-	else if (c->handshaking)
-		shake_hands(c);
-	else if (c->tls)
+	if (c->tls)
 		read_tls(c);
 	else
 		read_plain(c);
@@ -247,20 +258,13 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	sl_loop_refresh(c->loop);
-	if (c->closed || c->ended)
+	if (!is_open(c))
 		return;
-	if (c->connecting) {
-		finish_connect(c);
-	} else if (c->handshaking) {
-		shake_hands(c);
-	} else {
-		if (c->tls_read_wants_write) {
-			c->tls_read_wants_write = false;
-			read_tls(c);
-		}
-		sl_conn_flush(c);
+	if (c->tls_read_wants_write) {
+		c->tls_read_wants_write = false;
+		read_tls(c);
 	}
+	sl_conn_flush(c);
 }
 
 /* ---- life ------------------------------------------------------------ */
