@@ -101,8 +101,8 @@ static double step_ms(const struct sl_router *r, const struct sl_ticket *t)
 	double busy = ep->busy * decay_keep(&r->busy_decay, ep->busy_us, t->dispatched_us);
 
 	return t->decode_pace / (1 - (busy < 0.9 ? busy : 0.9)) *
-	       sl_profile_step_ms(r->cost.profile, ep->ledger.seqs + t->seqs,
-	                          (double)ep->ledger.context_tokens + t->prompt_tokens);
+	       cost_profile_step_ms(&r->cost, ep->ledger.seqs + t->seqs,
+	                            (double)ep->ledger.context_tokens + t->prompt_tokens);
 }
 
 static void note_facts(struct sl_ticket *t, const struct sl_facts *facts)

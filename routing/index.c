@@ -237,14 +237,14 @@ static const struct node *node_of(const struct index *ix, const struct sl_block 
 /* Holders of this node that no longer prompt was found for. */
 static void mark(struct index *ix, const struct node *node, uint32_t bytes)
 {
-	const uint16_t *slots = holders_slots(&node->holders);
+	const struct index_match found = { .round = ix->round, .bytes = bytes };
+	const uint16_t *slot = holders_slots(&node->holders);
+	const uint16_t *end = slot + node->holders.count;
+	struct index_match *hits = ix->hits;
 
-	for (uint32_t i = 0; i < node->holders.count; i++) {
-		struct index_match *hit = &ix->hits[slots[i]];
-
-		if (hit->round != ix->round)
-			*hit = (struct index_match){ .round = ix->round, .bytes = bytes };
-	}
+	for (; slot < end; slot++)
+		if (hits[*slot].round != found.round)
+			hits[*slot] = found;
 }
 
 /* Everybody between blocks a and b, of which the nodes are known; `high` is
