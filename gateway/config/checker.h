@@ -29,7 +29,7 @@ bool conf_was_broken(const struct conf_statement *parent, const char *name);
  * was misspelt: then its absence is no news. */
 bool conf_was_meant(const struct conf_statement *parent, const char *name);
 
-/* Names defined once, references to something. */
+/* check_names.c: names defined once, references to something. */
 void conf_check_names(struct checker *c);
 
 #endif

@@ -1,9 +1,6 @@
-/* outbuf.c: the contiguous output buffer of a connection.
- *
- * One buffer, one send: framing and payload of everything a loop turn produced
- * lie side by side. Sent bytes are given up from the front; what is left is
- * moved down only when that makes the room a reallocation would have to. */
-#include "gateway/http/h2.h"
+/* outbuf.c: see outbuf.h. Sent bytes are given up from the front; what is left
+ * is moved down only when that makes the room a reallocation would have to. */
+#include "gateway/http/outbuf.h"
 
 #include <stdlib.h>
 

@@ -11,7 +11,7 @@
 #ifndef SLUICE_NET_CONN_H
 #define SLUICE_NET_CONN_H
 
-#include "gateway/http/h2.h"
+#include "gateway/http/outbuf.h"
 #include "gateway/net/loop.h"
 #include "gateway/net/socket.h"
 #include "gateway/net/tls.h"

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/http/h2.h"
+#include "gateway/http/outbuf.h"
 
 static void test_first_in_first_out(void **state)
 {
