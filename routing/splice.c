@@ -22,7 +22,7 @@ struct cuts {
 
 void sl_splice_init(struct sl_splice *s, const struct sl_facts *facts, const char *body)
 {
-	memset(s, 0, sizeof(*s));
+	memset(s, 0, offsetof(struct sl_splice, edit));
 	s->facts = facts;
 	s->body = body;
 }

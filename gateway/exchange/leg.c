@@ -17,7 +17,7 @@ static const char nixl_prefill_params[] =
 static void edit_common(const struct sl_exchange *x, struct sl_splice *s, char *name_json)
 {
 	for (enum sl_field f = 0; f < SL_F_COUNT; f++)
-		if (sl_field_private(f) && sl_facts_has(&x->facts, f))
+		if (sl_facts_has(&x->facts, f) && sl_field_private(f))
 			sl_splice_remove(s, f);
 	if (x->rename_model)
 		sl_splice_set(s, SL_F_MODEL,

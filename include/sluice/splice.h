@@ -18,15 +18,14 @@ struct sl_edit {
 struct sl_splice {
 	const struct sl_facts *facts; /* borrowed */
 	const char *body;             /* borrowed */
+	uint32_t n, n_insert;
+	bool removed[SL_F_COUNT];
 	struct sl_edit edit[SL_SPLICE_MAX];
-	uint32_t n;
 	/* members to insert right after '{', joined by the writer */
 	struct {
 		struct sl_span key;
 		struct sl_span value;
 	} insert[8];
-	uint32_t n_insert;
-	bool removed[SL_F_COUNT];
 };
 
 void sl_splice_init(struct sl_splice *s, const struct sl_facts *facts, const char *body);
