@@ -218,7 +218,8 @@ static inline int rig_close(void **state)
 	sl_endpoint_unref(r->ep);
 	for (unsigned i = 0; i < r->n_wires; i++)
 		wire_fini(&r->wires[i]);
-	close(r->listen_fd);
+	if (r->listen_fd >= 0)
+		close(r->listen_fd);
 	free(r);
 	return 0;
 }
