@@ -7,6 +7,9 @@
 
 #include "sluice/err.h"
 
+/* Longer ones are worked on while they are in the cache. */
+#define SHORT_READ 16384
+
 static void end_conn(struct sl_conn *c, int err)
 {
 	if (c->closed || c->ended)
@@ -124,23 +127,47 @@ void sl_conn_dirty(struct sl_conn *c)
 
 /* ---- input ----------------------------------------------------------- */
 
+static void give_input(void *arg)
+{
+	struct sl_conn *c = arg;
+	struct sl_span input = c->input;
+
+	c->input = sl_span("", 0);
+	if (!c->closed && !c->ended)
+		c->ops->on_data(c->owner, input.ptr, input.len);
+}
+
 static void read_plain(struct sl_conn *c)
 {
+	char *room;
 	ssize_t n;
+	int err;
 
+	if (c->input.len) /* the rest comes after it */
+		return;
+	room = sl_loop_room(c->loop);
+	if (c->closed || c->ended) /* by what others had read */
+		return;
 	do {
-		n = recv(c->fd, c->loop->rbuf, SL_LOOP_READ_BYTES, 0);
-	} while (n < 0 && errno == EINTR);
+		n = recv(c->fd, room, SL_LOOP_READ_BYTES, 0);
+		err = n < 0 ? errno : 0;
+	} while (err == EINTR);
+	if (n > 0 && n <= SHORT_READ) {
+		c->input = sl_span(room, (size_t)n);
+		sl_loop_keep(c->loop, (size_t)n, &c->input_task);
+		return;
+	}
+	sl_loop_refresh(c->loop);
 	if (n > 0)
-		c->ops->on_data(c->owner, c->loop->rbuf, (size_t)n);
+		c->ops->on_data(c->owner, room, (size_t)n);
 	else if (n == 0)
 		end_conn(c, 0);
-	else if (errno != EAGAIN && errno != EWOULDBLOCK)
+	else if (err != EAGAIN && err != EWOULDBLOCK)
 		end_conn(c, SL_E_UPSTREAM_RESET);
 }
 
-/* Fills the receive buffer from as many records as are there. */
-static enum sl_tls_result fill_tls(struct sl_conn *c, size_t *out_len)
+/* Fills the room from as many records as are there. */
+static enum sl_tls_result fill_tls(struct sl_conn *c, char *room, size_t *out_len)
 {
 	enum sl_tls_result result = SL_TLS_OK;
 	size_t len = 0;
@@ -148,7 +175,7 @@ static enum sl_tls_result fill_tls(struct sl_conn *c, size_t *out_len)
 	while (len < SL_LOOP_READ_BYTES && result == SL_TLS_OK) {
 		size_t n = 0;
 
-		result = sl_tls_read(c->tls, c->loop->rbuf + len, SL_LOOP_READ_BYTES - len, &n);
+		result = sl_tls_read(c->tls, room + len, SL_LOOP_READ_BYTES - len, &n);
 		len += n;
 	}
 	*out_len = len;
@@ -160,11 +187,14 @@ static void read_tls(struct sl_conn *c)
 	enum sl_tls_result result;
 
 	do {
+		char *room = sl_loop_room(c->loop);
 		size_t len;
 
-		result = fill_tls(c, &len);
+		if (c->closed || c->ended)
+			return;
+		result = fill_tls(c, room, &len);
 		if (len)
-			c->ops->on_data(c->owner, c->loop->rbuf, len);
+			c->ops->on_data(c->owner, room, len);
 		/* A full buffer with more inside: nothing else would wake us. */
 	} while (result == SL_TLS_OK && !c->closed && c->reading);
 	if (c->closed)
@@ -226,11 +256,11 @@ static void finish_connect(struct sl_conn *c)
  * nothing to read or write, still or any more. */
 static bool is_open(struct sl_conn *c)
 {
-	sl_loop_refresh(c->loop);
 	if (c->closed || c->ended)
 		return false;
 	if (!c->connecting && !c->handshaking)
 		return true;
+	sl_loop_refresh(c->loop);
 	if (c->connecting)
 		finish_connect(c);
 	else
@@ -246,10 +276,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (!is_open(c))
 		return;
-	if (c->tls)
-		read_tls(c);
-	else
+	if (!c->tls) {
 		read_plain(c);
+		return;
+	}
+	sl_loop_refresh(c->loop);
+	read_tls(c);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -260,6 +292,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (!is_open(c))
 		return;
+	sl_loop_refresh(c->loop);
 	if (c->tls_read_wants_write) {
 		c->tls_read_wants_write = false;
 		read_tls(c);
@@ -283,6 +316,9 @@ void sl_conn_init(struct sl_conn *c, struct sl_loop *loop, int fd, struct sl_tls
 	c->out = &c->own_out;
 	c->flush_task.fn = flush_task;
 	c->flush_task.arg = c;
+	c->input_task.fn = give_input;
+	c->input_task.arg = c;
+	c->input = sl_span("", 0);
 	c->progress_us = loop->now_us;
 	event_assign(&c->ev_read, loop->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->ev_write, loop->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
@@ -324,6 +360,7 @@ static void release(struct sl_conn *c)
 	event_del(&c->ev_read);
 	event_del(&c->ev_write);
 	sl_loop_undefer(c->loop, &c->flush_task);
+	sl_loop_undefer(c->loop, &c->input_task);
 	sl_tls_free(c->tls);
 	c->tls = NULL;
 	close(c->fd);

@@ -2,7 +2,8 @@
  *
  * Reading: EV_READ stays registered for the connection's life (it also
  * notices closes); bytes arrive in the loop's receive buffer, borrowed until
- * on_data returns. Pausing is a verb, used for back-pressure only.
+ * on_data returns, which short reads reach when the turn's reading is done.
+ * Pausing is a verb, used for back-pressure only.
  *
  * Writing: the owner appends to `out` and marks the connection dirty; it is
  * flushed at the end of the turn, or at once by sl_conn_flush. After `out`, a
@@ -36,7 +37,8 @@ struct sl_conn {
 	struct sl_outbuf own_out;
 	struct sl_span ref; /* borrowed body after `out` */
 	struct event ev_read, ev_write;
-	struct sl_task flush_task;
+	struct sl_task flush_task, input_task;
+	struct sl_span input; /* read, and kept by the loop for input_task */
 	uint64_t progress_us; /* when bytes last left */
 	int fd;
 	bool connecting, handshaking, ready;

@@ -150,47 +150,82 @@ void sl_timer_disarm(struct sl_loop *loop, struct sl_timer *t)
 
 /* ---- end of turn ----------------------------------------------------- */
 
-void sl_loop_defer(struct sl_loop *loop, struct sl_task *task)
+static void queue(struct sl_tasks *list, struct sl_task *task)
 {
 	if (task->queued)
 		return;
 	task->queued = true;
 	task->next = NULL;
-	*loop->tasks_tail = task;
-	loop->tasks_tail = &task->next;
+	*list->tail = task;
+	list->tail = &task->next;
+}
+
+static void run_all(struct sl_tasks *list)
+{
+	struct sl_task *task;
+
+	while ((task = list->first)) {
+		list->first = task->next;
+		if (!list->first)
+			list->tail = &list->first;
+		task->queued = false;
+		task->fn(task->arg);
+	}
+}
+
+static bool take_back(struct sl_tasks *list, struct sl_task *task)
+{
+	struct sl_task **at = &list->first;
+
+	while (*at && *at != task)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = task->next;
+	if (!task->next)
+		list->tail = at;
+	task->queued = false;
+	return true;
+}
+
+static void run_inputs(struct sl_loop *loop)
+{
+	if (!loop->inputs.first)
+		return;
+	sl_loop_refresh(loop);
+	run_all(&loop->inputs);
+	loop->rbuf_kept = 0;
+}
+
+char *sl_loop_room(struct sl_loop *loop)
+{
+	if (loop->rbuf_kept >= SL_LOOP_KEPT_BYTES)
+		run_inputs(loop);
+	return loop->rbuf + loop->rbuf_kept;
+}
+
+void sl_loop_keep(struct sl_loop *loop, size_t n, struct sl_task *task)
+{
+	assert(n <= SL_LOOP_KEPT_BYTES);
+	loop->rbuf_kept += n;
+	queue(&loop->inputs, task);
+}
+
+void sl_loop_defer(struct sl_loop *loop, struct sl_task *task)
+{
+	queue(&loop->tasks, task);
 }
 
 void sl_loop_undefer(struct sl_loop *loop, struct sl_task *task)
 {
-	struct sl_task **at;
-
-	if (!task->queued)
-		return;
-	for (at = &loop->tasks; *at != task; at = &(*at)->next)
-		assert(*at);
-	*at = task->next;
-	if (!task->next)
-		loop->tasks_tail = at;
-	task->queued = false;
+	if (task->queued && !take_back(&loop->tasks, task) && !take_back(&loop->inputs, task))
+		assert(!"queued in another loop");
 }
 
 void sl_loop_bury(struct sl_loop *loop, struct sl_grave *grave)
 {
 	grave->next = loop->graves;
 	loop->graves = grave;
-}
-
-static void run_tasks(struct sl_loop *loop)
-{
-	struct sl_task *task;
-
-	while ((task = loop->tasks)) {
-		loop->tasks = task->next;
-		if (!loop->tasks)
-			loop->tasks_tail = &loop->tasks;
-		task->queued = false;
-		task->fn(task->arg);
-	}
 }
 
 static void sweep_graves(struct sl_loop *loop)
@@ -206,7 +241,8 @@ static void sweep_graves(struct sl_loop *loop)
 void sl_loop_turn(struct sl_loop *loop)
 {
 	event_base_loop(loop->base, EVLOOP_ONCE);
-	run_tasks(loop);
+	run_inputs(loop);
+	run_all(&loop->tasks);
 	sweep_graves(loop);
 }
 
@@ -264,11 +300,12 @@ static struct event_base *new_base(void)
 int sl_loop_init(struct sl_loop *loop)
 {
 	memset(loop, 0, sizeof(*loop));
-	loop->tasks_tail = &loop->tasks;
+	loop->inputs.tail = &loop->inputs.first;
+	loop->tasks.tail = &loop->tasks.first;
 	for (size_t i = 0; i < SL_WHEEL_SLOTS; i++)
 		loop->wheel[i].next = loop->wheel[i].prev = &loop->wheel[i];
 	loop->base = new_base();
-	loop->rbuf = malloc(SL_LOOP_READ_BYTES);
+	loop->rbuf = malloc(2 * SL_LOOP_KEPT_BYTES + SL_LOOP_READ_BYTES);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!loop->base || !loop->rbuf || loop->wake_fd < 0)
 		return -1;
@@ -283,7 +320,7 @@ int sl_loop_init(struct sl_loop *loop)
 
 void sl_loop_fini(struct sl_loop *loop)
 {
-	run_tasks(loop);
+	run_all(&loop->tasks);
 	sweep_graves(loop);
 	event_del(&loop->wake_event);
 	event_del(&loop->tick_event);

@@ -1,8 +1,10 @@
 /* loop.h: one thread's event loop: readiness, timers, end-of-turn work.
  *
- * A turn is: libevent's callbacks, then every queued task (connections flush
- * their output here, so that one send carries what a whole turn produced),
- * then the graveyard (nothing is freed inside its own callback).
+ * A turn is: libevent's callbacks, in which connections read; then what was
+ * read is worked on; then every queued task (connections flush their output
+ * here, so that one send carries what a whole turn produced); then the
+ * graveyard (nothing is freed inside its own callback). The kernel's code and
+ * ours thus run one after the other, not in turns, and find themselves cached.
  * Everything here belongs to one thread, except sl_loop_wake. */
 #ifndef SLUICE_NET_LOOP_H
 #define SLUICE_NET_LOOP_H
@@ -16,6 +18,8 @@
 /* One read fills at most this; large enough that a 64 KiB prompt is one
  * syscall, small enough to stay in the L2 cache. */
 #define SL_LOOP_READ_BYTES (256u * 1024u)
+/* Short reads are kept, up to so much, until the turn's reading is done. */
+#define SL_LOOP_KEPT_BYTES (64u * 1024u)
 
 /* A deadline on the loop's wheel, about 16 ms coarse and never early. Owned
  * by whoever embeds it; zero-initialised means disarmed. */
@@ -27,12 +31,16 @@ struct sl_timer {
 	uint16_t slot;
 };
 
-/* Work for the end of the turn; queueing it twice runs it once. */
+/* Work for later in the turn; queueing it twice runs it once. */
 struct sl_task {
 	struct sl_task *next;
 	void (*fn)(void *arg);
 	void *arg;
 	bool queued;
+};
+
+struct sl_tasks {
+	struct sl_task *first, **tail;
 };
 
 /* Something to free when the turn is over. */
@@ -47,6 +55,7 @@ struct sl_grave {
 struct sl_loop {
 	struct event_base *base; /* owned */
 	char *rbuf;              /* owned: the thread's receive buffer */
+	size_t rbuf_kept;        /* its first bytes are waited for by `inputs` */
 	uint64_t now_us;         /* monotonic; see sl_loop_refresh */
 
 	struct sl_timer wheel[SL_WHEEL_SLOTS]; /* list heads */
@@ -55,7 +64,7 @@ struct sl_loop {
 	uint64_t wheel_fire_us; /* when tick_event is set to fire; 0: not set */
 	struct event tick_event;
 
-	struct sl_task *tasks, **tasks_tail;
+	struct sl_tasks inputs, tasks;
 	struct sl_grave *graves;
 
 	int wake_fd;
@@ -86,6 +95,10 @@ static inline bool sl_timer_armed(const struct sl_timer *t)
 	return t->next != NULL;
 }
 
+/* Where the next SL_LOOP_READ_BYTES may be read to. */
+char *sl_loop_room(struct sl_loop *loop);
+/* Keeps the n bytes that were read there until the task has run, soon. */
+void sl_loop_keep(struct sl_loop *loop, size_t n, struct sl_task *task);
 void sl_loop_defer(struct sl_loop *loop, struct sl_task *task);
 /* A task that may be queued must be taken back before it is freed. */
 void sl_loop_undefer(struct sl_loop *loop, struct sl_task *task);

@@ -179,6 +179,63 @@ static void test_tasks_then_graves(void **state)
 	assert_int_equal(o.n, 3);
 }
 
+#define READS 100
+#define READ_BYTES 1000
+
+/* One short read: which bytes it put where. */
+struct reading {
+	struct sl_task task;
+	const char *at;
+	char value;
+	unsigned *n_seen;
+};
+
+static void see_bytes(void *arg)
+{
+	struct reading *r = arg;
+
+	for (size_t i = 0; i < READ_BYTES; i++)
+		assert_int_equal(r->at[i], r->value);
+	++*r->n_seen;
+}
+
+static void see_all_inputs(void *arg)
+{
+	assert_int_equal(*(unsigned *)arg, READS);
+}
+
+/* Bytes stay until their task has run, however many are read in a turn, and
+ * the turn's tasks come after all of them. */
+static void test_kept_bytes(void **state)
+{
+	struct sl_loop *loop = *state;
+	struct reading readings[READS] = { 0 };
+	unsigned n_seen = 0;
+	struct sl_task after = { .fn = see_all_inputs, .arg = &n_seen };
+	struct sl_task never = { .fn = see_bytes };
+
+	for (size_t i = 0; i < READS; i++) {
+		struct reading *r = &readings[i];
+		char *room = sl_loop_room(loop);
+
+		*r = (struct reading){ .task = { .fn = see_bytes, .arg = r },
+			               .at = room,
+			               .value = (char)(i + 1),
+			               .n_seen = &n_seen };
+		memset(room, 0, SL_LOOP_READ_BYTES); /* what a read may overwrite */
+		memset(room, r->value, READ_BYTES);
+		sl_loop_keep(loop, READ_BYTES, &r->task);
+	}
+	assert_true(n_seen > 0 && n_seen < READS);
+	sl_loop_keep(loop, 1, &never);
+	sl_loop_undefer(loop, &never);
+	sl_loop_defer(loop, &after);
+	sl_loop_wake(loop);
+	sl_loop_turn(loop);
+	assert_int_equal(n_seen, READS);
+	assert_ptr_equal(sl_loop_room(loop), readings[0].at);
+}
+
 static void count_wake(void *arg)
 {
 	++*(unsigned *)arg;
@@ -214,6 +271,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_beyond_the_horizon, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rearmed_from_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tasks_then_graves, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kept_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wake_from_a_thread, setup, teardown),
 	};
 
