@@ -191,7 +191,7 @@ static void start_linger(struct sl_session *s)
 	struct sl_h1_session *h = s->h1;
 
 	h->state = H1_LINGER;
-	sl_outbuf_fini(&h->in);
+	h->in.off = h->in.len; /* kept: the head or body just handed out lies in it */
 	sl_conn_resume(&s->conn);
 	arm_idle(s, LINGER_US);
 	if (!sl_conn_unsent(&s->conn))
