@@ -328,7 +328,10 @@ static size_t parse_body(struct sl_session *s, const char *data, size_t len)
 			s->all->events->on_gone(&h->stream, rc);
 			h->stream.user = NULL;
 		}
-		refuse(s, rc);
+		if (h->stream.responded) /* a second head would pass for content */
+			h1_abort(&h->stream);
+		else
+			refuse(s, rc);
 		return len;
 	}
 	if (content.len && h->stream.user)
