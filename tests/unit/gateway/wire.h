@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -87,6 +88,14 @@ static inline void wire_init(struct wire *w, int fd)
 	assert_true(fd >= 0);
 	*w = (struct wire){ .fd = fd, .data = calloc(1, 1) };
 	assert_non_null(w->data);
+}
+
+/* A sent byte arrives, whatever was sent before it (no Nagle). */
+static inline void wire_send_at_once(struct wire *w)
+{
+	int on = 1;
+
+	assert_int_equal(setsockopt(w->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
 }
 
 static inline void wire_fini(struct wire *w)
