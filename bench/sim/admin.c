@@ -1,20 +1,12 @@
-/* admin.c: the /sim paths: what an engine saw, and what it shall do wrong. */
+/* admin.c: see admin.h. */
+#include "bench/sim/admin.h"
+
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
-#include "bench/sim/gen.h"
-#include "bench/sim/pull.h"
-
-/* On an engine's own port it is that engine; on the admin port ?engine=K. */
-static struct sl_sim_engine *engine_of(struct sl_sim_conn *conn)
-{
-	const char *at = strstr(conn->head.query, "engine=");
-	unsigned long k = at ? strtoul(at + 7, NULL, 10) : 0;
-
-	if (conn->engine)
-		return conn->engine;
-	return k < conn->sim->opt.count ? &conn->sim->engines[k] : NULL;
-}
+#include "bench/sim/engine_life.h"
+#include "bench/sim/error.h"
+#include "bench/sim/peer.h"
 
 static uint32_t open_requests(const struct sl_sim_engine *e)
 {
@@ -147,44 +139,64 @@ static void answer_fault(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 
 	cJSON_Delete(json);
 	if (wrong)
-		sl_sim_conn_error(conn, 400, "BadRequestError", NULL, sl_span_str(wrong), NULL);
+		sl_sim_error_reply(conn, 400, "BadRequestError", NULL, sl_span_str(wrong), NULL);
 	else
 		sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"ok\":true}"));
 }
 
-static void answer_kv(struct sl_sim_conn *conn, struct sl_sim_engine *e)
-{
-	(void)e;
-	if (conn->engine)
-		sl_sim_pull_serve(conn);
-	else
-		sl_sim_conn_error(conn, 404, "NotFoundError", NULL, SL_SPAN("ask an engine"), NULL);
-}
+typedef void (*answer_fn)(struct sl_sim_conn *conn, struct sl_sim_engine *e);
 
-bool sl_sim_admin_handle(struct sl_sim_conn *conn)
+static answer_fn find_answer(const struct sl_sim_conn *conn)
 {
 	static const struct {
 		const char *path, *method;
-		void (*answer)(struct sl_sim_conn *conn, struct sl_sim_engine *e);
+		answer_fn answer;
 	} paths[] = {
 		{ "/sim/state", "GET", answer_state },
 		{ "/sim/last", "GET", answer_last },
 		{ "/sim/last/head", "GET", answer_last_head },
 		{ "/sim/fault", "POST", answer_fault },
-		{ "/sim/kv", "POST", answer_kv },
+		{ "/sim/kv", "POST", sl_sim_peer_serve },
 	};
-	struct sl_sim_engine *e = engine_of(conn);
 
-	for (size_t i = 0; i < SL_COUNT(paths); i++) {
-		if (strcmp(paths[i].path, conn->head.path) ||
-		    strcmp(paths[i].method, conn->head.method))
-			continue;
-		if (e)
-			paths[i].answer(conn, e);
-		else
-			sl_sim_conn_error(conn, 404, "NotFoundError", NULL,
-			                  SL_SPAN("no engine of that number"), NULL);
-		return true;
-	}
-	return false;
+	for (size_t i = 0; i < SL_COUNT(paths); i++)
+		if (!strcmp(paths[i].path, conn->head.path) &&
+		    !strcmp(paths[i].method, conn->head.method))
+			return paths[i].answer;
+	return NULL;
+}
+
+bool sl_sim_admin_at_engine(struct sl_sim_conn *conn, struct sl_sim_engine *e)
+{
+	answer_fn answer = find_answer(conn);
+
+	if (answer)
+		answer(conn, e);
+	return answer;
+}
+
+static struct sl_sim_engine *engine_of(const struct sl_sim_conn *conn, struct sl_sim *sim)
+{
+	const char *at = strstr(conn->head.query, "engine=");
+	unsigned long k = at ? strtoul(at + 7, NULL, 10) : 0;
+
+	return k < sim->opt.count ? &sim->engines[k] : NULL;
+}
+
+bool sl_sim_admin_at_port(struct sl_sim_conn *conn, struct sl_sim *sim)
+{
+	struct sl_sim_engine *e = engine_of(conn, sim);
+	answer_fn answer = find_answer(conn);
+
+	if (!answer)
+		return false;
+	if (!e)
+		sl_sim_error_reply(conn, 404, "NotFoundError", NULL,
+		                   SL_SPAN("no engine of that number"), NULL);
+	else if (answer == sl_sim_peer_serve)
+		sl_sim_error_reply(conn, 404, "NotFoundError", NULL, SL_SPAN("ask an engine"),
+		                   NULL);
+	else
+		answer(conn, e);
+	return true;
 }

@@ -1,9 +1,15 @@
-/* api.c: which path is what, and what vLLM says to the wrong ones. */
+/* api.c: see api.h. */
+#include "bench/sim/api.h"
+
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
-#include "bench/sim/gen.h"
-#include "bench/sim/pull.h"
+#include "bench/sim/admin.h"
+#include "bench/sim/engine_life.h"
+#include "bench/sim/error.h"
+#include "bench/sim/gen_say.h"
+#include "bench/sim/gen_start.h"
+#include "bench/sim/metrics_page.h"
 
 enum {
 	GUARDED = 1, /* by --api-key */
@@ -12,48 +18,50 @@ enum {
 
 struct path {
 	const char *path, *method, *also;
-	void (*answer)(struct sl_sim_conn *conn);
+	void (*answer)(struct sl_sim_conn *conn, struct sl_sim_engine *e);
 	unsigned is;
 };
 
-static void answer_health(struct sl_sim_conn *conn)
+static void answer_health(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
-	uint32_t status = conn->engine->faults.health_status;
+	uint32_t status = e->faults.health_status;
 
 	sl_sim_conn_reply(conn, status ? (int)status : 200, NULL, NULL, sl_span("", 0));
 }
 
-static void answer_version(struct sl_sim_conn *conn)
+static void answer_version(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
+	(void)e;
 	sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"version\":\"0.32.0\"}"));
 }
 
-static void answer_metrics(struct sl_sim_conn *conn)
+static void answer_metrics(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
 	struct sl_sim_buf page = { 0 };
 
-	sl_sim_metrics_page(&page, conn->engine);
+	sl_sim_metrics_page(&page, e);
 	sl_sim_conn_reply(conn, 200, "text/plain; version=1.0.0; charset=utf-8", NULL,
 	                  sl_sim_buf_span(&page));
 	sl_sim_buf_fini(&page);
 }
 
-static void answer_models(struct sl_sim_conn *conn)
+static void answer_models(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
-	const struct sl_sim_options *opt = &conn->sim->opt;
+	const struct sl_sim_options *opt = &e->sim->opt;
 	struct sl_sim_card cards[SL_SIM_MAX_MODELS];
 	struct sl_sim_buf body = { 0 };
 
 	for (uint32_t i = 0; i < opt->n_models; i++)
 		cards[i] = (struct sl_sim_card){ opt->models[i], opt->models[0], opt->max_model_len,
-			                         sl_rng_next(&conn->sim->rng) };
+			                         sl_rng_next(&e->sim->rng) };
 	sl_sim_render_models(&body, cards, opt->n_models, sl_sim_unix_s());
 	sl_sim_conn_reply(conn, 200, "application/json", NULL, sl_sim_buf_span(&body));
 	sl_sim_buf_fini(&body);
 }
 
-static void answer_load(struct sl_sim_conn *conn)
+static void answer_load(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
+	(void)e;
 	/* Without --enable-server-load-tracking vLLM does not count either. */
 	sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"server_load\":0}"));
 }
@@ -66,7 +74,7 @@ static bool read_tokens(const cJSON *body, struct sl_sim_prompt *out)
 	return prompt ? sl_sim_prompt_completion(out, prompt) : sl_sim_prompt_chat(out, body);
 }
 
-static void answer_tokenize(struct sl_sim_conn *conn)
+static void answer_tokenize(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
 	cJSON *json = cJSON_ParseWithLength(conn->body.ptr ? conn->body.ptr : "", conn->body.len);
 	struct sl_sim_prompt prompt = { 0 };
@@ -74,43 +82,60 @@ static void answer_tokenize(struct sl_sim_conn *conn)
 
 	if (read_tokens(json, &prompt)) {
 		sl_sim_buf_printf(&body, "{\"count\":%u,\"max_model_len\":%u,\"tokens\":[",
-		                  prompt.n_tokens, conn->sim->opt.max_model_len);
+		                  prompt.n_tokens, e->sim->opt.max_model_len);
 		for (uint32_t i = 0; i < prompt.n_tokens; i++)
 			sl_sim_buf_printf(&body, "%s%u", i ? "," : "", prompt.tokens[i]);
 		sl_sim_buf_str(&body, "],\"token_strs\":null}");
 		sl_sim_conn_reply(conn, 200, "application/json", NULL, sl_sim_buf_span(&body));
 	} else {
-		sl_sim_conn_error(conn, 400, "Bad Request", "body", SL_SPAN("1 validation error"),
-		                  NULL);
+		sl_sim_error_reply(conn, 400, "Bad Request", "body", SL_SPAN("1 validation error"),
+		                   NULL);
 	}
 	sl_sim_buf_fini(&body);
 	sl_sim_prompt_fini(&prompt);
 	cJSON_Delete(json);
 }
 
-static void answer_inference(struct sl_sim_conn *conn, enum sl_sim_api api)
+static void answer_fast(struct sl_sim_conn *conn, struct sl_sim_engine *e, enum sl_sim_api api)
 {
-	if (conn->sim->opt.fast && api != SL_SIM_EMBEDDING) {
-		sl_sim_fast_answer(conn, api);
+	struct sl_sim_fast *fast = &e->sim->fast[api == SL_SIM_CHAT];
+	enum sl_sim_fast_kind kind = sl_sim_fast_kind(sl_sim_buf_span(&conn->body));
+
+	sl_sim_fast_make(fast, api, e->sim->fingerprint, e->sim->opt.fast_tokens);
+	e->tally.requests++;
+	e->tally.prefill_legs += kind == SL_SIM_FAST_PREFILL;
+	if (kind == SL_SIM_FAST_STREAM)
+		sl_sim_conn_stream_whole(conn, sl_sim_buf_span(&fast->stream));
+	else
+		sl_sim_conn_reply(conn, 200, "application/json", NULL,
+		                  sl_sim_buf_span(kind == SL_SIM_FAST_PREFILL ? &fast->prefill
+		                                                              : &fast->whole));
+}
+
+static void answer_inference(struct sl_sim_conn *conn, struct sl_sim_engine *e, enum sl_sim_api api)
+{
+	if (e->sim->opt.fast && api != SL_SIM_EMBEDDING) {
+		answer_fast(conn, e, api);
 		return;
 	}
 	conn->handler = (int)api;
-	sl_sim_gen_start(conn, api);
+	if (!sl_sim_gen_start(conn, e, api))
+		sl_sim_engine_die(e);
 }
 
-static void answer_chat(struct sl_sim_conn *conn)
+static void answer_chat(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
-	answer_inference(conn, SL_SIM_CHAT);
+	answer_inference(conn, e, SL_SIM_CHAT);
 }
 
-static void answer_completion(struct sl_sim_conn *conn)
+static void answer_completion(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
-	answer_inference(conn, SL_SIM_COMPLETION);
+	answer_inference(conn, e, SL_SIM_COMPLETION);
 }
 
-static void answer_embedding(struct sl_sim_conn *conn)
+static void answer_embedding(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
-	answer_inference(conn, SL_SIM_EMBEDDING);
+	answer_inference(conn, e, SL_SIM_EMBEDDING);
 }
 
 static const struct path paths[] = {
@@ -133,7 +158,7 @@ static bool is_method(const struct sl_sim_conn *conn, const struct path *p)
 	       (p->also && !strcmp(conn->head.method, p->also));
 }
 
-static void serve(struct sl_sim_conn *conn, const struct path *p)
+static void serve(struct sl_sim_conn *conn, struct sl_sim_engine *e, const struct path *p)
 {
 	if (!is_method(conn, p)) {
 		char allow[32];
@@ -144,21 +169,70 @@ static void serve(struct sl_sim_conn *conn, const struct path *p)
 	} else if ((p->is & GUARDED) && !conn->head.authorized) {
 		sl_sim_conn_reply(conn, 401, "application/json", NULL,
 		                  SL_SPAN("{\"error\":\"Unauthorized\"}"));
-	} else if (!(p->is & HEALTH) || !conn->engine->faults.hang_health) {
-		p->answer(conn);
+	} else if (!(p->is & HEALTH) || !e->faults.hang_health) {
+		p->answer(conn, e);
 	}
 }
 
-void sl_sim_api_handle(struct sl_sim_conn *conn)
+static void answer_nothing(struct sl_sim_conn *conn)
 {
-	if (!strncmp(conn->head.path, "/sim/", 5) && sl_sim_admin_handle(conn))
-		return;
-	for (size_t i = 0; conn->engine && i < SL_COUNT(paths); i++) {
-		if (!strcmp(paths[i].path, conn->head.path)) {
-			serve(conn, &paths[i]);
-			return;
-		}
-	}
 	sl_sim_conn_reply(conn, 404, "application/json", NULL,
 	                  SL_SPAN("{\"detail\":\"Not Found\"}"));
 }
+
+static bool is_admin(const struct sl_sim_conn *conn)
+{
+	return !strncmp(conn->head.path, "/sim/", 5);
+}
+
+static void on_request(struct sl_sim_conn *conn)
+{
+	struct sl_sim_engine *e = conn->list->owner;
+
+	if (is_admin(conn) && sl_sim_admin_at_engine(conn, e))
+		return;
+	for (size_t i = 0; i < SL_COUNT(paths); i++) {
+		if (!strcmp(paths[i].path, conn->head.path)) {
+			serve(conn, e, &paths[i]);
+			return;
+		}
+	}
+	answer_nothing(conn);
+}
+
+static void on_admin_request(struct sl_sim_conn *conn)
+{
+	if (!is_admin(conn) || !sl_sim_admin_at_port(conn, conn->list->owner))
+		answer_nothing(conn);
+}
+
+static void count_answer(struct sl_sim_conn *conn)
+{
+	struct sl_sim_engine *e = conn->list->owner;
+
+	if (conn->handler < 0)
+		return;
+	sl_sim_count_http(&e->metrics, (unsigned)conn->handler, conn->status,
+	                  (double)(sl_sim_now_us() - conn->started_us) / 1e6,
+	                  (double)conn->body.len, (double)conn->answer_bytes);
+	conn->handler = -1;
+}
+
+static void on_drained(struct sl_sim_conn *conn)
+{
+	sl_sim_gen_flush(conn->job);
+}
+
+static void on_left(struct sl_sim_conn *conn)
+{
+	sl_sim_gen_abort(conn->job);
+}
+
+const struct sl_sim_conn_ops sl_sim_api_ops = {
+	.request = on_request,
+	.answered = count_answer,
+	.drained = on_drained,
+	.left = on_left,
+};
+
+const struct sl_sim_conn_ops sl_sim_api_admin_ops = { .request = on_admin_request };

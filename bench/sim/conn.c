@@ -6,8 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/sim/gen.h"
-
 #define READ_BYTES (256u * 1024u)
 #define KEPT_BYTES (64u * 1024u)
 #define BODY_MAX (64u * 1024u * 1024u)
@@ -17,28 +15,52 @@ static void feed(struct sl_sim_conn *conn);
 
 /* ---- life ------------------------------------------------------------ */
 
-static struct sl_sim_conn_list *list_of(struct sl_sim_conn *conn)
+static void sweep(evutil_socket_t fd, short what, void *arg)
 {
-	return conn->engine ? &conn->engine->conns : &conn->sim->admin_conns;
+	struct sl_sim_net *net = arg;
+
+	(void)fd;
+	(void)what;
+	while (net->graveyard) {
+		struct sl_sim_conn *conn = net->graveyard;
+
+		net->graveyard = conn->next;
+		sl_sim_buf_fini(&conn->in);
+		sl_sim_buf_fini(&conn->out);
+		sl_sim_buf_fini(&conn->raw_head);
+		sl_sim_buf_fini(&conn->body);
+		free(conn);
+	}
 }
 
-void sl_sim_conn_close(struct sl_sim_conn *conn, bool reset)
+void sl_sim_net_init(struct sl_sim_net *net, struct event_base *base)
 {
-	struct sl_sim_conn_list *list = list_of(conn);
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	memset(net, 0, sizeof(*net));
+	net->base = base;
+	event_assign(&net->sweep, base, -1, 0, sweep, net);
+}
 
-	if (conn->state == SL_SIM_CONN_DEAD)
-		return;
-	conn->state = SL_SIM_CONN_DEAD;
-	if (conn->gen)
-		sl_sim_gen_abort(conn->gen);
-	conn->gen = NULL;
-	event_del(&conn->read_event);
-	event_del(&conn->write_event);
-	event_del(&conn->idle_timer);
-	if (reset)
-		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	close(conn->fd);
+void sl_sim_net_fini(struct sl_sim_net *net)
+{
+	sweep(-1, 0, net);
+	event_del(&net->sweep);
+}
+
+static void link_conn(struct sl_sim_conn *conn)
+{
+	struct sl_sim_conn_list *list = conn->list;
+
+	conn->next = list->first;
+	if (list->first)
+		list->first->prev = conn;
+	list->first = conn;
+	list->n++;
+}
+
+static void unlink_conn(struct sl_sim_conn *conn)
+{
+	struct sl_sim_conn_list *list = conn->list;
+
 	if (conn->prev)
 		conn->prev->next = conn->next;
 	else
@@ -46,23 +68,29 @@ void sl_sim_conn_close(struct sl_sim_conn *conn, bool reset)
 	if (conn->next)
 		conn->next->prev = conn->prev;
 	list->n--;
-	conn->next = conn->sim->graveyard;
-	conn->sim->graveyard = conn;
-	event_active(&conn->sim->sweep, EV_TIMEOUT, 0);
 }
 
-void sl_sim_conn_sweep(struct sl_sim *sim)
+void sl_sim_conn_close(struct sl_sim_conn *conn, bool reset)
 {
-	while (sim->graveyard) {
-		struct sl_sim_conn *conn = sim->graveyard;
+	struct sl_sim_net *net = conn->list->net;
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
-		sim->graveyard = conn->next;
-		sl_sim_buf_fini(&conn->in);
-		sl_sim_buf_fini(&conn->out);
-		sl_sim_buf_fini(&conn->raw_head);
-		sl_sim_buf_fini(&conn->body);
-		free(conn);
-	}
+	if (conn->state == SL_SIM_CONN_DEAD)
+		return;
+	conn->state = SL_SIM_CONN_DEAD;
+	if (conn->job)
+		conn->list->ops->left(conn);
+	conn->job = NULL;
+	event_del(&conn->read_event);
+	event_del(&conn->write_event);
+	event_del(&conn->idle_timer);
+	if (reset)
+		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(conn->fd);
+	unlink_conn(conn);
+	conn->next = net->graveyard;
+	net->graveyard = conn;
+	event_active(&net->sweep, EV_TIMEOUT, 0);
 }
 
 /* Thousands of idle connections must not keep what one large prompt took. */
@@ -74,7 +102,7 @@ static void trim(struct sl_sim_buf *b)
 
 static void wait_for_next(struct sl_sim_conn *conn)
 {
-	struct timeval idle = sl_sim_timeval(conn->sim->opt.keep_alive_us);
+	struct timeval idle = sl_sim_timeval(conn->list->net->keep_alive_us);
 
 	conn->body.len = conn->raw_head.len = 0;
 	trim(&conn->body);
@@ -119,6 +147,33 @@ void sl_sim_conn_flush(struct sl_sim_conn *conn)
 		sl_sim_conn_close(conn, false);
 }
 
+void sl_sim_conn_finish(struct sl_sim_conn *conn)
+{
+	if (conn->state == SL_SIM_CONN_DEAD)
+		return;
+	conn->state = SL_SIM_CONN_CLOSING;
+	sl_sim_conn_flush(conn);
+}
+
+/* The answer is complete: the next request may be read. */
+static void end_answer(struct sl_sim_conn *conn)
+{
+	const struct sl_sim_conn_list *list = conn->list;
+
+	if (conn->state == SL_SIM_CONN_DEAD)
+		return;
+	if (list->ops->answered)
+		list->ops->answered(conn);
+	if (!conn->head.keep_alive || list->closing || conn->state == SL_SIM_CONN_CLOSING) {
+		sl_sim_conn_finish(conn);
+		return;
+	}
+	wait_for_next(conn);
+	sl_sim_conn_flush(conn);
+	if (conn->state == SL_SIM_CONN_HEAD && conn->in.len && !conn->feeding)
+		feed(conn);
+}
+
 void sl_sim_conn_raw(struct sl_sim_conn *conn, struct sl_span data)
 {
 	sl_sim_buf_add(&conn->out, data);
@@ -156,7 +211,8 @@ static void put_status(struct sl_sim_conn *conn, int status, const char *extra)
 {
 	conn->status = status;
 	sl_sim_buf_printf(&conn->out, "HTTP/1.1 %d%s\r\ndate: %s\r\nserver: uvicorn\r\n%s", status,
-	                  phrase(status), sl_sim_date(conn->sim), extra ? extra : "");
+	                  phrase(status), sl_sim_date_text(&conn->list->net->date),
+	                  extra ? extra : "");
 }
 
 static const char *closing(const struct sl_sim_conn *conn)
@@ -175,17 +231,7 @@ void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content
 	if (!conn->head.head_request)
 		sl_sim_buf_add(&conn->out, body);
 	conn->answer_bytes = body.len;
-	sl_sim_conn_done(conn);
-}
-
-void sl_sim_conn_error(struct sl_sim_conn *conn, int status, const char *type, const char *param,
-                       struct sl_span message, const char *extra)
-{
-	struct sl_sim_buf body = { 0 };
-
-	sl_sim_render_error(&body, status, type, param, message);
-	sl_sim_conn_reply(conn, status, "application/json", extra, sl_sim_buf_span(&body));
-	sl_sim_buf_fini(&body);
+	end_answer(conn);
 }
 
 static void put_stream_head(struct sl_sim_conn *conn)
@@ -223,46 +269,7 @@ void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data)
 void sl_sim_conn_stream_end(struct sl_sim_conn *conn)
 {
 	sl_sim_buf_str(&conn->out, "0\r\n\r\n");
-	sl_sim_conn_done(conn);
-}
-
-void sl_sim_conn_finish(struct sl_sim_conn *conn)
-{
-	if (conn->state == SL_SIM_CONN_DEAD)
-		return;
-	conn->state = SL_SIM_CONN_CLOSING;
-	sl_sim_conn_flush(conn);
-}
-
-static void count_answer(struct sl_sim_conn *conn)
-{
-	if (conn->handler < 0)
-		return;
-	sl_sim_count_http(&conn->engine->metrics, (unsigned)conn->handler, conn->status,
-	                  (double)(sl_sim_now_us() - conn->started_us) / 1e6,
-	                  (double)conn->body.len, (double)conn->answer_bytes);
-	conn->handler = -1;
-}
-
-static bool is_last(const struct sl_sim_conn *conn)
-{
-	return !conn->head.keep_alive || conn->sim->stopping ||
-	       (conn->engine && conn->engine->stopping);
-}
-
-void sl_sim_conn_done(struct sl_sim_conn *conn)
-{
-	if (conn->state == SL_SIM_CONN_DEAD)
-		return;
-	count_answer(conn);
-	if (is_last(conn) || conn->state == SL_SIM_CONN_CLOSING) {
-		sl_sim_conn_finish(conn);
-		return;
-	}
-	wait_for_next(conn);
-	sl_sim_conn_flush(conn);
-	if (conn->state == SL_SIM_CONN_HEAD && conn->in.len && !conn->feeding)
-		feed(conn);
+	end_answer(conn);
 }
 
 /* ---- input ----------------------------------------------------------- */
@@ -298,7 +305,7 @@ static void copy_path(struct sl_sim_head *out, struct sl_span path)
 static bool is_authorized(const struct sl_sim_conn *conn, const struct sl_head *head)
 {
 	const struct sl_hfield *f = sl_head_find(head, SL_SPAN("authorization"));
-	const char *key = conn->sim->opt.api_key;
+	const char *key = conn->list->net->api_key;
 
 	if (!key)
 		return true;
@@ -387,7 +394,7 @@ static void feed(struct sl_sim_conn *conn)
 			conn->state = SL_SIM_CONN_BUSY;
 			conn->handler = -1;
 			conn->started_us = sl_sim_now_us();
-			sl_sim_api_handle(conn);
+			conn->list->ops->request(conn);
 		} else if (used == 0) {
 			break;
 		}
@@ -425,8 +432,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	sl_sim_conn_flush(conn);
-	if (conn->state != SL_SIM_CONN_DEAD && conn->gen && !sl_sim_conn_backlog(conn))
-		sl_sim_gen_flush(conn->gen);
+	if (conn->state != SL_SIM_CONN_DEAD && conn->job && !sl_sim_conn_backlog(conn))
+		conn->list->ops->drained(conn);
 }
 
 static void on_idle(evutil_socket_t fd, short what, void *arg)
@@ -436,27 +443,21 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 	sl_sim_conn_close(arg, false);
 }
 
-struct sl_sim_conn *sl_sim_conn_new(struct sl_sim *sim, struct sl_sim_engine *engine, int fd)
+struct sl_sim_conn *sl_sim_conn_new(struct sl_sim_conn_list *list, int fd)
 {
 	struct sl_sim_conn *conn = calloc(1, sizeof(*conn));
-	struct sl_sim_conn_list *list;
+	struct event_base *base = list->net->base;
 
 	if (!conn)
 		abort();
-	conn->sim = sim;
-	conn->engine = engine;
+	conn->list = list;
 	conn->fd = fd;
 	conn->head.keep_alive = true;
 	conn->handler = -1;
-	event_assign(&conn->read_event, sim->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
-	event_assign(&conn->write_event, sim->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-	evtimer_assign(&conn->idle_timer, sim->base, on_idle, conn);
+	event_assign(&conn->read_event, base, fd, EV_READ | EV_PERSIST, on_readable, conn);
+	event_assign(&conn->write_event, base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+	evtimer_assign(&conn->idle_timer, base, on_idle, conn);
 	event_add(&conn->read_event, NULL);
-	list = list_of(conn);
-	conn->next = list->first;
-	if (list->first)
-		list->first->prev = conn;
-	list->first = conn;
-	list->n++;
+	link_conn(conn);
 	return conn;
 }

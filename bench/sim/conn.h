@@ -2,12 +2,55 @@
  *
  * HTTP/1.1 as uvicorn speaks it: requests in turn, keep-alive that ends after
  * idle seconds, end of input means the client is gone, even while an answer
- * is being made. Answers are queued and sent as the socket takes them. */
+ * is being made. Answers are queued and sent as the socket takes them.
+ *
+ * Connections live in lists, one for each port that clients come to. What
+ * their requests mean is known to the owner of the list alone, who is told of
+ * them by its ops. Nothing is freed inside its own callback: what was closed
+ * waits in the net's graveyard for the next turn of the loop. */
 #ifndef SLUICE_SIM_CONN_H
 #define SLUICE_SIM_CONN_H
 
-#include "bench/sim/sim.h"
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "bench/sim/buf.h"
+#include "bench/sim/clock.h"
 #include "gateway/http/h1.h"
+
+struct sl_sim_conn;
+
+/* What all connections of the process share. */
+struct sl_sim_net {
+	struct event_base *base; /* borrowed */
+	uint64_t keep_alive_us;
+	const char *api_key; /* borrowed; NULL: everybody is authorized */
+	struct sl_sim_date date;
+	struct sl_sim_conn *graveyard;
+	struct event sweep;
+};
+
+/* What the owner of a list is told. drained and left come only for a
+ * connection that has a job. */
+struct sl_sim_conn_ops {
+	/* A whole request has arrived: answer it, now or by and by. */
+	void (*request)(struct sl_sim_conn *conn);
+	/* Its answer is complete. May be NULL. */
+	void (*answered)(struct sl_sim_conn *conn);
+	/* All that the job said so far was sent. */
+	void (*drained)(struct sl_sim_conn *conn);
+	/* The connection was closed; its job must not speak any more. */
+	void (*left)(struct sl_sim_conn *conn);
+};
+
+struct sl_sim_conn_list {
+	struct sl_sim_net *net; /* borrowed */
+	const struct sl_sim_conn_ops *ops;
+	void *owner; /* the ops know what it is */
+	struct sl_sim_conn *first;
+	uint32_t n;
+	bool closing; /* every answer is its connection's last */
+};
 
 enum sl_sim_conn_state {
 	SL_SIM_CONN_HEAD, /* between requests, or inside a head */
@@ -30,39 +73,39 @@ struct sl_sim_head {
 
 struct sl_sim_conn {
 	struct sl_sim_conn *next, *prev;
-	struct sl_sim *sim;
-	struct sl_sim_engine *engine; /* NULL: admin listener */
+	struct sl_sim_conn_list *list; /* borrowed */
 	int fd;
 	struct event read_event, write_event, idle_timer;
 	enum sl_sim_conn_state state;
 	bool feeding;
-	int handler;         /* of http_requests_total; -1: not counted */
-	int status;          /* of the answer */
 	uint64_t started_us; /* the request was complete */
 	size_t answer_bytes;
+	int status; /* of the answer */
 	struct sl_sim_buf in, out;
 	size_t out_at;
 	size_t resume;
 	struct sl_h1_body framing;
 	struct sl_sim_head head;
 	struct sl_sim_buf raw_head, body;
-	struct sl_sim_gen *gen; /* owned; the request under way, if it takes time */
+
+	/* The list owner's. */
+	void *job;   /* what makes an answer that takes time, or NULL */
+	int handler; /* what the request is counted as; -1 when it arrives */
 };
 
+void sl_sim_net_init(struct sl_sim_net *net, struct event_base *base);
+/* All connections must be closed. */
+void sl_sim_net_fini(struct sl_sim_net *net);
+
 /* Takes the socket. */
-struct sl_sim_conn *sl_sim_conn_new(struct sl_sim *sim, struct sl_sim_engine *engine, int fd);
-/* Closes now; with reset, by RST. Its generation is aborted. */
+struct sl_sim_conn *sl_sim_conn_new(struct sl_sim_conn_list *list, int fd);
+/* Closes now; with reset, by RST. */
 void sl_sim_conn_close(struct sl_sim_conn *conn, bool reset);
-/* Frees what was closed. */
-void sl_sim_conn_sweep(struct sl_sim *sim);
 
 /* A whole answer, its header fields in uvicorn's order. `extra` is complete
  * header lines ("allow: POST\r\n") or NULL; content_type NULL: no field. */
 void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content_type,
                        const char *extra, struct sl_span body);
-/* {"error": ...} */
-void sl_sim_conn_error(struct sl_sim_conn *conn, int status, const char *type, const char *param,
-                       struct sl_span message, const char *extra);
 /* An event stream: its head (sent at once), its chunks, its end. */
 void sl_sim_conn_stream(struct sl_sim_conn *conn);
 void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data);
@@ -71,8 +114,6 @@ void sl_sim_conn_stream_end(struct sl_sim_conn *conn);
 void sl_sim_conn_stream_whole(struct sl_sim_conn *conn, struct sl_span chunks);
 /* Bytes as they are. */
 void sl_sim_conn_raw(struct sl_sim_conn *conn, struct sl_span data);
-/* The answer is complete: the next request may be read. */
-void sl_sim_conn_done(struct sl_sim_conn *conn);
 /* Sends what the socket takes. May close the connection. */
 void sl_sim_conn_flush(struct sl_sim_conn *conn);
 /* Closes when all is sent. */

@@ -1,20 +1,16 @@
-/* engine.c: an engine's lifetime, and its time: steps follow each other as
- * long as there is work, each as long as the model says. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+/* engine.c: see engine.h. */
+#include "bench/sim/engine.h"
 
-#include "bench/sim/gen.h"
-#include "bench/sim/pull.h"
+#include <stdio.h>
 
 /* Steps that are made up for in one go when the process was late; later than
  * LATE_US it was stopped, or has too much to do, and that time is lost. */
 #define CATCH_UP_STEPS 256
 #define LATE_US 250000u
 
-static void make_id(struct sl_sim *sim, char *out, size_t size)
+static void make_id(struct sl_rng *rng, char *out, size_t size)
 {
-	uint64_t a = sl_rng_next(&sim->rng), b = sl_rng_next(&sim->rng);
+	uint64_t a = sl_rng_next(rng), b = sl_rng_next(rng);
 
 	snprintf(out, size, "%08x-%04x-4%03x-a%03x-%012llx", (unsigned)(a >> 32),
 	         (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xfff, (unsigned)(b >> 52) & 0xfff,
@@ -29,21 +25,9 @@ static void start_fetches(struct sl_sim_engine *e)
 
 	while ((seq = sl_sim_batch_next_fetch(&e->batch))) {
 		if (seq->owner)
-			sl_sim_pull_start(seq->owner);
+			e->ops->fetch(seq->owner);
 		else
 			sl_sim_batch_fetched(&e->batch, seq);
-	}
-}
-
-static void flush_dirty(struct sl_sim_engine *e)
-{
-	while (e->dirty) {
-		struct sl_sim_gen *gen = e->dirty;
-
-		e->dirty = gen->next_dirty;
-		gen->next_dirty = NULL;
-		gen->dirty = false;
-		sl_sim_gen_flush(gen);
 	}
 }
 
@@ -56,7 +40,7 @@ static void end_step(struct sl_sim_engine *e)
 		struct sl_sim_seq *seq = b->step[i];
 
 		if (seq->owner) {
-			sl_sim_gen_stepped(seq->owner, e->step_end_us);
+			e->ops->stepped(seq->owner, e->step_end_us);
 		} else if (seq->state == SL_SIM_SEQ_ENDED) {
 			/* Its client left while it computed. */
 			e->tally.last_abort_us = (int64_t)(sl_sim_now_us() - e->abort_us);
@@ -105,7 +89,7 @@ static void advance(struct sl_sim_engine *e)
 		return;
 	e->advancing = true;
 	run_steps(e, now);
-	flush_dirty(e);
+	e->ops->flush(e);
 	/* What was said may have brought the next request, or freed blocks. */
 	if (!e->dead && !e->batch.stepping)
 		begin_step(e, now);
@@ -167,7 +151,7 @@ static void beat(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (struct sl_sim_seq *seq = e->batch.waiting.first; seq; seq = seq->next)
 		if (seq->owner && seq->remote && seq->state == SL_SIM_SEQ_WAITING)
-			sl_sim_pull_beat(seq->owner);
+			e->ops->beat(seq->owner);
 	sl_sim_engine_heed_leases(e);
 }
 
@@ -182,35 +166,6 @@ void sl_sim_engine_heed_leases(struct sl_sim_engine *e)
 
 /* ---- life ------------------------------------------------------------ */
 
-static void make_conn(int fd, void *arg)
-{
-	struct sl_sim_engine *e = arg;
-
-	e->tally.connections++;
-	sl_sim_conn_new(e->sim, e, fd);
-}
-
-static void on_accept(evutil_socket_t fd, short what, void *arg)
-{
-	(void)what;
-	sl_sim_accept(fd, make_conn, arg);
-}
-
-int sl_sim_engine_listen(struct sl_sim_engine *e)
-{
-	struct sl_sim_address address = e->sim->opt.listen;
-	bool wanted =
-	        !e->dead && !e->faults.refuse && (!e->stopping || e->stop == SL_SIM_STOP_DRAIN);
-
-	address.port = e->port;
-	if (!wanted) {
-		sl_sim_listener_close(&e->listener);
-		return 0;
-	}
-	return e->listener.fd >= 0 ? 0
-	                           : sl_sim_listen(e->sim, &e->listener, &address, on_accept, e);
-}
-
 void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t index)
 {
 	const struct sl_sim_options *opt = &sim->opt;
@@ -221,7 +176,7 @@ void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t in
 	e->index = index;
 	e->port = (uint16_t)(opt->listen.port + index);
 	e->listener.fd = -1;
-	make_id(sim, e->id, sizeof(e->id));
+	make_id(&sim->rng, e->id, sizeof(e->id));
 	e->kv = sl_sim_kv_new(opt->kv_blocks);
 	sl_sim_batch_init(&e->batch, &limits, e->kv);
 	sl_sim_model_init(&e->model, opt->profile);
@@ -231,54 +186,9 @@ void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t in
 	e->metrics.created_s = (double)sl_sim_unix_s();
 	e->tally.last_abort_us = -1;
 	sl_sim_faults_init(&e->faults);
-	evtimer_assign(&e->step_timer, sim->base, on_step, e);
-	evtimer_assign(&e->lease_timer, sim->base, on_lease, e);
-	evtimer_assign(&e->beat_timer, sim->base, beat, e);
-}
-
-/* Closing one connection may let others go on, and end: nothing is known of
- * the list afterwards but its start. */
-static struct sl_sim_conn *find_conn(struct sl_sim_engine *e, const struct sl_sim_conn *but,
-                                     bool (*is_it)(const struct sl_sim_conn *conn))
-{
-	struct sl_sim_conn *conn = e->conns.first;
-
-	while (conn && (conn == but || !is_it(conn)))
-		conn = conn->next;
-	return conn;
-}
-
-static bool any(const struct sl_sim_conn *conn)
-{
-	return conn->state != SL_SIM_CONN_DEAD;
-}
-
-static bool is_generating(const struct sl_sim_conn *conn)
-{
-	return conn->gen != NULL;
-}
-
-static bool is_talking(const struct sl_sim_conn *conn)
-{
-	return conn->gen && !conn->gen->silent && conn->gen->n_open;
-}
-
-static bool is_idle(const struct sl_sim_conn *conn)
-{
-	return conn->state == SL_SIM_CONN_HEAD;
-}
-
-static bool is_open(const struct sl_sim_conn *conn)
-{
-	return conn->state != SL_SIM_CONN_CLOSING;
-}
-
-static void close_conns(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool reset)
-{
-	struct sl_sim_conn *conn;
-
-	while ((conn = find_conn(e, but, any)))
-		sl_sim_conn_close(conn, reset);
+	evtimer_assign(&e->step_timer, sim->net.base, on_step, e);
+	evtimer_assign(&e->lease_timer, sim->net.base, on_lease, e);
+	evtimer_assign(&e->beat_timer, sim->net.base, beat, e);
 }
 
 /* Whoever computed in the step under way ends with it. */
@@ -296,87 +206,34 @@ static void finish_step(struct sl_sim_engine *e)
 	}
 }
 
-/* Ends all work, without a word. */
-static void clear(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool reset)
+void sl_sim_engine_halt(struct sl_sim_engine *e)
 {
-	e->dead = true; /* nothing new begins meanwhile */
-	close_conns(e, but, reset);
 	finish_step(e);
 	sl_sim_handoff_expire(&e->handoffs, e->kv, UINT64_MAX);
 	evtimer_del(&e->lease_timer);
 	evtimer_del(&e->beat_timer);
 }
 
-void sl_sim_engine_fini(struct sl_sim_engine *e)
-{
-	sl_sim_listener_close(&e->listener);
-	clear(e, NULL, false);
-	sl_sim_batch_fini(&e->batch);
-	sl_sim_kv_free(e->kv);
-	sl_sim_buf_fini(&e->last_head);
-	sl_sim_buf_fini(&e->last_body);
-}
-
-void sl_sim_engine_die(struct sl_sim_engine *e)
-{
-	struct sl_sim_conn *conn;
-
-	e->dead = true;
-	sl_sim_engine_listen(e);
-	while ((conn = find_conn(e, NULL, is_generating)))
-		sl_sim_gen_fail(conn->gen, "Internal server error");
-	while ((conn = find_conn(e, NULL, is_open)))
-		sl_sim_conn_finish(conn);
-}
-
-void sl_sim_engine_restart(struct sl_sim_engine *e, const struct sl_sim_conn *asking)
+void sl_sim_engine_renew(struct sl_sim_engine *e)
 {
 	struct sl_sim_batch_limits limits = e->batch.limits;
 
-	clear(e, asking, true);
 	sl_sim_kv_forget(e->kv);
 	sl_sim_batch_fini(&e->batch);
 	sl_sim_batch_init(&e->batch, &limits, e->kv);
-	make_id(e->sim, e->id, sizeof(e->id));
+	make_id(&e->sim->rng, e->id, sizeof(e->id));
 	memset(&e->handoffs, 0, sizeof(e->handoffs));
 	memset(&e->metrics, 0, sizeof(e->metrics));
 	e->metrics.created_s = (double)sl_sim_unix_s();
 	e->last_peer[0] = 0;
 	e->dead = e->stopping = false;
 	sl_sim_faults_init(&e->faults);
-	sl_sim_engine_listen(e);
 }
 
-bool sl_sim_engine_stopped(const struct sl_sim_engine *e)
+void sl_sim_engine_fini(struct sl_sim_engine *e)
 {
-	return e->stop == SL_SIM_STOP_EXIT || e->conns.n == 0;
-}
-
-void sl_sim_engine_stop(struct sl_sim_engine *e, enum sl_sim_stop how,
-                        const struct sl_sim_conn *asking)
-{
-	struct sl_sim_conn *conn;
-
-	e->stopping = true;
-	e->stop = how;
-	sl_sim_engine_listen(e);
-	if (how == SL_SIM_STOP_EXIT)
-		close_conns(e, asking, false);
-	while ((conn = find_conn(e, asking, is_idle)))
-		sl_sim_conn_close(conn, false);
-	while (how == SL_SIM_STOP_ABORT && (conn = find_conn(e, asking, is_talking)))
-		sl_sim_gen_cut(conn->gen);
-	while (how == SL_SIM_STOP_STALL && (conn = find_conn(e, asking, is_talking)))
-		conn->gen->silent = true;
-}
-
-struct sl_sim_engine *sl_sim_engine_find(struct sl_sim *sim, const char *host, int port)
-{
-	const struct sl_sim_options *opt = &sim->opt;
-	int first = opt->listen.port;
-	if (!host || port < first || port >= first + (int)opt->count)
-		return NULL;
-	if (strcmp(host, opt->advertise) != 0 && strcmp(host, opt->listen.host) != 0)
-		return NULL;
-	return &sim->engines[port - first];
+	sl_sim_batch_fini(&e->batch);
+	sl_sim_kv_free(e->kv);
+	sl_sim_buf_fini(&e->last_head);
+	sl_sim_buf_fini(&e->last_body);
 }

@@ -1,6 +1,5 @@
-/* fast.c: --fast: what an engine answers when only the gateway's work is to
- * be measured. The request is not parsed; the answers are made once. */
-#include "bench/sim/gen.h"
+/* fast.c: see fast.h. */
+#include "bench/sim/fast.h"
 
 #define USAGE                                                                                      \
 	"\"usage\":{\"prompt_tokens\":250,\"total_tokens\":270,\"completion_tokens\":20,"          \
@@ -58,14 +57,14 @@ static void add_chunk(struct sl_sim_buf *b, struct sl_sim_buf *event)
 	event->len = 0;
 }
 
-static void make_stream(struct sl_sim_buf *b, enum sl_sim_api api, const struct sl_sim *sim)
+static void make_stream(struct sl_sim_buf *b, enum sl_sim_api api, const char *fingerprint,
+                        uint32_t n)
 {
-	uint32_t n = sim->opt.fast_tokens;
 	struct sl_sim_answer answer = {
 		.api = api,
 		.id = api == SL_SIM_CHAT ? "chatcmpl-0123456789abcdef" : "cmpl-0123456789abcdef",
 		.model = "sim",
-		.fingerprint = sim->fingerprint,
+		.fingerprint = fingerprint,
 		.created = 1755400000,
 		.include_usage = true,
 		.usage = { .prompt_tokens = 250, .completion_tokens = n },
@@ -90,24 +89,26 @@ static void make_stream(struct sl_sim_buf *b, enum sl_sim_api api, const struct 
 	sl_sim_buf_fini(&event);
 }
 
-void sl_sim_fast_answer(struct sl_sim_conn *conn, enum sl_sim_api api)
+void sl_sim_fast_make(struct sl_sim_fast *fast, enum sl_sim_api api, const char *fingerprint,
+                      uint32_t n_tokens)
 {
-	struct sl_sim *sim = conn->sim;
-	struct sl_sim_fast *fast = &sim->fast[api == SL_SIM_CHAT];
-	struct sl_span body = sl_sim_buf_span(&conn->body);
-	bool leg = says_true(body, SL_SPAN("\"do_remote_decode\""));
-
-	if (!fast->whole.len) {
-		make_whole(&fast->whole, api, "null");
-		make_whole(&fast->prefill, api, KV_PARAMS);
-		make_stream(&fast->stream, api, sim);
-	}
-	conn->engine->tally.requests++;
-	conn->engine->tally.prefill_legs += leg;
-	if (!leg && says_true(body, SL_SPAN("\"stream\""))) {
-		sl_sim_conn_stream_whole(conn, sl_sim_buf_span(&fast->stream));
+	if (fast->whole.len)
 		return;
-	}
-	sl_sim_conn_reply(conn, 200, "application/json", NULL,
-	                  sl_sim_buf_span(leg ? &fast->prefill : &fast->whole));
+	make_whole(&fast->whole, api, "null");
+	make_whole(&fast->prefill, api, KV_PARAMS);
+	make_stream(&fast->stream, api, fingerprint, n_tokens);
+}
+
+void sl_sim_fast_fini(struct sl_sim_fast *fast)
+{
+	sl_sim_buf_fini(&fast->whole);
+	sl_sim_buf_fini(&fast->prefill);
+	sl_sim_buf_fini(&fast->stream);
+}
+
+enum sl_sim_fast_kind sl_sim_fast_kind(struct sl_span body)
+{
+	if (says_true(body, SL_SPAN("\"do_remote_decode\"")))
+		return SL_SIM_FAST_PREFILL;
+	return says_true(body, SL_SPAN("\"stream\"")) ? SL_SIM_FAST_STREAM : SL_SIM_FAST_WHOLE;
 }

@@ -1,8 +1,12 @@
-/* gen.h: an inference request from its body to the last byte of its answer. */
+/* gen.h: a generation: an inference request from its body to the last byte of
+ * its answer. It belongs to its client's connection (whose job it is), and its
+ * choices own sequences in the engine's batch.
+ *
+ * gen_start.h begins it, gen_step.h takes it on, gen_say.h speaks for it. */
 #ifndef SLUICE_SIM_GEN_H
 #define SLUICE_SIM_GEN_H
 
-#include "bench/sim/conn.h"
+#include "bench/sim/engine.h"
 #include "bench/sim/render.h"
 
 struct sl_sim_pull;
@@ -36,30 +40,20 @@ struct sl_sim_gen {
 	struct event timer;          /* error_after_ms */
 };
 
-/* Answers conn's request, now or by and by. */
-void sl_sim_gen_start(struct sl_sim_conn *conn, enum sl_sim_api api);
-/* The client is gone. Called by its connection, which then forgets it. */
-void sl_sim_gen_abort(struct sl_sim_gen *gen);
-/* A step gave its sequence a token, or ended it. */
-void sl_sim_gen_stepped(struct sl_sim_choice *choice, uint64_t now_us);
-/* It cannot go on: an error event, or a 500. Frees it. */
-void sl_sim_gen_fail(struct sl_sim_gen *gen, const char *message);
-/* As a vLLM that is told to stop may do: ends with finish_reason "abort". */
-void sl_sim_gen_cut(struct sl_sim_gen *gen);
-/* Takes it from its connection and from the engine, and frees it. Nothing is
- * said; the caller completes the answer. */
-void sl_sim_gen_detach(struct sl_sim_gen *gen);
+/* A choice's own prompt, of those in its request's body. */
+const struct sl_sim_prompt *sl_sim_choice_prompt(const struct sl_sim_choice *choice);
 
-/* ---- say.c ---------------------------------------------------------------- */
-
-/* Says what there is to say. May end the generation and free it. */
-void sl_sim_gen_flush(struct sl_sim_gen *gen);
+/* It has something to say when the engine's steps are done. */
+void sl_sim_gen_mark_dirty(struct sl_sim_gen *gen);
 /* The prompt's and the answer's tokens so far, as the client knows them. */
 struct sl_sim_usage sl_sim_gen_usage(const struct sl_sim_gen *gen);
 
-/* ---- fast.c --------------------------------------------------------------- */
-
-/* --fast: a fixed answer at once: no model, no KV cache, no JSON parser. */
-void sl_sim_fast_answer(struct sl_sim_conn *conn, enum sl_sim_api api);
+/* The client is gone: counts that, and frees it. The connection forgets it. */
+void sl_sim_gen_abort(struct sl_sim_gen *gen);
+/* Takes it from its connection and from the engine, and frees it. Nothing is
+ * said; the caller completes the answer. */
+void sl_sim_gen_detach(struct sl_sim_gen *gen);
+/* Of one that has no choices yet. */
+void sl_sim_gen_free(struct sl_sim_gen *gen);
 
 #endif

@@ -1,4 +1,4 @@
-/* metrics.h: what an engine counts, and the page that shows it.
+/* metrics.h: what an engine counts. metrics_page.h shows it.
  *
  * Gauges are read from the engine when the page is made; counters that the
  * scheduler or the hand-offs keep are read from there. Here is the rest. */
@@ -66,8 +66,5 @@ extern const double sl_sim_http_bounds[];
 
 /* As prometheus_client writes a float: 3.0, 1.843201e+06, 0.25. */
 void sl_sim_add_float(struct sl_sim_buf *b, double value);
-
-struct sl_sim_engine;
-void sl_sim_metrics_page(struct sl_sim_buf *b, const struct sl_sim_engine *e);
 
 #endif

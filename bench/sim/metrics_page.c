@@ -1,12 +1,12 @@
 /* metrics_page.c: the /metrics page of vLLM 0.32: every family in its order,
  * help and _created series included, labels sorted, with this engine's
  * values. The interpreter's own families are there and say nothing. */
+#include "bench/sim/metrics_page.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include "bench/sim/sim.h"
 
 enum kind { GAUGE, COUNTER, MODEL_COUNTER, NIXL_GAUGE, NIXL_COUNTER, HISTOGRAM, NIXL_HISTOGRAM };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bench/sim/sim.h"
+#include "bench/sim/metrics_page.h"
 
 static void test_floats(void **state)
 {

@@ -1,13 +1,11 @@
-/* say.c: what a generation sends, when it has something to say: events of a
- * stream, or one whole answer; and the faults that spoil a stream.
- *
- * All tokens that a choice has since it was last asked make one event, so
- * they come together when the process is busy, as they do in vLLM. */
+/* gen_say.c: see gen_say.h. */
+#include "bench/sim/gen_say.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
-#include "bench/sim/gen.h"
+#include "bench/sim/error.h"
 
 /* A client that reads slowly holds its own stream back, not the engine: its
  * next event is then a long one. */
@@ -18,33 +16,6 @@ static void add_tokens(struct sl_sim_buf *b, const struct sl_sim_seq *seq, uint3
 {
 	sl_sim_buf_add(b, sl_span((const char *)&seq->tokens[seq->n_prompt + from],
 	                          (size_t)(to - from) * SL_SIM_TOKEN_BYTES));
-}
-
-/* Whole blocks of the prompt that are new to the cache, computed here. */
-static uint32_t created_tokens(const struct sl_sim_gen *gen, const struct sl_sim_seq *seq)
-{
-	uint32_t block = gen->engine->sim->opt.block_tokens;
-
-	if (seq->fetched_tokens)
-		return 0;
-	return (seq->n_prompt / block - seq->cached_tokens / block) * block;
-}
-
-struct sl_sim_usage sl_sim_gen_usage(const struct sl_sim_gen *gen)
-{
-	struct sl_sim_usage u = { 0 };
-
-	for (uint32_t i = 0; i < gen->n_choices; i++) {
-		const struct sl_sim_seq *seq = gen->choices[i].seq;
-
-		u.completion_tokens += gen->request.stream ? gen->choices[i].sent : seq->n_output;
-		if (i % gen->request.n)
-			continue; /* the same prompt */
-		u.prompt_tokens += seq->n_prompt;
-		u.cached_tokens += seq->cached_tokens;
-		u.created_tokens += created_tokens(gen, seq);
-	}
-	return u;
 }
 
 static const char *finish_reason(const struct sl_sim_choice *c)
@@ -303,4 +274,41 @@ void sl_sim_gen_flush(struct sl_sim_gen *gen)
 		say_stream(gen);
 	else if (gen->n_open == 0)
 		say_whole(gen);
+}
+
+/* ---- bad ends ----------------------------------------------------------------- */
+
+void sl_sim_gen_fail(struct sl_sim_gen *gen, const char *message)
+{
+	struct sl_sim_conn *conn = gen->conn;
+	struct sl_sim_engine *e = gen->engine;
+	bool stream = gen->request.stream;
+	struct sl_sim_buf event = { 0 };
+
+	e->metrics.finished[SL_SIM_FAILED] += gen->n_choices;
+	sl_sim_gen_detach(gen);
+	if (stream) {
+		sl_sim_render_error_event(&event, 500, "InternalServerError", message);
+		sl_sim_conn_chunk(conn, sl_sim_buf_span(&event));
+		sl_sim_conn_chunk(conn, SL_SIM_DONE);
+		sl_sim_buf_fini(&event);
+		sl_sim_conn_stream_end(conn);
+	} else {
+		sl_sim_error_reply(conn, 500, "InternalServerError", NULL, sl_span_str(message),
+		                   NULL);
+	}
+	sl_sim_engine_kick(e);
+}
+
+void sl_sim_gen_cut(struct sl_sim_gen *gen)
+{
+	for (uint32_t i = 0; i < gen->n_choices; i++) {
+		struct sl_sim_choice *c = &gen->choices[i];
+
+		if (c->ended)
+			continue;
+		c->ended = c->cut = true;
+		gen->n_open--;
+	}
+	sl_sim_gen_flush(gen);
 }

@@ -1,0 +1,146 @@
+/* engine_life.c: see engine_life.h. */
+#include "bench/sim/engine_life.h"
+
+#include "bench/sim/gen_say.h"
+
+/* ---- listening ------------------------------------------------------- */
+
+static void on_accepted(int fd, void *arg)
+{
+	struct sl_sim_engine *e = arg;
+
+	e->tally.connections++;
+	sl_sim_conn_new(&e->conns, fd);
+}
+
+int sl_sim_engine_listen(struct sl_sim_engine *e)
+{
+	struct sl_sim_address address = e->sim->opt.listen;
+	bool wanted =
+	        !e->dead && !e->faults.refuse && (!e->stopping || e->stop == SL_SIM_STOP_DRAIN);
+
+	address.port = e->port;
+	if (!wanted) {
+		sl_sim_listener_close(&e->listener);
+		return 0;
+	}
+	if (e->listener.fd >= 0)
+		return 0;
+	return sl_sim_listener_open(&e->listener, e->sim->net.base, &address, on_accepted, e);
+}
+
+/* ---- clients --------------------------------------------------------- */
+
+/* Closing one connection may let others go on, and end: nothing is known of
+ * the list afterwards but its start. */
+static struct sl_sim_conn *find_conn(struct sl_sim_engine *e, const struct sl_sim_conn *but,
+                                     bool (*is_it)(const struct sl_sim_conn *conn))
+{
+	struct sl_sim_conn *conn = e->conns.first;
+
+	while (conn && (conn == but || !is_it(conn)))
+		conn = conn->next;
+	return conn;
+}
+
+static bool any(const struct sl_sim_conn *conn)
+{
+	return conn->state != SL_SIM_CONN_DEAD;
+}
+
+static bool is_generating(const struct sl_sim_conn *conn)
+{
+	return conn->job != NULL;
+}
+
+static bool is_talking(const struct sl_sim_conn *conn)
+{
+	const struct sl_sim_gen *gen = conn->job;
+
+	return gen && !gen->silent && gen->n_open;
+}
+
+static bool is_idle(const struct sl_sim_conn *conn)
+{
+	return conn->state == SL_SIM_CONN_HEAD;
+}
+
+static bool is_open(const struct sl_sim_conn *conn)
+{
+	return conn->state != SL_SIM_CONN_CLOSING;
+}
+
+static void close_conns(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool reset)
+{
+	struct sl_sim_conn *conn;
+
+	while ((conn = find_conn(e, but, any)))
+		sl_sim_conn_close(conn, reset);
+}
+
+/* ---- ends and beginnings --------------------------------------------- */
+
+/* Ends all work, without a word. */
+static void clear(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool reset)
+{
+	e->dead = true; /* nothing new begins meanwhile */
+	close_conns(e, but, reset);
+	sl_sim_engine_halt(e);
+}
+
+void sl_sim_engine_close(struct sl_sim_engine *e)
+{
+	sl_sim_listener_close(&e->listener);
+	clear(e, NULL, false);
+}
+
+void sl_sim_engine_die(struct sl_sim_engine *e)
+{
+	struct sl_sim_conn *conn;
+
+	e->dead = true;
+	sl_sim_engine_listen(e);
+	while ((conn = find_conn(e, NULL, is_generating)))
+		sl_sim_gen_fail(conn->job, SL_SIM_INTERNAL_ERROR);
+	while ((conn = find_conn(e, NULL, is_open)))
+		sl_sim_conn_finish(conn);
+}
+
+void sl_sim_engine_restart(struct sl_sim_engine *e, const struct sl_sim_conn *asking)
+{
+	clear(e, asking, true);
+	sl_sim_engine_renew(e);
+	e->conns.closing = e->sim->stopping;
+	sl_sim_engine_listen(e);
+}
+
+bool sl_sim_engine_stopped(const struct sl_sim_engine *e)
+{
+	return e->stop == SL_SIM_STOP_EXIT || e->conns.n == 0;
+}
+
+static void silence(struct sl_sim_conn *conn)
+{
+	struct sl_sim_gen *gen = conn->job;
+
+	gen->silent = true;
+}
+
+void sl_sim_engine_stop(struct sl_sim_engine *e, enum sl_sim_stop how,
+                        const struct sl_sim_conn *asking)
+{
+	struct sl_sim_conn *conn;
+
+	e->stopping = true;
+	e->stop = how;
+	e->conns.closing = true;
+	sl_sim_engine_listen(e);
+	if (how == SL_SIM_STOP_EXIT)
+		close_conns(e, asking, false);
+	while ((conn = find_conn(e, asking, is_idle)))
+		sl_sim_conn_close(conn, false);
+	while (how == SL_SIM_STOP_ABORT && (conn = find_conn(e, asking, is_talking)))
+		sl_sim_gen_cut(conn->job);
+	while (how == SL_SIM_STOP_STALL && (conn = find_conn(e, asking, is_talking)))
+		silence(conn);
+}
