@@ -54,7 +54,7 @@ struct sl_exchange {
 	char request_id[SL_REQUEST_ID_MAX];
 	/* Of the last decision and its runner-up, "" none; for the access log. */
 	char prefill_name[SL_ENDPOINT_NAME_MAX], decode_name[SL_ENDPOINT_NAME_MAX];
-	char other_name[SL_ENDPOINT_NAME_MAX];
+	char other_name[2 * SL_ENDPOINT_NAME_MAX + 8];
 
 	/* All zero for a new request, from here to the end. */
 	struct sl_worker *worker;        /* borrowed */

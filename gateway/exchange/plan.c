@@ -1,5 +1,6 @@
 /* plan.c: where a request goes, and where it goes when that failed. */
 #include <assert.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "gateway/exchange/exchange.h"
@@ -23,11 +24,19 @@ static void copy_name(char *out, const struct sl_endpoint *ep)
 static void keep_names(struct sl_exchange *x)
 {
 	const struct sl_decision *d = &x->decision;
-	const struct sl_candidate *other = d->runner_up < d->n_kept ? &d->kept[d->runner_up] : NULL;
+	struct sl_endpoint **by_slot = x->domain->by_slot;
+	const struct sl_candidate *other = &d->kept[d->runner_up];
 
 	copy_name(x->decode_name, x->decode_ep);
 	copy_name(x->prefill_name, x->prefill_ep);
-	copy_name(x->other_name, other ? x->domain->by_slot[other->decode_ep] : NULL);
+	x->other_name[0] = 0;
+	if (d->runner_up >= d->n_kept)
+		return;
+	if (other->placement == SL_PLACE_REMOTE)
+		snprintf(x->other_name, sizeof(x->other_name), "%s and %s",
+		         by_slot[other->prefill_ep]->name, by_slot[other->decode_ep]->name);
+	else
+		copy_name(x->other_name, by_slot[other->decode_ep]);
 }
 
 /* Holds the engines of the decision, and the fleet that says how to treat
