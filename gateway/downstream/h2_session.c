@@ -17,7 +17,7 @@ struct h2_stream {
 
 struct sl_h2_session {
 	struct sl_h2 *codec; /* owned */
-	bool final;          /* the last GOAWAY is out */
+	int end_err;         /* why the session was closed */
 	bool receiving;
 };
 
@@ -202,6 +202,8 @@ static void on_stream_close(void *ctx, void *user, int err, uint32_t h2_code)
 		return;
 	x->codec = NULL;
 	sl_timer_disarm(s->all->loop, &x->stall_timer);
+	if (s->closed)
+		err = s->h2->end_err;
 	if (x->stream.user)
 		s->all->events->on_gone(&x->stream, err ? err : SL_E_CLIENT_GONE);
 	sl_spares_give(&s->all->spare_streams, x);
@@ -260,20 +262,17 @@ static void h2_end(struct sl_session *s, int err)
 {
 	/* The codec is freed with the session, when no callback is on the
 	 * stack; its streams learn it there. Until then nothing may write. */
-	(void)s;
-	(void)err;
+	s->h2->end_err = err;
 }
 
 static void h2_drain(struct sl_session *s, bool final)
 {
 	struct sl_h2_session *h = s->h2;
 
-	if (final) {
+	if (final)
 		sl_h2_goaway(h->codec);
-		h->final = true;
-	} else {
+	else
 		sl_h2_shutdown_notice(h->codec);
-	}
 	settle(s);
 	if (final && !s->closed && sl_h2_streams(h->codec) == 0) {
 		sl_conn_flush(&s->conn);
