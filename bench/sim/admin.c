@@ -124,8 +124,7 @@ static const char *apply_faults(struct sl_sim_conn *conn, struct sl_sim_engine *
 		sl_sim_kv_forget(e->kv);
 	if (stop)
 		sl_sim_engine_stop(e, how, conn);
-	sl_sim_engine_listen(e);
-	sl_sim_engine_kick(e);
+	sl_sim_engine_heed_faults(e);
 	if (die)
 		sl_sim_engine_die(e);
 	return NULL;

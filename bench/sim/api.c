@@ -169,7 +169,9 @@ static void serve(struct sl_sim_conn *conn, struct sl_sim_engine *e, const struc
 	} else if ((p->is & GUARDED) && !conn->head.authorized) {
 		sl_sim_conn_reply(conn, 401, "application/json", NULL,
 		                  SL_SPAN("{\"error\":\"Unauthorized\"}"));
-	} else if (!(p->is & HEALTH) || !e->faults.hang_health) {
+	} else if ((p->is & HEALTH) && e->faults.hang_health) {
+		conn->held = true;
+	} else {
 		p->answer(conn, e);
 	}
 }

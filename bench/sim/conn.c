@@ -393,6 +393,7 @@ static void feed(struct sl_sim_conn *conn)
 		if (conn->state == SL_SIM_CONN_BODY && conn->framing.done) {
 			conn->state = SL_SIM_CONN_BUSY;
 			conn->handler = -1;
+			conn->held = false;
 			conn->started_us = sl_sim_now_us();
 			conn->list->ops->request(conn);
 		} else if (used == 0) {

@@ -91,6 +91,7 @@ struct sl_sim_conn {
 	/* The list owner's. */
 	void *job;   /* what makes an answer that takes time, or NULL */
 	int handler; /* what the request is counted as; -1 when it arrives */
+	bool held;   /* a fault keeps its request from being answered */
 };
 
 void sl_sim_net_init(struct sl_sim_net *net, struct event_base *base);

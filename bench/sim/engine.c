@@ -88,6 +88,7 @@ static void advance(struct sl_sim_engine *e)
 	if (e->advancing || e->dead || e->faults.hang)
 		return;
 	e->advancing = true;
+	e->ops->resume(e);
 	run_steps(e, now);
 	e->ops->flush(e);
 	/* What was said may have brought the next request, or freed blocks. */

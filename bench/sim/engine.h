@@ -36,6 +36,8 @@ struct sl_sim_engine_ops {
 	void (*fetch)(void *owner);
 	/* It still waits for that: prolong the lease. */
 	void (*beat)(void *owner);
+	/* It does not hang (any more): go on with what waited for that. */
+	void (*resume)(struct sl_sim_engine *e);
 	/* All steps that were due have ended. */
 	void (*flush)(struct sl_sim_engine *e);
 };
@@ -71,6 +73,7 @@ struct sl_sim_engine {
 	struct sl_sim_conn_list conns;
 	/* The generations'. */
 	struct sl_sim_gen *dirty;               /* those that have something to say */
+	struct sl_sim_gen *hung;                /* those that came while it hung, in order */
 	struct sl_sim_buf last_head, last_body; /* of the last inference request */
 };
 

@@ -70,6 +70,11 @@ static bool is_open(const struct sl_sim_conn *conn)
 	return conn->state != SL_SIM_CONN_CLOSING;
 }
 
+static bool is_held(const struct sl_sim_conn *conn)
+{
+	return conn->held && conn->state == SL_SIM_CONN_BUSY;
+}
+
 static void close_conns(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool reset)
 {
 	struct sl_sim_conn *conn;
@@ -112,6 +117,18 @@ void sl_sim_engine_restart(struct sl_sim_engine *e, const struct sl_sim_conn *as
 	sl_sim_engine_renew(e);
 	e->conns.closing = e->sim->stopping;
 	sl_sim_engine_listen(e);
+}
+
+void sl_sim_engine_heed_faults(struct sl_sim_engine *e)
+{
+	struct sl_sim_conn *conn;
+
+	sl_sim_engine_listen(e);
+	sl_sim_engine_kick(e);
+	while (!e->faults.hang_health && (conn = find_conn(e, NULL, is_held))) {
+		conn->held = false;
+		conn->list->ops->request(conn);
+	}
 }
 
 bool sl_sim_engine_stopped(const struct sl_sim_engine *e)

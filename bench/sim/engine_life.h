@@ -8,6 +8,8 @@
 /* Opens or closes the listener, as faults and health say. 0, or -1 with errno
  * set. */
 int sl_sim_engine_listen(struct sl_sim_engine *e);
+/* Its faults have changed: goes on with what they hold up no longer. */
+void sl_sim_engine_heed_faults(struct sl_sim_engine *e);
 /* The core dies: requests under way fail, nobody can connect any more. */
 void sl_sim_engine_die(struct sl_sim_engine *e);
 /* As if the process had been started anew: see sl_sim_engine_renew. `asking`

@@ -10,8 +10,8 @@ struct cJSON;
 struct sl_sim_faults {
 	/* Of the engine. */
 	bool refuse;            /* does not listen */
-	bool hang;              /* takes requests, never answers them */
-	bool hang_health;       /* the same for /health, /ping, /metrics, /v1/models */
+	bool hang;              /* takes requests, works on none until it is healed */
+	bool hang_health;       /* the same for /health, /ping, /load, /metrics, /v1/models */
 	uint32_t health_status; /* instead of 200 */
 	double slow;            /* steps take so many times longer; 1 */
 	bool null_kv_params;

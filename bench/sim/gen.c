@@ -13,29 +13,64 @@ const struct sl_sim_prompt *sl_sim_choice_prompt(const struct sl_sim_choice *cho
 	return &r->prompts[choice->index / r->n];
 }
 
+/* ---- lists --------------------------------------------------------------- */
+
+static void insert(struct sl_sim_gen *gen, struct sl_sim_gen **list, struct sl_sim_gen **at)
+{
+	gen->next = *at;
+	gen->list = list;
+	*at = gen;
+}
+
+static void leave_list(struct sl_sim_gen *gen)
+{
+	struct sl_sim_gen **at = gen->list;
+
+	if (!at)
+		return;
+	while (*at != gen)
+		at = &(*at)->next;
+	*at = gen->next;
+	gen->next = NULL;
+	gen->list = NULL;
+}
+
+void sl_sim_gen_mark_dirty(struct sl_sim_gen *gen)
+{
+	if (!gen->list)
+		insert(gen, &gen->engine->dirty, &gen->engine->dirty);
+}
+
+void sl_sim_gen_hang(struct sl_sim_gen *gen)
+{
+	struct sl_sim_gen **at = &gen->engine->hung;
+
+	while (*at)
+		at = &(*at)->next;
+	insert(gen, &gen->engine->hung, at);
+	gen->silent = true;
+}
+
+struct sl_sim_gen *sl_sim_gen_take(struct sl_sim_gen **list)
+{
+	struct sl_sim_gen *gen = *list;
+
+	if (gen)
+		leave_list(gen);
+	return gen;
+}
+
+/* ---- ends ---------------------------------------------------------------- */
+
 void sl_sim_gen_free(struct sl_sim_gen *gen)
 {
-	struct sl_sim_gen **at = &gen->engine->dirty;
-
-	while (*at && *at != gen)
-		at = &(*at)->next_dirty;
-	if (*at)
-		*at = gen->next_dirty;
+	leave_list(gen);
 	event_del(&gen->timer);
 	sl_sim_request_fini(&gen->request);
 	sl_sim_buf_fini(&gen->held);
 	sl_sim_buf_fini(&gen->kv_params);
 	free(gen->choices);
 	free(gen);
-}
-
-void sl_sim_gen_mark_dirty(struct sl_sim_gen *gen)
-{
-	if (gen->dirty)
-		return;
-	gen->dirty = true;
-	gen->next_dirty = gen->engine->dirty;
-	gen->engine->dirty = gen;
 }
 
 /* Has not read the blocks that wait for it elsewhere, and never will. */

@@ -23,10 +23,9 @@ struct sl_sim_choice {
 };
 
 struct sl_sim_gen {
-	struct sl_sim_gen *next_dirty;
-	bool dirty;
-	struct sl_sim_conn *conn;     /* borrowed; the owner */
-	struct sl_sim_engine *engine; /* borrowed */
+	struct sl_sim_gen *next, **list; /* the one of the engine's lists that it is in, or NULL */
+	struct sl_sim_conn *conn;        /* borrowed; the owner */
+	struct sl_sim_engine *engine;    /* borrowed */
 	struct sl_sim_request request;
 	struct sl_sim_faults faults; /* those that it met */
 	struct sl_sim_answer answer;
@@ -45,6 +44,10 @@ const struct sl_sim_prompt *sl_sim_choice_prompt(const struct sl_sim_choice *cho
 
 /* It has something to say when the engine's steps are done. */
 void sl_sim_gen_mark_dirty(struct sl_sim_gen *gen);
+/* It is silent, and not worked on, until the engine does not hang any more. */
+void sl_sim_gen_hang(struct sl_sim_gen *gen);
+/* The first of an engine's list, which is in it no more; NULL if there is none. */
+struct sl_sim_gen *sl_sim_gen_take(struct sl_sim_gen **list);
 /* The prompt's and the answer's tokens so far, as the client knows them. */
 struct sl_sim_usage sl_sim_gen_usage(const struct sl_sim_gen *gen);
 

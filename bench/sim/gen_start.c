@@ -6,6 +6,7 @@
 
 #include "bench/sim/error.h"
 #include "bench/sim/gen_say.h"
+#include "bench/sim/gen_step.h"
 #include "bench/sim/peer.h"
 
 #define CORE_DIED "EngineCore encountered an issue. See stack trace (above) for the root cause."
@@ -139,8 +140,6 @@ static struct sl_sim_gen *new_gen(struct sl_sim_conn *conn, struct sl_sim_engine
 static void begin(struct sl_sim_gen *gen)
 {
 	struct sl_sim_engine *e = gen->engine;
-	struct sl_sim_conn *conn = gen->conn;
-	uint64_t now = sl_sim_now_us();
 
 	make_choices(gen);
 	gen->answer = (struct sl_sim_answer){
@@ -152,24 +151,19 @@ static void begin(struct sl_sim_gen *gen)
 		.include_usage = gen->request.include_usage,
 		.continuous_usage = gen->request.continuous_usage,
 	};
-	conn->job = gen;
+	gen->conn->job = gen;
 	if (gen->faults.error_after_ms >= 0) {
 		struct timeval tv =
 		        sl_sim_timeval((uint64_t)gen->faults.error_after_ms * 1000u + 1);
 
 		evtimer_add(&gen->timer, &tv);
 	}
-	/* Taken, read, and never worked on; its client's leaving is still noticed. */
+	/* Taken and read; its client's leaving is noticed as ever. */
 	if (e->faults.hang) {
-		gen->silent = true;
+		sl_sim_gen_hang(gen);
 		return;
 	}
-	for (uint32_t i = 0; i < gen->n_choices; i++)
-		sl_sim_batch_add(&e->batch, gen->choices[i].seq, now);
-	sl_sim_engine_heed_leases(e);
-	/* 200 before any work is done, as vLLM. The client may be gone by now. */
-	if (gen->request.stream)
-		sl_sim_conn_stream(conn);
+	sl_sim_gen_submit(gen);
 	sl_sim_engine_kick(e);
 }
 

@@ -204,21 +204,43 @@ static void stepped(void *owner, uint64_t now_us)
 	sl_sim_gen_mark_dirty(gen);
 }
 
+/* ---- beginnings -------------------------------------------------------------- */
+
+void sl_sim_gen_submit(struct sl_sim_gen *gen)
+{
+	struct sl_sim_engine *e = gen->engine;
+	uint64_t now = sl_sim_now_us();
+
+	for (uint32_t i = 0; i < gen->n_choices; i++)
+		sl_sim_batch_add(&e->batch, gen->choices[i].seq, now);
+	sl_sim_engine_heed_leases(e);
+	if (gen->request.stream)
+		sl_sim_conn_stream(gen->conn);
+}
+
+/* A process that was told to stop while it was frozen stops as it would have. */
+static void resume(struct sl_sim_engine *e)
+{
+	struct sl_sim_gen *gen;
+
+	while ((gen = sl_sim_gen_take(&e->hung))) {
+		gen->silent = e->stopping && e->stop == SL_SIM_STOP_STALL;
+		sl_sim_gen_submit(gen);
+	}
+}
+
 static void flush(struct sl_sim_engine *e)
 {
-	while (e->dirty) {
-		struct sl_sim_gen *gen = e->dirty;
+	struct sl_sim_gen *gen;
 
-		e->dirty = gen->next_dirty;
-		gen->next_dirty = NULL;
-		gen->dirty = false;
+	while ((gen = sl_sim_gen_take(&e->dirty)))
 		sl_sim_gen_flush(gen);
-	}
 }
 
 const struct sl_sim_engine_ops sl_sim_gen_steps = {
 	.stepped = stepped,
 	.fetch = fetch,
 	.beat = beat,
+	.resume = resume,
 	.flush = flush,
 };
