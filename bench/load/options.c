@@ -7,190 +7,152 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef const char *(*take_fn)(struct sl_options *o, const char *value);
+struct option_row;
+
+/* Puts the value where `to` points. NULL, or what is wrong with it. */
+typedef const char *(*take_fn)(void *to, const char *value, const struct option_row *row);
 
 struct option_row {
 	const char *name;
 	const char *metavar; /* NULL: takes no value */
-	take_fn take;        /* NULL, or what is wrong with the value */
+	take_fn take;
+	size_t at;       /* of the member that it sets */
+	double min, max; /* of a number, as it is written */
 	const char *help;
 };
 
+#define AT(member) offsetof(struct sl_options, member)
+
 /* ---- values ---- */
 
-static const char *take_count(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+static const char *take_u64(void *to, const char *text, const struct option_row *row)
 {
 	char *end;
 	unsigned long long n;
 
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || n < min || n > max)
+	if (*text < '0' || *text > '9' || *end || errno || (double)n < row->min ||
+	    (double)n > row->max)
 		return "is no whole number in its range";
-	*out = n;
+	*(uint64_t *)to = n;
 	return NULL;
 }
 
-static const char *take_real(const char *text, double min, double max, double *out)
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "--limit is a size_t");
+
+/* The row's greatest number must be one of 32 bits. */
+static const char *take_u32(void *to, const char *text, const struct option_row *row)
+{
+	uint64_t n = 0;
+	const char *why = take_u64(&n, text, row);
+
+	if (!why)
+		*(uint32_t *)to = (uint32_t)n;
+	return why;
+}
+
+static const char *take_real(void *to, const char *text, const struct option_row *row)
 {
 	char *end;
 	double x;
 
 	errno = 0;
 	x = strtod(text, &end);
-	if (end == text || *end || errno || !isfinite(x) || x < min || x > max)
+	if (end == text || *end || errno || !isfinite(x) || x < row->min || x > row->max)
 		return "is no number in its range";
-	*out = x;
+	*(double *)to = x;
 	return NULL;
 }
 
-static const char *take_us(const char *text, double unit_us, double min, int64_t *out)
+static const char *take_us(int64_t *to, const char *text, const struct option_row *row,
+                           double unit_us)
 {
 	double x = 0;
-	const char *why = take_real(text, min, 1e6, &x);
+	const char *why = take_real(&x, text, row);
 
 	if (!why)
-		*out = (int64_t)(x * unit_us);
+		*to = (int64_t)(x * unit_us);
 	return why;
 }
 
-static const char *take_trace(struct sl_options *o, const char *value)
+static const char *take_seconds(void *to, const char *text, const struct option_row *row)
 {
-	o->trace = value;
+	return take_us(to, text, row, 1e6);
+}
+
+static const char *take_milliseconds(void *to, const char *text, const struct option_row *row)
+{
+	return take_us(to, text, row, 1e3);
+}
+
+static const char *take_text(void *to, const char *text, const struct option_row *row)
+{
+	(void)row;
+	*(const char **)to = text;
 	return NULL;
 }
 
-static const char *take_url(struct sl_options *o, const char *value)
+static const char *take_api(void *to, const char *text, const struct option_row *row)
 {
-	o->url = value;
-	return NULL;
-}
-
-static const char *take_json(struct sl_options *o, const char *value)
-{
-	o->json = value;
-	return NULL;
-}
-
-static const char *take_model(struct sl_options *o, const char *value)
-{
-	o->model = value;
-	return NULL;
-}
-
-static const char *take_limit(struct sl_options *o, const char *value)
-{
-	uint64_t n = 0;
-	const char *why = take_count(value, 1, UINT32_MAX, &n);
-
-	o->limit = n;
-	return why;
-}
-
-static const char *take_rate(struct sl_options *o, const char *value)
-{
-	return take_real(value, 1e-6, 1e6, &o->rate_factor);
-}
-
-static const char *take_scale(struct sl_options *o, const char *value)
-{
-	return take_real(value, 1e-4, 16, &o->tokens_scale);
-}
-
-static const char *take_seed(struct sl_options *o, const char *value)
-{
-	return take_count(value, 0, UINT64_MAX, &o->seed);
-}
-
-static const char *take_bytes(struct sl_options *o, const char *value)
-{
-	uint64_t n = o->bytes_per_token;
-	const char *why = take_count(value, 1, 64, &n);
-
-	o->bytes_per_token = (uint32_t)n;
-	return why;
-}
-
-static const char *take_concurrency(struct sl_options *o, const char *value)
-{
-	uint64_t n = 0;
-	const char *why = take_count(value, 1, 1000000, &n);
-
-	o->max_concurrency = (uint32_t)n;
-	return why;
-}
-
-static const char *take_api(struct sl_options *o, const char *value)
-{
-	if (!strcmp(value, "chat"))
-		o->api = SL_API_CHAT;
-	else if (!strcmp(value, "completions"))
-		o->api = SL_API_COMPLETIONS;
+	(void)row;
+	if (!strcmp(text, "chat"))
+		*(enum sl_api *)to = SL_API_CHAT;
+	else if (!strcmp(text, "completions"))
+		*(enum sl_api *)to = SL_API_COMPLETIONS;
 	else
 		return "is neither chat nor completions";
 	return NULL;
 }
 
-static const char *take_stream(struct sl_options *o, const char *value)
+static const char *take_true(void *to, const char *text, const struct option_row *row)
 {
-	(void)value;
-	o->stream = true;
+	(void)text;
+	(void)row;
+	*(bool *)to = true;
 	return NULL;
 }
 
-static const char *take_no_stream(struct sl_options *o, const char *value)
+static const char *take_false(void *to, const char *text, const struct option_row *row)
 {
-	(void)value;
-	o->stream = false;
+	(void)text;
+	(void)row;
+	*(bool *)to = false;
 	return NULL;
 }
 
-static const char *take_verify(struct sl_options *o, const char *value)
+static const char *take_on_off(void *to, const char *text, const struct option_row *row)
 {
-	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+	(void)row;
+	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
 		return "is neither on nor off";
-	o->verify = value[1] == 'n';
+	*(bool *)to = text[1] == 'n';
 	return NULL;
 }
 
-static const char *take_timeout(struct sl_options *o, const char *value)
+static const char *take_header(void *to, const char *text, const struct option_row *row)
 {
-	return take_us(value, 1e6, 0.001, &o->timeout_us);
-}
+	char **headers = to;
+	const char *colon = strchr(text, ':');
+	size_t old = strlen(*headers), n = strlen(text);
 
-static const char *take_spread(struct sl_options *o, const char *value)
-{
-	return take_us(value, 1e6, 0, &o->spread_us);
-}
-
-static const char *take_slo_ttft(struct sl_options *o, const char *value)
-{
-	return take_us(value, 1e3, 0.001, &o->slo_ttft_us);
-}
-
-static const char *take_slo_tpot(struct sl_options *o, const char *value)
-{
-	return take_us(value, 1e3, 0.001, &o->slo_tpot_us);
-}
-
-static const char *take_header(struct sl_options *o, const char *value)
-{
-	const char *colon = strchr(value, ':');
-	size_t old = strlen(o->headers), n = strlen(value);
-
-	if (!colon || colon == value || strpbrk(value, "\r\n"))
+	(void)row;
+	if (!colon || colon == text || strpbrk(text, "\r\n"))
 		return "is no 'Name: value'";
-	o->headers = realloc(o->headers, old + n + 3);
-	if (!o->headers)
+	*headers = realloc(*headers, old + n + 3);
+	if (!*headers)
 		abort();
-	memcpy(o->headers + old, value, n);
-	memcpy(o->headers + old + n, "\r\n", 3);
+	memcpy(*headers + old, text, n);
+	memcpy(*headers + old + n, "\r\n", 3);
 	return NULL;
 }
 
-static const char *take_engines(struct sl_options *o, const char *value)
+static const char *take_engines(void *to, const char *text, const struct option_row *row)
 {
-	for (const char *p = value; *p;) {
+	struct sl_options *o = to;
+
+	(void)row;
+	for (const char *p = text; *p;) {
 		size_t n = strcspn(p, ",");
 
 		if (n && o->n_engines == SL_OPTIONS_MAX_ENGINES)
@@ -210,29 +172,43 @@ static const char *take_engines(struct sl_options *o, const char *value)
 /* ---- the table ---- */
 
 static const struct option_row rows[] = {
-	{ "trace", "FILE", take_trace, "Mooncake JSONL or Azure CSV (required)" },
-	{ "url", "URL", take_url, "where to send it, http://HOST:PORT (required)" },
-	{ "limit", "N", take_limit, "only the first N requests of the trace" },
-	{ "rate-factor", "X", take_rate, "X times as fast as recorded (1)" },
-	{ "tokens-scale", "F", take_scale, "prompts, answers and blocks F times as long (1)" },
-	{ "bytes-per-token", "N", take_bytes, "bytes of text that stand for a token (4)" },
-	{ "seed", "N", take_seed, "for times and text; another seed is a cold run (1)" },
-	{ "spread", "S", take_spread,
+	{ "trace", "FILE", take_text, AT(trace), 0, 0, "Mooncake JSONL or Azure CSV (required)" },
+	{ "url", "URL", take_text, AT(url), 0, 0, "where to send it, http://HOST:PORT (required)" },
+	{ "limit", "N", take_u64, AT(limit), 1, UINT32_MAX,
+	  "only the first N requests of the trace" },
+	{ "rate-factor", "X", take_real, AT(rate_factor), 1e-6, 1e6,
+	  "X times as fast as recorded (1)" },
+	{ "tokens-scale", "F", take_real, AT(tokens_scale), 1e-4, 16,
+	  "prompts, answers and blocks F times as long (1)" },
+	{ "bytes-per-token", "N", take_u32, AT(bytes_per_token), 1, 64,
+	  "bytes of text that stand for a token (4)" },
+	{ "seed", "N", take_u64, AT(seed), 0, 0x1p64,
+	  "for times and text; another seed is a cold run (1)" },
+	{ "spread", "S", take_seconds, AT(spread_us), 0, 1e6,
 	  "move each request by U(0, S) seconds (Mooncake 3, Azure 0)" },
-	{ "max-concurrency", "N", take_concurrency,
+	{ "max-concurrency", "N", take_u32, AT(max_concurrency), 1, 1e6,
 	  "at most N at once; the rest waits (no limit)" },
-	{ "model", "NAME", take_model, "the model to ask for (the first of /v1/models)" },
-	{ "api", "NAME", take_api, "chat or completions (chat)" },
-	{ "stream", NULL, take_stream, "ask for event streams (the default)" },
-	{ "no-stream", NULL, take_no_stream, "ask for whole answers" },
-	{ "header", "'N: V'", take_header, "a further header field; may be repeated" },
-	{ "verify", "on|off", take_verify, "compare with the simulated engine's text (on)" },
-	{ "timeout", "S", take_timeout, "seconds that a request may take (600)" },
-	{ "slo-ttft", "MS", take_slo_ttft, "goodput counts answers that begin within this" },
-	{ "slo-tpot", "MS", take_slo_tpot, "... and whose tokens follow within this" },
-	{ "engines", "URLS", take_engines, "engines whose /metrics tell the prefix hit rate" },
-	{ "engine-metrics", "URLS", take_engines, "the same; comma-separated or repeated" },
-	{ "json", "FILE", take_json, "write the result as JSON (- is standard output)" },
+	{ "model", "NAME", take_text, AT(model), 0, 0,
+	  "the model to ask for (the first of /v1/models)" },
+	{ "api", "NAME", take_api, AT(api), 0, 0, "chat or completions (chat)" },
+	{ "stream", NULL, take_true, AT(stream), 0, 0, "ask for event streams (the default)" },
+	{ "no-stream", NULL, take_false, AT(stream), 0, 0, "ask for whole answers" },
+	{ "header", "'N: V'", take_header, AT(headers), 0, 0,
+	  "a further header field; may be repeated" },
+	{ "verify", "on|off", take_on_off, AT(verify), 0, 0,
+	  "compare with the simulated engine's text (on)" },
+	{ "timeout", "S", take_seconds, AT(timeout_us), 0.001, 1e6,
+	  "seconds that a request may take (600)" },
+	{ "slo-ttft", "MS", take_milliseconds, AT(slo_ttft_us), 0.001, 1e6,
+	  "goodput counts answers that begin within this" },
+	{ "slo-tpot", "MS", take_milliseconds, AT(slo_tpot_us), 0.001, 1e6,
+	  "... and whose tokens follow within this" },
+	{ "engines", "URLS", take_engines, 0, 0, 0,
+	  "engines whose /metrics tell the prefix hit rate" },
+	{ "engine-metrics", "URLS", take_engines, 0, 0, 0,
+	  "the same; comma-separated or repeated" },
+	{ "json", "FILE", take_text, AT(json), 0, 0,
+	  "write the result as JSON (- is standard output)" },
 };
 
 static void print_help(FILE *out)
@@ -282,6 +258,7 @@ static int take_all(int argc, char **argv, struct sl_options *o)
 			                        NULL, 0 };
 	optind = 0; /* glibc: from the start, whatever parsed before */
 	while ((c = getopt_long(argc, argv, "h", longs, &index)) != -1) {
+		const struct option_row *row;
 		const char *why;
 
 		if (c == 'h') {
@@ -290,9 +267,10 @@ static int take_all(int argc, char **argv, struct sl_options *o)
 		}
 		if (c != 0)
 			return 2;
-		why = rows[index - 1].take(o, optarg);
+		row = &rows[index - 1];
+		why = row->take((char *)o + row->at, optarg, row);
 		if (why)
-			return usage_error(rows[index - 1].name, optarg, why);
+			return usage_error(row->name, optarg, why);
 	}
 	if (optind < argc) {
 		fprintf(stderr, "sluice-bench replay: what is '%s'? Options begin with --\n",
