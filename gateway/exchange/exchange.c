@@ -41,69 +41,6 @@ void sl_exchange_arm(struct sl_exchange *x, uint64_t after_us)
 		sl_timer_arm(&x->worker->loop, &x->timer, after_us);
 }
 
-/* ---- time ------------------------------------------------------------ */
-
-/* The limit of silence in the present state; the timer is re-armed lazily. */
-static uint64_t silence_limit(const struct sl_exchange *x)
-{
-	const struct sl_config *config = x->worker->fleet->config;
-
-	switch (x->state) {
-	case SL_X_BODY:
-		return config->body_timeout_us;
-	case SL_X_WAITING:
-		return config->queue_timeout_us;
-	case SL_X_RELAY:
-		return x->event_stream ? x->idle_limit_us : x->answer_limit_us;
-	default:
-		return x->leg_limit_us;
-	}
-}
-
-static void on_silence(struct sl_exchange *x)
-{
-	switch (x->state) {
-	case SL_X_BODY:
-		sl_exchange_fail(x, SL_E_CLIENT_TIMEOUT, NULL, NULL);
-		break;
-	case SL_X_WAITING:
-		sl_exchange_fail(x, SL_E_SATURATED, NULL, NULL);
-		break;
-	case SL_X_PREFILL:
-	case SL_X_DECODE:
-		if (!sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
-			sl_exchange_fail(x, SL_E_UPSTREAM_TIMEOUT, NULL, NULL);
-		break;
-	case SL_X_RELAY:
-		sl_exchange_broken(x, SL_E_UPSTREAM_TIMEOUT);
-		break;
-	case SL_X_DONE:
-		break;
-	}
-}
-
-static void on_timer(void *arg)
-{
-	struct sl_exchange *x = arg;
-	uint64_t limit = silence_limit(x);
-	uint64_t quiet = sl_exchange_now(x) - x->quiet_since_us;
-
-	/* A client that does not take what is there makes the engine's silence
-	 * ours; the client has a limit of its own. */
-	if (x->paused) {
-		limit = x->worker->fleet->config->write_timeout_us;
-		quiet = sl_exchange_now(x) - x->drained_us;
-		if (quiet >= limit) {
-			sl_exchange_broken(x, SL_E_CLIENT_GONE);
-			return;
-		}
-	}
-	if (quiet < limit)
-		sl_timer_arm(&x->worker->loop, &x->timer, limit - quiet);
-	else
-		on_silence(x);
-}
-
 /* ---- life ------------------------------------------------------------ */
 
 static void empty(struct sl_outbuf *b)
@@ -156,8 +93,6 @@ struct sl_exchange *sl_exchange_new(struct sl_worker *w, struct sl_stream *s)
 	x->client = s->client;
 	x->protocol = s->protocol;
 	x->head_us = w->loop.now_us;
-	x->timer.fn = on_timer;
-	x->timer.arg = x;
 	sl_usage_init(&x->usage);
 	sl_usage_init(&x->prefill_usage);
 	sl_sse_init(&x->sse);
@@ -452,28 +387,6 @@ static void on_gone(struct sl_stream *s, int err)
 	if (x->status == 0)
 		x->status = sl_err_info(SL_E_CLIENT_GONE)->status;
 	end(x, "client_gone", err);
-}
-
-/* The engine it waits for, or the one whose blocks that engine waits for. */
-static bool waits_for_the_dead(const struct sl_exchange *x)
-{
-	const struct sl_endpoint *other = x->state == SL_X_DECODE ? x->decode_ep : NULL;
-
-	if (x->state != SL_X_PREFILL && x->state != SL_X_DECODE)
-		return false;
-	return (x->prefill_ep && atomic_load(&x->prefill_ep->health) == SL_HEALTH_UNHEALTHY) ||
-	       (other && atomic_load(&other->health) == SL_HEALTH_UNHEALTHY);
-}
-
-void sl_worker_rescue(struct sl_worker *w)
-{
-	struct sl_exchange *next;
-
-	for (struct sl_exchange *x = w->live; x; x = next) {
-		next = x->next;
-		if (waits_for_the_dead(x) && !sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
-			sl_exchange_fail(x, SL_E_UPSTREAM_TIMEOUT, NULL, NULL);
-	}
 }
 
 void sl_worker_report(void *ctx, struct sl_endpoint *ep, bool ok)

@@ -10,7 +10,8 @@
  * leg.c      what is sent to an engine (connectors) and starting it
  * relay.c    what comes back: holding the 200, relaying, breaking off
  * release.c  abandoned hand-offs
- * exchange.c states, ends, timers
+ * patience.c silence
+ * exchange.c states, life, ends
  *
  * The client's status is held until the first real event (or, for an answer
  * that is no stream, until it is complete or larger than stream_buffer), so
@@ -154,6 +155,7 @@ static inline uint64_t sl_exchange_now(const struct sl_exchange *x)
 {
 	return x->worker->loop.now_us;
 }
+/* Someone has `after_us` to give a sign of life. */
 void sl_exchange_arm(struct sl_exchange *x, uint64_t after_us);
 
 /* intake.c fills these in for the table of stream events */
@@ -175,8 +177,11 @@ void sl_queue_leave(struct sl_exchange *x);
 /* Has them tried again soon, as long as there are any. */
 void sl_queue_watch(struct sl_worker *w);
 
-/* leg.c */
-void sl_leg_start(struct sl_exchange *x, enum sl_leg leg);
+/* patience.c: sl_exchange.timer's */
+void sl_patience_on_timer(void *exchange);
+
+/* leg.c: 0, or negative if the engine has just left the fleet. */
+SL_MUST_CHECK int sl_leg_start(struct sl_exchange *x, enum sl_leg leg);
 extern const struct sl_call_events sl_relay_call_events;
 
 /* relay.c */

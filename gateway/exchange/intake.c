@@ -282,6 +282,8 @@ void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, 
 	struct sl_exchange *x = sl_exchange_new(w, s);
 	int rc;
 
+	x->timer.fn = sl_patience_on_timer;
+	x->timer.arg = x;
 	keep_head(x, head);
 	rc = choose_path(x, head);
 	if (rc == 0 && head->content_length > 0)

@@ -127,35 +127,53 @@ static void forget_answer(struct sl_exchange *x)
 	sl_usage_init(&x->usage);
 }
 
-void sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
+static void forget_handoff(struct sl_exchange *x, enum sl_leg leg)
+{
+	if (leg == SL_LEG_PREFILL) {
+		x->handoff.off = x->handoff.len = 0;
+		x->handoff_open = false;
+	}
+	if (leg == SL_LEG_PREFILL || x->decision.chosen.placement != SL_PLACE_REMOTE)
+		x->kv_params = sl_span("", 0);
+}
+
+static void set_limits(struct sl_exchange *x, enum sl_leg leg, const struct sl_pool_conf *pool)
+{
+	x->leg_limit_us = leg == SL_LEG_PREFILL ? pool->prefill_timeout_us
+	                  : x->streams          ? pool->first_event_timeout_us
+	                                        : pool->answer_timeout_us;
+	x->idle_limit_us = pool->stream_idle_timeout_us;
+	x->answer_limit_us = pool->answer_timeout_us;
+	if (leg == SL_LEG_PREFILL)
+		x->lease_us = pool->lease_us;
+}
+
+/* NULL: it has left. */
+static const struct sl_pool_conf *pool_of(struct sl_exchange *x, const struct sl_endpoint *ep)
+{
+	const struct sl_pool_conf *pool = sl_fleet_pool(x->fleet, ep);
+
+	if (!pool) { /* or it is newer than the fleet we have */
+		x->worker->refresh(x->worker);
+		pool = sl_fleet_pool(x->worker->fleet, ep);
+	}
+	return pool;
+}
+
+int sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 {
 	struct sl_worker *w = x->worker;
 	struct sl_endpoint *ep = leg == SL_LEG_PREFILL ? x->prefill_ep : x->decode_ep;
-	const struct sl_pool_conf *pool = sl_fleet_pool(x->fleet, ep);
+	const struct sl_pool_conf *pool = pool_of(x, ep);
 	struct sl_call_limits limits;
 	struct sl_call_request request;
 
-	if (!pool) { /* it is newer than the fleet we have, or has just left */
-		w->refresh(w);
-		pool = sl_fleet_pool(w->fleet, ep);
-	}
-	if (!pool) {
-		x->leg = leg;
-		sl_exchange_set_state(x, leg == SL_LEG_PREFILL ? SL_X_PREFILL : SL_X_DECODE);
-		if (!sl_plan_retry(x, SL_E_NO_ENDPOINT, false))
-			sl_exchange_fail(x, SL_E_NO_ENDPOINT, NULL, NULL);
-		return;
-	}
-	if (leg == SL_LEG_PREFILL) {
-		x->kv_params = sl_span("", 0);
-		x->handoff.off = x->handoff.len = 0;
-		x->handoff_open = false;
-	} else if (x->decision.chosen.placement != SL_PLACE_REMOTE) {
-		x->kv_params = sl_span("", 0);
-	}
-	forget_answer(x);
 	x->leg = leg;
 	sl_exchange_set_state(x, leg == SL_LEG_PREFILL ? SL_X_PREFILL : SL_X_DECODE);
+	if (!pool)
+		return SL_E_NO_ENDPOINT;
+	forget_handoff(x, leg);
+	forget_answer(x);
 	limits = (struct sl_call_limits){ pool->connect_timeout_us, pool->idle_timeout_us,
 		                          pool->max_idle };
 	request = (struct sl_call_request){
@@ -166,15 +184,10 @@ void sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 		.body = leg_body(x, leg),
 		.has_body = x->has_body,
 	};
-	x->leg_limit_us = leg == SL_LEG_PREFILL ? pool->prefill_timeout_us
-	                  : x->streams          ? pool->first_event_timeout_us
-	                                        : pool->answer_timeout_us;
-	x->idle_limit_us = pool->stream_idle_timeout_us;
-	x->answer_limit_us = pool->answer_timeout_us;
-	if (leg == SL_LEG_PREFILL)
-		x->lease_us = pool->lease_us;
+	set_limits(x, leg, pool);
 	x->attempts++;
 	sl_metric_add_at(w->metrics, SL_M_LEGS, (unsigned)leg, 1);
 	x->call = sl_call_start(w->upstreams, ep, &limits, &request, &sl_relay_call_events, x);
 	sl_exchange_arm(x, x->leg_limit_us);
+	return 0;
 }

@@ -87,10 +87,11 @@ static void start_legs(struct sl_exchange *x)
 	bool remote = x->decision.chosen.placement == SL_PLACE_REMOTE;
 
 	/* A hand-off that is still good needs no second prefill. */
-	if (remote && x->handoff_open && x->query.decode_only)
-		sl_leg_start(x, SL_LEG_DECODE);
-	else
-		sl_leg_start(x, remote ? SL_LEG_PREFILL : SL_LEG_DECODE);
+	bool prefilled = x->handoff_open && x->query.decode_only;
+	int rc = sl_leg_start(x, remote && !prefilled ? SL_LEG_PREFILL : SL_LEG_DECODE);
+
+	if (rc < 0 && !sl_plan_retry(x, rc, false))
+		sl_exchange_fail(x, rc, NULL, NULL);
 }
 
 /* ---- waiting for a free engine --------------------------------------- */

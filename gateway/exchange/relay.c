@@ -140,6 +140,7 @@ static void prefill_answered(struct sl_exchange *x)
 	const char *json = x->handoff.data;
 	size_t len = x->handoff.len;
 	struct sl_span params = sl_json_member(json, len, SL_SPAN("kv_transfer_params"));
+	int rc;
 
 	sl_usage_read(json, len, &x->prefill_usage);
 	x->prefilled_us = sl_exchange_now(x);
@@ -153,7 +154,9 @@ static void prefill_answered(struct sl_exchange *x)
 	sl_domain_lock(x->domain);
 	sl_router_prefilled(x->domain->router, &x->ticket, x->prefilled_us);
 	sl_domain_unlock(x->domain);
-	sl_leg_start(x, SL_LEG_DECODE);
+	rc = sl_leg_start(x, SL_LEG_DECODE);
+	if (rc < 0)
+		leg_failed(x, rc, false);
 }
 
 /* ---- refusals -------------------------------------------------------- */

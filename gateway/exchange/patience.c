@@ -1,0 +1,86 @@
+/* patience.c: how long each state may last without a sign of life, and whom
+ * nobody waits for any longer. */
+#include "gateway/exchange/exchange.h"
+
+/* The limit of silence in the present state; the timer is re-armed lazily. */
+static uint64_t silence_limit(const struct sl_exchange *x)
+{
+	const struct sl_config *config = x->worker->fleet->config;
+
+	switch (x->state) {
+	case SL_X_BODY:
+		return config->body_timeout_us;
+	case SL_X_WAITING:
+		return config->queue_timeout_us;
+	case SL_X_RELAY:
+		return x->event_stream ? x->idle_limit_us : x->answer_limit_us;
+	default:
+		return x->leg_limit_us;
+	}
+}
+
+static void on_silence(struct sl_exchange *x)
+{
+	switch (x->state) {
+	case SL_X_BODY:
+		sl_exchange_fail(x, SL_E_CLIENT_TIMEOUT, NULL, NULL);
+		break;
+	case SL_X_WAITING:
+		sl_exchange_fail(x, SL_E_SATURATED, NULL, NULL);
+		break;
+	case SL_X_PREFILL:
+	case SL_X_DECODE:
+		if (!sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
+			sl_exchange_fail(x, SL_E_UPSTREAM_TIMEOUT, NULL, NULL);
+		break;
+	case SL_X_RELAY:
+		sl_exchange_broken(x, SL_E_UPSTREAM_TIMEOUT);
+		break;
+	case SL_X_DONE:
+		break;
+	}
+}
+
+void sl_patience_on_timer(void *arg)
+{
+	struct sl_exchange *x = arg;
+	uint64_t limit = silence_limit(x);
+	uint64_t quiet = sl_exchange_now(x) - x->quiet_since_us;
+
+	/* A client that does not take what is there makes the engine's silence
+	 * ours; the client has a limit of its own. */
+	if (x->paused) {
+		limit = x->worker->fleet->config->write_timeout_us;
+		quiet = sl_exchange_now(x) - x->drained_us;
+		if (quiet >= limit) {
+			sl_exchange_broken(x, SL_E_CLIENT_GONE);
+			return;
+		}
+	}
+	if (quiet < limit)
+		sl_timer_arm(&x->worker->loop, &x->timer, limit - quiet);
+	else
+		on_silence(x);
+}
+
+/* The engine it waits for, or the one whose blocks that engine waits for. */
+static bool waits_for_the_dead(const struct sl_exchange *x)
+{
+	const struct sl_endpoint *other = x->state == SL_X_DECODE ? x->decode_ep : NULL;
+
+	if (x->state != SL_X_PREFILL && x->state != SL_X_DECODE)
+		return false;
+	return (x->prefill_ep && atomic_load(&x->prefill_ep->health) == SL_HEALTH_UNHEALTHY) ||
+	       (other && atomic_load(&other->health) == SL_HEALTH_UNHEALTHY);
+}
+
+void sl_worker_rescue(struct sl_worker *w)
+{
+	struct sl_exchange *next;
+
+	for (struct sl_exchange *x = w->live; x; x = next) {
+		next = x->next;
+		if (waits_for_the_dead(x) && !sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
+			sl_exchange_fail(x, SL_E_UPSTREAM_TIMEOUT, NULL, NULL);
+	}
+}
