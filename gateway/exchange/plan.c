@@ -85,7 +85,6 @@ static int decide(struct sl_exchange *x)
 static void start_legs(struct sl_exchange *x)
 {
 	bool remote = x->decision.chosen.placement == SL_PLACE_REMOTE;
-
 	/* A hand-off that is still good needs no second prefill. */
 	bool prefilled = x->handoff_open && x->query.decode_only;
 	int rc = sl_leg_start(x, remote && !prefilled ? SL_LEG_PREFILL : SL_LEG_DECODE);
