@@ -192,7 +192,7 @@ static void publish_computed(struct sl_sim_batch *b, struct sl_sim_seq *seq)
 	uint32_t size = b->limits.block_tokens;
 
 	while ((seq->n_published + 1) * size <= seq->computed) {
-		const uint32_t *tokens = &seq->tokens[seq->n_published * size];
+		const uint32_t *tokens = &seq->tokens[(size_t)seq->n_published * size];
 
 		seq->chain = sl_sim_kv_chain(seq->chain, tokens, size);
 		sl_sim_kv_publish(b->kv, seq->blocks[seq->n_published], seq->chain);
@@ -213,7 +213,7 @@ static bool place(struct sl_sim_batch *b, struct sl_sim_seq *seq, uint32_t chunk
 
 	assert(seq->n_blocks == 0);
 	while (n < most) {
-		uint64_t next = sl_sim_kv_chain(chain, &seq->tokens[n * size], size);
+		uint64_t next = sl_sim_kv_chain(chain, &seq->tokens[(size_t)n * size], size);
 		uint32_t block = sl_sim_kv_find(b->kv, next);
 
 		if (!block)

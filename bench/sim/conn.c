@@ -6,10 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_BYTES (256u * 1024u)
-#define KEPT_BYTES (64u * 1024u)
-#define BODY_MAX (64u * 1024u * 1024u)
-#define PIPELINED_MAX (1024u * 1024u) /* while a request is being answered */
+#define READ_BYTES ((size_t)256 * 1024)
+#define KEPT_BYTES ((size_t)64 * 1024)
+#define BODY_MAX ((size_t)64 * 1024 * 1024)
+#define PIPELINED_MAX ((size_t)1024 * 1024) /* while a request is being answered */
 
 static void feed(struct sl_sim_conn *conn);
 

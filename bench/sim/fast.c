@@ -76,7 +76,7 @@ static void make_stream(struct sl_sim_buf *b, enum sl_sim_api api, const char *f
 		add_chunk(b, &event);
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		struct sl_sim_choice_text said = { 0, sl_span(text + 4 * (i % 20), 4),
+		struct sl_sim_choice_text said = { 0, sl_span(text + (size_t)4 * (i % 20), 4),
 			                           i + 1 == n ? "length" : NULL };
 
 		sl_sim_render_delta(&event, &answer, &said);

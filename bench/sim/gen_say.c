@@ -9,7 +9,7 @@
 
 /* A client that reads slowly holds its own stream back, not the engine: its
  * next event is then a long one. */
-#define BACKLOG_MAX (256u * 1024u)
+#define BACKLOG_MAX ((size_t)256 * 1024)
 
 static void add_tokens(struct sl_sim_buf *b, const struct sl_sim_seq *seq, uint32_t from,
                        uint32_t to)

@@ -142,6 +142,12 @@ void sl_sim_peer_beat(struct sl_sim_engine *e, const struct sl_sim_kv_params *pa
 
 void sl_sim_peer_fini(struct sl_sim *sim)
 {
-	while (sim->words)
-		free_word(sim->words);
+	struct sl_sim_word *next;
+
+	for (struct sl_sim_word *w = sim->words; w; w = next) {
+		next = w->next;
+		sl_sim_ask_fini(&w->ask);
+		free(w);
+	}
+	sim->words = NULL;
 }
