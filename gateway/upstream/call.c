@@ -126,7 +126,7 @@ static struct sl_pool *pool_of(struct sl_upstreams *u, struct sl_endpoint *ep)
 	return pool;
 }
 
-static void free_pool_if_unused(struct sl_pool *pool)
+void sl_pool_settle(struct sl_pool *pool)
 {
 	if (!pool->retired || pool->n_calls || pool->idle || pool->shared)
 		return;
@@ -158,7 +158,7 @@ void sl_upstreams_retire(struct sl_upstreams *u, const struct sl_endpoint *ep)
 		return;
 	pool->retired = true;
 	close_idle(pool);
-	free_pool_if_unused(pool);
+	sl_pool_settle(pool);
 }
 
 static void fail_doomed(void *arg)
@@ -198,7 +198,7 @@ void sl_upstreams_free(struct sl_upstreams *u)
 		assert(!pool->n_calls);
 		close_idle(pool);
 		pool->retired = true;
-		free_pool_if_unused(pool);
+		sl_pool_settle(pool);
 	}
 	sl_spares_fini(&u->spare_calls);
 	free(u->pools);
@@ -213,7 +213,7 @@ static void free_call(struct sl_call *call)
 
 	sl_spares_give(&pool->all->spare_calls, call);
 	pool->n_calls--;
-	free_pool_if_unused(pool);
+	sl_pool_settle(pool);
 }
 
 void sl_call_doom(struct sl_call *call)

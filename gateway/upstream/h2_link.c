@@ -8,6 +8,17 @@
 static const struct sl_conn_ops h2_ops;
 static const struct sl_h2_events h2_events;
 
+/* Its calls may have ended before it: the pool can be waiting for it alone. */
+static void close_link(struct sl_link *link)
+{
+	struct sl_pool *pool = link->pool;
+
+	if (link->closed)
+		return;
+	sl_link_close(link);
+	sl_pool_settle(pool);
+}
+
 static void settle(struct sl_link *link)
 {
 	if (link->closed || link->receiving)
@@ -15,7 +26,7 @@ static void settle(struct sl_link *link)
 	if (sl_outbuf_size(link->conn.out))
 		sl_conn_dirty(&link->conn);
 	if ((link->going_away && sl_h2_streams(link->h2) == 0) || !sl_h2_alive(link->h2))
-		sl_link_close(link);
+		close_link(link);
 }
 
 /* ---- sending --------------------------------------------------------- */
@@ -225,7 +236,7 @@ static void on_data(void *owner, const char *data, size_t len)
 	rc = sl_h2_recv(link->h2, data, len);
 	link->receiving = false;
 	if (rc < 0)
-		sl_link_close(link);
+		close_link(link);
 	else
 		settle(link);
 }
@@ -233,7 +244,7 @@ static void on_data(void *owner, const char *data, size_t len)
 static void on_closed(void *owner, int err)
 {
 	(void)err;
-	sl_link_close(owner); /* the codec tells the streams when it is freed */
+	close_link(owner); /* the codec tells the streams when it is freed */
 }
 
 static void on_flushed(void *owner)

@@ -83,6 +83,8 @@ struct sl_link *sl_link_open(struct sl_pool *pool, const struct sl_conn_ops *ops
                              uint64_t connect_timeout_us);
 /* Closes; its memory goes when the turn is over. */
 void sl_link_close(struct sl_link *link);
+/* A call or a link has ended: a retired pool goes with the last of both. */
+void sl_pool_settle(struct sl_pool *pool);
 
 /* No link could be opened. */
 void sl_call_doom(struct sl_call *call);
