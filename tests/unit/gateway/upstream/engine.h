@@ -70,7 +70,7 @@ static const struct sl_call_request get_models = {
 
 static void ask(struct ask *a, struct rig *r, const struct sl_call_request *request);
 static void ask_with(struct ask *a, struct rig *r, const struct sl_call_request *request,
-                     const struct sl_call_limits *limits);
+                     const struct sl_call_limits *terms);
 
 static void ask_cancel(struct ask *a)
 {
@@ -80,7 +80,7 @@ static void ask_cancel(struct ask *a)
 	sl_call_cancel(call);
 }
 
-static void on_head(void *user, const struct sl_head *head)
+static void tell_head(void *user, const struct sl_head *head)
 {
 	struct ask *a = user;
 
@@ -91,7 +91,7 @@ static void on_head(void *user, const struct sl_head *head)
 		ask_cancel(a);
 }
 
-static void on_body(void *user, const char *data, size_t len)
+static void tell_body(void *user, const char *data, size_t len)
 {
 	struct ask *a = user;
 
@@ -110,7 +110,7 @@ static void on_body(void *user, const char *data, size_t len)
 		ask_cancel(a);
 }
 
-static void on_end(void *user)
+static void tell_end(void *user)
 {
 	struct ask *a = user;
 
@@ -121,7 +121,7 @@ static void on_end(void *user)
 		ask(a->then, a->rig, &get_models);
 }
 
-static void on_fail(void *user, int err, bool started, bool sent)
+static void tell_fail(void *user, int err, bool started, bool sent)
 {
 	struct ask *a = user;
 
@@ -133,13 +133,13 @@ static void on_fail(void *user, int err, bool started, bool sent)
 	a->sent = sent;
 }
 
-static const struct sl_call_events recorder = { on_head, on_body, on_end, on_fail };
+static const struct sl_call_events recorder = { tell_head, tell_body, tell_end, tell_fail };
 
 static void ask_with(struct ask *a, struct rig *r, const struct sl_call_request *request,
-                     const struct sl_call_limits *limits)
+                     const struct sl_call_limits *terms)
 {
 	a->rig = r;
-	a->call = sl_call_start(r->upstreams, r->ep, limits, request, &recorder, a);
+	a->call = sl_call_start(r->upstreams, r->ep, terms, request, &recorder, a);
 	assert_non_null(a->call);
 	assert_int_equal(a->heads + a->ends + a->fails, 0); /* never from inside */
 }
