@@ -39,14 +39,12 @@ static void settle(struct sl_session *s)
 		sl_session_close(s, SL_E_CLIENT_GONE, false);
 }
 
+/* From here on, unless it runs already; on_head stops it. */
 static void watch_idle(struct sl_session *s)
 {
-	if (s->closed)
+	if (s->closed || sl_h2_streams(s->h2->codec) > 0 || sl_timer_armed(&s->idle_timer))
 		return;
-	if (sl_h2_streams(s->h2->codec) > 0)
-		sl_timer_disarm(s->all->loop, &s->idle_timer);
-	else if (!sl_timer_armed(&s->idle_timer))
-		sl_timer_arm(s->all->loop, &s->idle_timer, s->all->config->keepalive_timeout_us);
+	sl_timer_arm(s->all->loop, &s->idle_timer, s->all->config->keepalive_timeout_us);
 }
 
 /* ---- the handler's verbs --------------------------------------------- */

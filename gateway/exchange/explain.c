@@ -29,6 +29,11 @@ void sl_explain(const struct sl_exchange *x, char *buf, size_t size)
 	size_t n = 0;
 
 	buf[0] = 0;
+	if (x->decision.chosen.placement == SL_PLACE_NONE) {
+		snprintf(buf, size, "no engine was free%s%s", x->failures ? " after " : "",
+		         x->failures ? sl_err_info(x->last_err)->code : "");
+		return;
+	}
 	if (x->failures)
 		n += (size_t)snprintf(buf, size, "after %u failed leg%s (%s): ", x->failures,
 		                      x->failures > 1 ? "s" : "", sl_err_info(x->last_err)->code);

@@ -93,6 +93,24 @@ static void start_legs(struct sl_exchange *x)
 		sl_exchange_fail(x, rc, NULL, NULL);
 }
 
+/* ---- a hand-off's worth ----------------------------------------------- */
+
+static bool is_unhealthy(const struct sl_endpoint *ep)
+{
+	return atomic_load(&ep->health) == SL_HEALTH_UNHEALTHY;
+}
+
+/* Whether a decode engine may still fetch the blocks. */
+static bool handoff_is_fresh(struct sl_exchange *x)
+{
+	if (!x->handoff_open || is_unhealthy(x->prefill_ep) || atomic_load(&x->prefill_ep->removed))
+		return false;
+	if (sl_exchange_now(x) - x->prefilled_us < x->lease_us)
+		return true;
+	sl_metric_add(x->worker->metrics, SL_M_HANDOFFS_EXPIRED, 1);
+	return false;
+}
+
 /* ---- waiting for a free engine --------------------------------------- */
 
 static void wait_for_engine(struct sl_exchange *x)
@@ -121,8 +139,11 @@ static void retry_queue(struct sl_worker *w, uint32_t i)
 
 	/* What happens in between may make room for more queues. */
 	while ((x = w->queues[i].first)) {
-		int rc = decide(x);
+		int rc;
 
+		if (x->query.decode_only && !handoff_is_fresh(x))
+			x->query.decode_only = x->handoff_open = false;
+		rc = decide(x);
 		if (is_worth_waiting(x, rc))
 			return;
 		if (rc != 0) {
@@ -193,14 +214,6 @@ static bool budget_allows(struct sl_exchange *x)
 	return true;
 }
 
-static bool handoff_is_fresh(struct sl_exchange *x)
-{
-	if (sl_exchange_now(x) - x->prefilled_us < x->lease_us)
-		return true;
-	sl_metric_add(x->worker->metrics, SL_M_HANDOFFS_EXPIRED, 1);
-	return false;
-}
-
 /* Another prefill engine for the same decode engine; then that engine itself,
  * which costs the failing prefill pool nothing and so needs no budget. */
 static int replan_prefill(struct sl_exchange *x, const struct sl_endpoint *prefill,
@@ -221,7 +234,7 @@ static int replan_prefill(struct sl_exchange *x, const struct sl_endpoint *prefi
 	return decide(x);
 }
 
-/* The decode engine never read the blocks: another may. */
+/* The decode engine never read the blocks: another may, now or when it has room. */
 static int replan_decode_only(struct sl_exchange *x, const struct sl_endpoint *prefill,
                               const struct sl_endpoint *decode)
 {
@@ -231,14 +244,9 @@ static int replan_decode_only(struct sl_exchange *x, const struct sl_endpoint *p
 	x->query.decode_only = true;
 	x->query.prefill_ep = prefill->slot;
 	rc = decide(x);
-	if (rc != 0)
+	if (rc != 0 && rc != SL_E_SATURATED)
 		x->query.decode_only = false;
 	return rc;
-}
-
-static bool is_unhealthy(const struct sl_endpoint *ep)
-{
-	return atomic_load(&ep->health) == SL_HEALTH_UNHEALTHY;
 }
 
 /* The failure of a transfer does not tell which side broke it, and an engine
@@ -277,13 +285,15 @@ static int replan(struct sl_exchange *x, enum sl_leg leg, int err, bool sent, bo
 {
 	struct sl_endpoint *prefill = x->prefill_ep ? sl_endpoint_ref(x->prefill_ep) : NULL;
 	struct sl_endpoint *decode = sl_endpoint_ref(x->decode_ep);
-	bool fresh = leg == SL_LEG_DECODE && x->handoff_open && handoff_is_fresh(x);
-	int rc;
+	bool fresh = leg == SL_LEG_DECODE && handoff_is_fresh(x);
+	int rc = SL_E_NO_ENDPOINT;
 
 	x->query.decode_only = false;
 	if (leg == SL_LEG_PREFILL)
 		rc = replan_prefill(x, prefill, decode, again);
-	else if (!fresh || sent || (rc = replan_decode_only(x, prefill, decode)) != 0)
+	else if (fresh && !sent)
+		rc = replan_decode_only(x, prefill, decode);
+	if (leg == SL_LEG_DECODE && rc != 0 && rc != SL_E_SATURATED)
 		rc = replan_all(x, prefill, decode, err);
 	sl_endpoint_unref(prefill);
 	sl_endpoint_unref(decode);

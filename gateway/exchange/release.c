@@ -54,8 +54,8 @@ static void on_head(void *user, const struct sl_head *head)
 {
 	struct sl_release *r = user;
 
-	(void)head;
-	sl_metric_add(r->worker->metrics, SL_M_HANDOFFS_RELEASED, 1);
+	if (head->status == 200)
+		sl_metric_add(r->worker->metrics, SL_M_HANDOFFS_RELEASED, 1);
 	stop(r);
 }
 
@@ -115,9 +115,8 @@ static struct sl_call_request copy_request(struct sl_release *r, const struct sl
 	if (!r->text)
 		abort();
 	at = r->text;
-	request.method = copy(&at, sl_span(x->target.data, x->method_len));
-	request.path =
-	        copy(&at, sl_span(x->target.data + x->method_len, x->target.len - x->method_len));
+	request.method = copy(&at, sl_exchange_method(x));
+	request.path = copy(&at, sl_exchange_path(x));
 	request.lines = copy(&at, sl_span(x->lines.data, x->lines.len));
 	request.more_lines = copy(&at, sl_span(x->more_lines.data, x->more_lines.len));
 	request.body = sl_span(at, sl_splice_write(&s, at));

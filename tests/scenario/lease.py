@@ -45,4 +45,26 @@ def test_an_abandoned_prefill_is_given_back(t):
     gateway.wait_idle()
 
 
+def test_abandoned_between_two_decode_engines(t):
+    """The decode engine was gone and the other one is full: no engine knows of
+    the blocks when the client leaves. The gateway has them given back."""
+    gateway, p, d = t.pair(1, 2, max_concurrent=1, probe_interval="10s")
+    held = gateway.connect()
+    held.request("POST", "/v1/chat/completions", chat("held", stream=True, max_tokens=100000))
+    next(held.events(held.head()))
+    other = next(e for e in d if e.state()["running"] == 0)
+    other.fault(refuse=True)
+    c = gateway.connect()
+    c.request("POST", "/v1/chat/completions", chat(LONG, stream=True))
+    until(lambda: gateway.metric("sluice_requests_waiting") == 1, "it to wait for a decode engine")
+    true(p[0].state()["pinned_blocks"] > 0, "the prefill engine holds blocks for it")
+    other.heal()
+    c.close()
+    until(lambda: p[0].state()["pinned_blocks"] == 0, "the blocks to be given back")
+    equal(p[0].state()["expired"], 0, "not because their lease was over")
+    equal(gateway.metric("sluice_handoffs_released_total"), 1, "it is counted")
+    held.close()
+    gateway.wait_idle()
+
+
 story.run(globals())
