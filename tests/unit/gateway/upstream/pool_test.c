@@ -134,6 +134,26 @@ static void test_closed_under_a_request(void **state)
 	free(body);
 }
 
+/* Another idle connection is no better than the one that was just lost. */
+static void test_retried_on_a_fresh_connection(void **state)
+{
+	struct rig *r = *state;
+	struct ask a = { .rig = NULL }, b = { .rig = NULL };
+
+	ask(&a, r, &get_models);
+	ask(&b, r, &get_models);
+	TURN_UNTIL(&r->loop, engine_met(r, 2));
+	answer(r, &a, 0);
+	answer(r, &b, 1);
+	ask_fini(&a);
+	ask(&a, r, &get_models);
+	wire_reset(&r->wires[1]); /* the one used last is used first */
+	answer(r, &a, 2);
+	assert_true(wire_quiet(&r->wires[0]));
+	ask_fini(&a);
+	ask_fini(&b);
+}
+
 static void test_retried_only_once(void **state)
 {
 	struct rig *r = *state;
@@ -393,6 +413,7 @@ int main(void)
 		CASE(test_no_more_idle_than_allowed),
 		CASE(test_reset_under_a_request),
 		CASE(test_closed_under_a_request),
+		CASE(test_retried_on_a_fresh_connection),
 		CASE(test_retried_only_once),
 		CASE(test_not_retried_once_it_answered),
 		CASE(test_retry_is_refused),
