@@ -111,13 +111,15 @@ class Gateway(Process):
         return self
 
     def wait_healthy(self, *engines, state="healthy"):
-        """Until the fleet shows these engines in this state."""
+        """Until the fleet shows these engines in this state, and the healthy
+        ones have said what they serve."""
         want = {e.address for e in engines}
 
         def agreed():
             assert self.running, f"the gateway ended:\n{self.tail()}"
-            rows = {r["endpoint"]: r["health"] for r in self.fleet()["endpoints"]}
-            return all(rows.get(a) == state for a in want)
+            rows = {r["endpoint"]: r for r in self.fleet()["endpoints"]}
+            return all(a in rows and rows[a]["health"] == state
+                       and (state != "healthy" or rows[a]["models"]) for a in want)
         until(agreed, f"{', '.join(sorted(want))} to be {state}")
         return self
 
