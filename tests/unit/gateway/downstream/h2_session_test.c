@@ -261,6 +261,8 @@ static void test_only_http2_here(void **state)
 
 	r->kind.h2c_only = true;
 	connect_client(r);
+	TURN_UNTIL(&r->loop, wire_holds(&r->client, 9)); /* SETTINGS, unasked */
+	assert_int_equal(r->client.data[3], 4);
 	wire_send(&r->client, "GET / HTTP/1.1\r\nhost: a\r\n\r\n");
 	TURN_UNTIL(&r->loop, wire_over(&r->client));
 	assert_true(is_over(&the_client));
