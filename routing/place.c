@@ -18,7 +18,6 @@ struct place {
 	double most_hit;          /* of a prompt's tokens the last one is always computed */
 	double base_hit, base_ms; /* the last prefill that was priced */
 	uint32_t rank;            /* worst health rank that may prefill */
-	bool well_only;           /* hand-offs only to those that decode well */
 	uint64_t salt;
 	double band_ms;
 	double best_ms;  /* of what was offered, where there is a band */

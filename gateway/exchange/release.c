@@ -1,7 +1,10 @@
 /* release.c: a prefill whose client has left still pins its blocks on the
  * prefill engine until the lease ends. There is no call to let go of them;
  * but a decode engine that is given the parameters and then loses its client
- * tells the prefill engine to free them. So that is what is done here. */
+ * tells the prefill engine to free them. So that is what is done here.
+ *
+ * Not for a prefill that ends in the very moment its client leaves: its answer
+ * meets a closed connection, nobody has the parameters, the lease must end. */
 #include <stdlib.h>
 
 #include "gateway/exchange/exchange.h"

@@ -116,6 +116,7 @@ class Checks:
         except Exception:
             word = "FAILED"
             traceback.print_exc()
+            self.t.show_logs()
         self.results.append((name, word))
         self.rows += [(name, seen)] if seen else []
         print(f"{word:6} {name}", flush=True)
