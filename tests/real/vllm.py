@@ -22,9 +22,11 @@ VERSION = "0.32.0"
 # Three engines share the machine, and a first request of a kind compiles for
 # seconds: nothing is hurried while nothing is broken.
 PATIENT = {"probe_interval": "500ms", "probe_timeout": "20s", "stale": "30s"}
-# What is frozen must be found out; these are what a client then waits.
-WATCHFUL = {"probe_interval": "500ms", "probe_timeout": "5s", "stale": "8s", "prefill_timeout": "15s",
-            "first_event_timeout": "25s", "answer_timeout": "25s", "stream_idle_timeout": "25s"}
+# What is frozen must be found out; these are what a client then waits. A decode
+# engine on two busy cores sometimes fetches blocks for half a minute, asked by
+# the gateway or by hand, and answers no probe meanwhile.
+WATCHFUL = {"probe_interval": "500ms", "probe_timeout": "20s", "stale": "30s", "prefill_timeout": "30s",
+            "first_event_timeout": "45s", "answer_timeout": "45s", "stream_idle_timeout": "45s"}
 
 
 def prompt(seed, words=120):
