@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define MIN_CAPACITY ((size_t)4096)
+#define MIN_CAPACITY ((size_t)512)
 #define KEEP_CAPACITY ((size_t)256 * 1024)
 
 static void move_to(struct sl_outbuf *b, size_t need)
