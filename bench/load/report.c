@@ -268,9 +268,12 @@ static void add_counts(cJSON *o, const struct sl_report *r)
 static void add_caching(cJSON *o, const struct sl_result *res)
 {
 	bool known = res->engines_scraped;
+	double rate = percent((double)res->cached_tokens, (double)res->input_tokens) / 100;
 
-	add_or_null(o, "hit_rate", known && res->prefix_queries > 0,
-	            percent(res->prefix_hits, res->prefix_queries) / 100);
+	/* The engines' own counters, or else what they told in their answers. */
+	if (known)
+		rate = percent(res->prefix_hits, res->prefix_queries) / 100;
+	add_or_null(o, "hit_rate", known ? res->prefix_queries > 0 : res->cached_told, rate);
 	add_or_null(o, "prefix_cache_hits", known, res->prefix_hits);
 	add_or_null(o, "prefix_cache_queries", known, res->prefix_queries);
 	cJSON_AddNumberToObject(o, "total_cached_tokens", (double)res->cached_tokens);

@@ -19,6 +19,7 @@ struct sl_result {
 	uint64_t input_tokens;  /* of the completed, as usage says, or as asked for */
 	uint64_t output_tokens; /* as usage says, or chunks */
 	uint64_t cached_tokens; /* usage.prompt_tokens_details.cached_tokens */
+	bool cached_told;       /* by at least one answer */
 	uint64_t connections;
 	size_t resent; /* moved from a connection that the server had let go of */
 	size_t peak_live;

@@ -125,8 +125,10 @@ static void count_tokens(struct exchange *x)
 	r->input_tokens += u->prompt_tokens >= 0
 	                           ? (uint64_t)u->prompt_tokens
 	                           : sl_shape_input_tokens(x->run->setup->shape, row_of(x));
-	if (u->cached_tokens > 0)
+	if (u->cached_tokens >= 0) {
 		r->cached_tokens += (uint64_t)u->cached_tokens;
+		r->cached_told = true;
+	}
 }
 
 static void count_success(struct exchange *x, int64_t now)

@@ -182,6 +182,24 @@ static void test_json(void **state)
 	sl_result_fini(&result);
 }
 
+static void test_hit_rate_from_usage(void **state)
+{
+	struct sl_result result = { .requests = 1,
+		                    .completed = 1,
+		                    .input_tokens = 1000,
+		                    .cached_tokens = 400,
+		                    .cached_told = true };
+	struct sl_report report = { &options, &result, "m", "d" };
+	char *json = sl_report_json(&report);
+	cJSON *o = cJSON_Parse(json);
+
+	(void)state;
+	assert_true(cJSON_GetObjectItem(o, "hit_rate")->valuedouble == 0.4);
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(o, "prefix_cache_hits")));
+	cJSON_Delete(o);
+	free(json);
+}
+
 static void test_nothing_measured_is_null(void **state)
 {
 	struct sl_result result = { .requests = 1, .failed = 1 };
@@ -240,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_hit_rate_from_usage),
 		cmocka_unit_test(test_nothing_measured_is_null),
 		cmocka_unit_test(test_progress_line),
 		cmocka_unit_test(test_no_progress_without_a_terminal),
