@@ -64,7 +64,7 @@ static void reset_exchange(struct sl_exchange *x)
 static size_t memory_of(const struct sl_exchange *x)
 {
 	return sizeof(*x) + x->body_cap + x->sent_body.cap + x->handoff.cap + x->held.cap +
-	       x->lines.cap + x->held_text.cap;
+	       x->lines.cap + x->target.cap + x->more_lines.cap + x->held_text.cap;
 }
 
 static struct sl_exchange *take_spare(struct sl_worker *w)

@@ -46,12 +46,16 @@ static void bind_endpoints(struct sl_exchange *x)
 {
 	const struct sl_decision *d = &x->decision;
 	struct sl_endpoint **by_slot = x->domain->by_slot;
+	struct sl_endpoint *prefill = NULL;
 
+	/* Whose blocks are waiting is not asked of a slot that may have a new owner. */
+	if (d->chosen.placement == SL_PLACE_REMOTE)
+		prefill = sl_endpoint_ref(x->query.decode_only ? x->prefill_ep
+		                                               : by_slot[d->chosen.prefill_ep]);
 	sl_exchange_forget_endpoints(x);
+	x->prefill_ep = prefill;
 	x->fleet = sl_fleet_ref(x->worker->fleet);
 	x->decode_ep = sl_endpoint_ref(by_slot[d->chosen.decode_ep]);
-	if (d->chosen.placement == SL_PLACE_REMOTE)
-		x->prefill_ep = sl_endpoint_ref(by_slot[d->chosen.prefill_ep]);
 	if (sl_access_log_on(x->worker->access))
 		keep_names(x);
 }

@@ -1,6 +1,5 @@
 /* queue.c: requests that wait for an engine of their domain to have room, in
  * the order in which they came. See exchange.h. */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "gateway/exchange/exchange.h"
