@@ -66,6 +66,8 @@ static inline enum sl_filter check(const struct filter *f, const struct endpoint
 {
 	if (!f->role_fits[ep->spec.role][ep->spec.remote_prefill])
 		return SL_FILTER_ROLE;
+	if (f->q->no_gateways && ep->spec.gateway)
+		return SL_FILTER_CLUSTER;
 	if (f->excludes && is_excluded(f->q, ep, slot))
 		return SL_FILTER_EXCLUDED;
 	if (ep->health == SL_HEALTH_UNHEALTHY)
@@ -139,8 +141,18 @@ static void drop_single_prefills(struct sl_router *r, uint32_t *dropped)
 	p->n_prefill = n;
 }
 
-void filter_run(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
-                uint32_t dropped[SL_FILTER_COUNT])
+static uint32_t count_within(const struct sl_router *r, const struct model *m,
+                             const uint64_t *within)
+{
+	uint32_t n = 0;
+
+	for (uint32_t w = 0; w < r->models.n_words; w++)
+		n += (uint32_t)__builtin_popcountll(m->endpoints[w] & within[w]);
+	return n;
+}
+
+void filter_run(struct sl_router *r, const struct sl_query *q, const uint64_t *within,
+                uint64_t now_us, uint32_t dropped[SL_FILTER_COUNT])
 {
 	struct passing *p = &r->passing;
 	const struct model *m = &r->models.list[q->model];
@@ -150,8 +162,11 @@ void filter_run(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
 	p->decodes_well = false;
 	memset(r->partners, 0, r->n_groups * sizeof(*r->partners));
 	dropped[SL_FILTER_MODEL] = r->n_alive - m->n_endpoints;
+	if (within)
+		dropped[SL_FILTER_CLUSTER] -= count_within(r, m, within);
 	for (uint32_t w = 0; w < r->models.n_words; w++)
-		for (uint64_t bits = m->endpoints[w]; bits; bits &= bits - 1)
+		for (uint64_t bits = m->endpoints[w] & (within ? within[w] : UINT64_MAX); bits;
+		     bits &= bits - 1)
 			consider(r, &f, w * 64 + (uint32_t)__builtin_ctzll(bits), now_us, dropped);
 	if (!q->no_decode && !is_pinned(q))
 		drop_single_prefills(r, dropped);

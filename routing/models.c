@@ -75,6 +75,7 @@ static void append(struct models *ms, struct sl_span name)
 		memcpy(m->name, name.ptr, name.len);
 	m->endpoints = alloc_zero(ms->n_words + 1u, sizeof(uint64_t));
 	learn_model_init(&m->learned);
+	ladder_init(&m->ladder);
 }
 
 uint32_t models_intern(struct models *ms, struct sl_span name)

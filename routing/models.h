@@ -3,6 +3,7 @@
 #ifndef SLUICE_ROUTING_MODELS_H
 #define SLUICE_ROUTING_MODELS_H
 
+#include "routing/clusters.h"
 #include "routing/learn.h"
 
 struct model {
@@ -11,6 +12,7 @@ struct model {
 	struct learn_model learned;
 	uint64_t *endpoints; /* owned; models.n_words words */
 	uint32_t n_endpoints;
+	struct ladder ladder;
 };
 
 struct models {

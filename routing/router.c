@@ -6,8 +6,7 @@
 #include <assert.h>
 
 #include "routing/alloc.h"
-#include "routing/filter.h"
-#include "routing/place.h"
+#include "routing/state.h"
 
 #define BUSY_TAU_US 10e6
 #define FOREIGN_TAU_US 2e6
@@ -62,6 +61,7 @@ struct sl_router *sl_router_new(const struct sl_router_options *opt)
 	decay_init(&r->busy_decay, BUSY_TAU_US);
 	decay_init(&r->foreign_decay, FOREIGN_TAU_US);
 	models_init(&r->models);
+	clusters_init(&r->clusters);
 	index_init(&r->index, opt->index_seed);
 	r->turn_serve = r->turn_prefill = UINT32_MAX;
 	sl_router_set_options(r, opt);
@@ -78,6 +78,7 @@ void sl_router_free(struct sl_router *r)
 	}
 	index_fini(&r->index);
 	models_fini(&r->models);
+	clusters_fini(&r->clusters);
 	free(r->endpoints);
 	free(r->free_slots);
 	free(r->groups);
@@ -123,6 +124,7 @@ static void grow(struct sl_router *r)
 	r->cap_slots = cap;
 	index_reserve(&r->index, cap);
 	models_reserve(&r->models, cap);
+	clusters_reserve(&r->clusters, cap);
 	size_slot_scratch(r);
 }
 
@@ -237,6 +239,7 @@ uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_sp
 	*past = (struct past){ .kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US };
 	*ep = (struct endpoint){ .spec = *spec, .alive = true, .past = past };
 	ep->group = join_group(r, spec->kv_group);
+	clusters_join(&r->clusters, spec->cluster, slot);
 	set_capacity(r, ep);
 	forget_all(r, slot);
 	endpoint_set_wake(ep);
@@ -250,8 +253,10 @@ void sl_router_endpoint_update(struct sl_router *r, uint32_t slot,
 	struct endpoint *ep = endpoint_at(r, slot);
 
 	leave_group(r, ep);
+	clusters_leave(&r->clusters, ep->spec.cluster, slot);
 	ep->spec = *spec;
 	ep->group = join_group(r, spec->kv_group);
+	clusters_join(&r->clusters, spec->cluster, slot);
 	endpoint_set_plain(ep);
 }
 
@@ -264,6 +269,7 @@ void sl_router_endpoint_del(struct sl_router *r, uint32_t slot)
 	ep->past->models = NULL;
 	forget_all(r, slot);
 	leave_group(r, ep);
+	clusters_leave(&r->clusters, ep->spec.cluster, slot);
 	ep->alive = false;
 	r->n_alive--;
 	endpoint_release(r, slot);
@@ -278,6 +284,7 @@ void sl_router_endpoint_health(struct sl_router *r, uint32_t slot, enum sl_healt
 	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY)
 		forget_all(r, slot);
 	ep->health = health;
+	r->clusters.changes++;
 	endpoint_set_plain(ep);
 }
 
@@ -286,6 +293,7 @@ void sl_router_endpoint_drain(struct sl_router *r, uint32_t slot, bool draining)
 	struct endpoint *ep = endpoint_at(r, slot);
 
 	ep->draining = draining;
+	r->clusters.changes++;
 	endpoint_set_plain(ep);
 }
 
@@ -307,11 +315,31 @@ void sl_router_endpoint_models(struct sl_router *r, uint32_t slot, const uint32_
 	for (uint32_t i = 0; i < n; i++)
 		if (models_list(&r->models, models[i], slot))
 			ep->past->models[ep->past->n_models++] = models[i];
+	r->clusters.changes++;
 }
 
 uint32_t sl_router_model(struct sl_router *r, struct sl_span name)
 {
 	return models_intern(&r->models, name);
+}
+
+/* ---- clusters --------------------------------------------------------- */
+
+void sl_router_clusters(struct sl_router *r, const struct sl_clusters *clusters)
+{
+	clusters_set(&r->clusters, clusters);
+}
+
+void sl_router_model_clusters(struct sl_router *r, uint32_t model, uint64_t allowed)
+{
+	if (model >= r->models.count)
+		return;
+	r->models.list[model].ladder.allowed = allowed;
+	r->clusters.changes++;
+	r->clusters.restricts = false;
+	for (uint32_t i = 0; i < r->models.count; i++)
+		if (r->models.list[i].ladder.allowed != CLUSTERS_ALL)
+			r->clusters.restricts = true;
 }
 
 /* ---- scrapes ---------------------------------------------------------- */
@@ -427,64 +455,4 @@ double sl_router_estimate_tokens(const struct sl_router *r, uint32_t model,
 		prior = learn_model_bytes_per_token(&r->models.list[model].learned, prior);
 	tokens = (double)facts->prompt_bytes / prior;
 	return tokens < 1 ? 1 : tokens;
-}
-
-/* ---- decisions -------------------------------------------------------- */
-
-const char *sl_filter_name(enum sl_filter f)
-{
-	static const char *const names[] = {
-		[SL_FILTER_NONE] = "none",         [SL_FILTER_MODEL] = "model",
-		[SL_FILTER_ROLE] = "role",         [SL_FILTER_HEALTH] = "health",
-		[SL_FILTER_DRAINING] = "draining", [SL_FILTER_EXCLUDED] = "excluded",
-		[SL_FILTER_KV_GROUP] = "kv_group", [SL_FILTER_FULL] = "full",
-	};
-
-	_Static_assert(SL_COUNT(names) == SL_FILTER_COUNT, "every filter has a name");
-	return (unsigned)f < SL_COUNT(names) ? names[f] : "unknown";
-}
-
-const char *sl_placement_name(enum sl_placement p)
-{
-	static const char *const names[] = {
-		[SL_PLACE_NONE] = "none",
-		[SL_PLACE_AGGREGATED] = "aggregated",
-		[SL_PLACE_LOCAL] = "local",
-		[SL_PLACE_REMOTE] = "remote",
-	};
-
-	return (unsigned)p < SL_COUNT(names) ? names[p] : "unknown";
-}
-
-void sl_query_init(struct sl_query *q, uint32_t model, const struct sl_facts *facts)
-{
-	*q = (struct sl_query){
-		.model = model,
-		.facts = facts,
-		.prefill_ep = SL_NO_ENDPOINT,
-		.pinned_decode = SL_NO_ENDPOINT,
-	};
-}
-
-int sl_router_decide(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
-                     struct sl_rng *rng, struct sl_decision *out_decision)
-{
-	struct sl_decision *d = out_decision;
-	int err = 0;
-
-	d->chosen = (struct sl_candidate){ 0 };
-	memset(&d->n_kept, 0, sizeof(*d) - offsetof(struct sl_decision, n_kept));
-	if (q->model >= r->models.count || r->models.list[q->model].n_endpoints == 0) {
-		d->filtered[SL_FILTER_MODEL] = r->n_alive;
-		err = SL_E_MODEL_NOT_FOUND;
-	} else {
-		r->cost.prefill_scale = learn_scale_factor(&r->prefill_scale);
-		r->cost.decode_scale = learn_scale_factor(&r->decode_scale);
-		filter_run(r, q, now_us, d->filtered);
-		index_match(&r->index, q->facts->blocks, q->facts->n_blocks);
-		if (!place_search(r, q, now_us, rng, d))
-			err = filter_error(r, q);
-	}
-	memset(d->kept + d->n_kept, 0, (SL_KEPT_CANDIDATES - d->n_kept) * sizeof(*d->kept));
-	return err;
 }

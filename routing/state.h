@@ -73,6 +73,7 @@ struct sl_router {
 	struct kv_group *groups; /* owned */
 	uint32_t n_groups;
 	struct models models;
+	struct clusters clusters;
 	struct index index;
 	struct learn_scale prefill_scale, decode_scale;
 	struct decay foreign_decay, busy_decay;
@@ -111,7 +112,7 @@ void endpoint_set_wake(struct endpoint *ep);
 static inline void endpoint_set_plain(struct endpoint *ep)
 {
 	ep->plain = ep->spec.role == SL_ROLE_BOTH && ep->health == SL_HEALTH_HEALTHY &&
-	            !ep->draining && !ep->spec.max_concurrent;
+	            !ep->draining && !ep->spec.max_concurrent && !ep->spec.gateway;
 }
 /* Its slot may be free now. */
 void endpoint_release(struct sl_router *r, uint32_t slot);

@@ -92,6 +92,8 @@ struct sl_endpoint_spec {
 	uint32_t kv_group;       /* prefill and decode must agree; 0 is a group too */
 	uint32_t max_concurrent; /* live requests; 0: no limit */
 	bool remote_prefill;     /* a connector for hand-offs is configured */
+	bool gateway;            /* no engine, but another gateway */
+	uint32_t cluster;        /* below SL_MAX_CLUSTERS; 0: in none */
 };
 
 /* A free slot number, kept until _del is complete; SL_NO_ENDPOINT if all
@@ -116,6 +118,22 @@ void sl_router_endpoint_models(struct sl_router *r, uint32_t ep, const uint32_t 
 #define SL_MAX_MODELS 65536
 #define SL_NO_MODEL UINT32_MAX
 uint32_t sl_router_model(struct sl_router *r, struct sl_span name);
+
+/* ---- clusters --------------------------------------------------------- */
+
+#define SL_MAX_CLUSTERS 64
+
+/* By cluster number; number 0 is for endpoints outside any cluster. */
+struct sl_clusters {
+	uint32_t n;
+	uint32_t priority[SL_MAX_CLUSTERS]; /* the lowest goes first; equal ones share */
+	uint64_t failback_us; /* how long a better cluster is ready before it is returned to */
+	uint64_t ramp_us;     /* time in which its share of new requests then grows to all */
+};
+void sl_router_clusters(struct sl_router *r, const struct sl_clusters *clusters);
+/* The clusters that may serve a model, a bit each: a hard filter. All, unless
+ * told otherwise. */
+void sl_router_model_clusters(struct sl_router *r, uint32_t model, uint64_t allowed);
 
 /* A scrape. Absent numbers are negative. It only corrects our own accounting. */
 struct sl_load_sample {
@@ -176,6 +194,7 @@ struct sl_query {
 	const struct sl_facts *facts;
 	bool single_engine; /* several prompts in one body: no remote placement */
 	bool no_decode;     /* embeddings: prefill only, decode terms are 0 */
+	bool no_gateways;   /* it came from a gateway, and goes to no other */
 	/* Endpoints that failed this request already; never chosen. */
 	uint32_t excluded[SL_MAX_EXCLUDED];
 	uint32_t n_excluded;
@@ -200,6 +219,7 @@ enum sl_filter {
 	SL_FILTER_EXCLUDED,
 	SL_FILTER_KV_GROUP,
 	SL_FILTER_FULL,
+	SL_FILTER_CLUSTER, /* not allowed there, or another cluster goes first */
 	SL_FILTER_COUNT
 };
 const char *sl_filter_name(enum sl_filter f);
@@ -234,6 +254,7 @@ struct sl_decision {
 	double predicted_ttft_ms;
 	uint32_t runner_up; /* index in kept of the best other one, or n_kept */
 	bool banded;        /* chosen at random within epsilon */
+	bool moved;         /* from now on the model's requests go to this cluster first */
 };
 
 /* 0, or NO_ENDPOINT (nothing passes the filters), MODEL_NOT_FOUND (no

@@ -168,6 +168,11 @@ static void only_decode_engines_prefill_locally(void **state)
 	fixture_fini(&f);
 }
 
+#define SPEC(r, group, connector)                                                                  \
+	{                                                                                          \
+		.role = r, .kv_group = group, .remote_prefill = connector                          \
+	}
+
 /* A pair needs one group and the connector on both sides. */
 static void pairs_agree(void **state)
 {
@@ -175,11 +180,11 @@ static void pairs_agree(void **state)
 		struct sl_endpoint_spec p, d;
 		bool remote;
 	} rows[] = {
-		{ { SL_ROLE_PREFILL, 1, 0, true }, { SL_ROLE_DECODE, 1, 0, true }, true },
-		{ { SL_ROLE_PREFILL, 1, 0, true }, { SL_ROLE_DECODE, 2, 0, true }, false },
-		{ { SL_ROLE_PREFILL, 1, 0, false }, { SL_ROLE_DECODE, 1, 0, true }, false },
-		{ { SL_ROLE_PREFILL, 1, 0, true }, { SL_ROLE_DECODE, 1, 0, false }, false },
-		{ { SL_ROLE_PREFILL, 1, 0, true }, { SL_ROLE_BOTH, 1, 0, true }, false },
+		{ SPEC(SL_ROLE_PREFILL, 1, true), SPEC(SL_ROLE_DECODE, 1, true), true },
+		{ SPEC(SL_ROLE_PREFILL, 1, true), SPEC(SL_ROLE_DECODE, 2, true), false },
+		{ SPEC(SL_ROLE_PREFILL, 1, false), SPEC(SL_ROLE_DECODE, 1, true), false },
+		{ SPEC(SL_ROLE_PREFILL, 1, true), SPEC(SL_ROLE_DECODE, 1, false), false },
+		{ SPEC(SL_ROLE_PREFILL, 1, true), SPEC(SL_ROLE_BOTH, 1, true), false },
 	};
 
 	(void)state;
