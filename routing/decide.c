@@ -75,29 +75,56 @@ static int place(struct sl_router *r, const struct sl_query *q, const uint64_t *
 	return place_search(r, q, now_us, rng, d) ? 0 : filter_error(r, q);
 }
 
-/* The tier of the model's ladder first, then all others, best first: a request
- * that has tried every engine of one cluster, or finds them full, has more. */
+/* Requests have few tries: one that has failed so often in a tier tries the
+ * others before it. */
+#define TIER_TRIES 2u
+
+static bool is_worn(const struct sl_router *r, const struct sl_query *q, uint32_t tier)
+{
+	uint32_t tries = 0;
+
+	for (uint32_t i = 0; i < q->n_excluded; i++)
+		tries += q->excluded[i] < r->n_slots &&
+		         r->clusters.tier_of[r->endpoints[q->excluded[i]].spec.cluster] == tier;
+	return tries >= TIER_TRIES;
+}
+
+/* The tier of the model's ladder first, or last, and the others best first. */
+static void order_tiers(const struct sl_router *r, const struct sl_query *q, uint32_t first,
+                        uint32_t order[SL_MAX_CLUSTERS])
+{
+	bool worn = is_worn(r, q, first);
+	uint32_t n = 0;
+
+	if (!worn)
+		order[n++] = first;
+	for (uint32_t tier = 0; tier < r->clusters.n_tiers; tier++)
+		if (tier != first)
+			order[n++] = tier;
+	if (worn)
+		order[n] = first;
+}
+
+/* A request that has tried the engines of one tier, or finds them full, has
+ * others. */
 static int place_by_tier(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
                          struct sl_rng *rng, struct sl_decision *d)
 {
 	struct clusters *cs = &r->clusters;
 	struct model *m = &r->models.list[q->model];
 	struct ladder *l = &m->ladder;
+	uint32_t order[SL_MAX_CLUSTERS];
 	int err = SL_E_NO_ENDPOINT;
-	uint32_t first;
 
 	if (l->as_of != cs->changes)
 		l->ready = ready_tiers(r, m);
 	l->as_of = cs->changes;
-	first = ladder_step(l, cs, now_us, rng, &d->moved);
+	order_tiers(r, q, ladder_step(l, cs, now_us, rng, &d->moved), order);
 	d->filtered[SL_FILTER_CLUSTER] = m->n_endpoints;
-	for (uint32_t i = 0; i <= cs->n_tiers; i++) {
-		uint32_t tier = i ? i - 1 : first;
-		int rc;
+	for (uint32_t i = 0; i < cs->n_tiers; i++) {
+		const uint64_t *within = clusters_mask(cs, l->allowed, order[i]);
+		int rc = place(r, q, within, now_us, rng, d);
 
-		if (i && tier == first)
-			continue;
-		rc = place(r, q, clusters_mask(cs, l->allowed, tier), now_us, rng, d);
 		if (rc == 0)
 			return 0;
 		if (rc == SL_E_SATURATED)

@@ -203,12 +203,19 @@ static void unfold_assignments(struct binder *b, struct conf_statement *s, uint3
 	}
 }
 
-static uint32_t count_named(const struct conf_statement *s, const struct conf_directive *d)
+/* Whether both make elements of the same array. */
+static bool share_items(const struct conf_directive *a, const struct conf_directive *b)
+{
+	return a == b || (a && a->block && a->block->in_config && b->block->in_config &&
+	                  a->block->items == b->block->items);
+}
+
+static uint32_t count_items(const struct conf_statement *s, const struct conf_directive *d)
 {
 	uint32_t n = 0;
 
 	for (const struct conf_statement *child = s->first; child; child = child->next)
-		n += (child->directive == d) + count_named(child, d);
+		n += share_items(child->directive, d) + count_items(child, d);
 	return n;
 }
 
@@ -228,7 +235,7 @@ static void *new_element(struct binder *b, const struct conf_statement *s, void 
 	items = field_of(owner, block->items);
 	count = field_of(owner, block->count);
 	if (!*items)
-		*items = conf_alloc(b->arena, count_named(above, s->directive) * block->size);
+		*items = conf_alloc(b->arena, count_items(above, s->directive) * block->size);
 	return field_of(*items, (*count)++ * block->size);
 }
 
@@ -248,7 +255,8 @@ static void *open_block(struct binder *b, struct conf_statement *s, void *owner)
 			return NULL;
 		}
 		object = new_element(b, s, owner);
-		conf_bind_defaults(b->arena, block->inside, object);
+		conf_bind_defaults(b->arena, block->defaults ? block->defaults : block->inside,
+		                   object);
 	}
 	if (block->flag != CONF_NO_FIELD)
 		*(bool *)field_of(owner, block->flag) = true;

@@ -44,7 +44,7 @@ static void check_complete(struct checker *c)
 	if (!conf_was_meant(c->root, "listen"))
 		conf_complain(c->report, &c->root->end, NULL,
 		              "there is no 'listen'; expected at least one, such as: listen 8080;");
-	if (!conf_was_meant(c->root, "pool"))
+	if (!conf_was_meant(c->root, "pool") && !conf_was_meant(c->root, "gateway"))
 		conf_complain(c->report, &c->root->end, NULL,
 		              "there is no 'pool'; expected at least one, such as: "
 		              "pool { server 127.0.0.1:8000; }");
@@ -52,11 +52,6 @@ static void check_complete(struct checker *c)
 		if (c->pools.item[i]->block && !conf_was_meant(c->pools.item[i], "server"))
 			conf_complain(c->report, &c->pools.item[i]->words[0].at, NULL,
 			              "this pool has no 'server'; expected at least one");
-	}
-	for (uint32_t i = 0; i < c->clusters.n; i++) {
-		if (c->clusters.item[i]->block && !conf_was_meant(c->clusters.item[i], "pool"))
-			conf_complain(c->report, &c->clusters.item[i]->words[0].at, NULL,
-			              "this cluster has no 'pool'; expected at least one");
 	}
 }
 
@@ -155,6 +150,18 @@ static void check_upstream_tls(struct checker *c, const struct conf_statement *s
 		              "tls_ca has no effect with tls_verify off");
 }
 
+/* A gateway's URL has said already whether there is TLS. */
+static void check_scheme(struct checker *c, const struct conf_statement *s)
+{
+	const struct conf_word *protocol = conf_given(s, "protocol");
+	bool https = s->n_words > 1 && strncmp(s->words[1].text, "https:", 6) == 0;
+
+	if (protocol && is_tls(conf_pool_of(s)->protocol) != https)
+		conf_complain(c->report, &protocol->at, NULL,
+		              "protocol: '%s' does not go with the URL; expected %s",
+		              protocol->text, https ? "h2-tls or tls" : "h2c or http/1.1");
+}
+
 static void check_memory(struct checker *c)
 {
 	const struct conf_word *limit = conf_given(c->root, "body_limit");
@@ -232,6 +239,13 @@ static void check_fit(struct checker *c)
 		check_upstream_tls(c, s);
 		check_pem(c, s, "tls_ca", conf_pool_of(s)->tls_ca, "CERTIFICATE");
 	}
+	for (uint32_t i = 0; i < c->gateways.n; i++) {
+		const struct conf_statement *s = c->gateways.item[i];
+
+		check_scheme(c, s);
+		check_upstream_tls(c, s);
+		check_pem(c, s, "tls_ca", conf_pool_of(s)->tls_ca, "CERTIFICATE");
+	}
 }
 
 void conf_check(struct conf_arena *a, struct conf_report *report, const struct conf_statement *root,
@@ -241,9 +255,11 @@ void conf_check(struct conf_arena *a, struct conf_report *report, const struct c
 
 	collect(&c, root, CONF_LISTEN, &c.listens);
 	collect(&c, root, CONF_POOL, &c.pools);
+	collect(&c, root, CONF_GATEWAY, &c.gateways);
 	collect(&c, root, CONF_MODEL, &c.models);
 	collect(&c, root, CONF_CLUSTER, &c.clusters);
 	check_complete(&c);
 	conf_check_names(&c);
+	conf_check_clusters(&c);
 	check_fit(&c);
 }

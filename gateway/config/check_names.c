@@ -67,7 +67,7 @@ static void add_arguments(struct checker *c, struct names *set, const struct con
 {
 	const struct sl_pool_conf *pool = NULL;
 
-	if (block->directive && block->directive->block->inside == CONF_POOL)
+	if (block->directive && block->directive->block->size == sizeof(*pool))
 		pool = conf_pool_of(block);
 	for (const struct conf_statement *s = block->first; s; s = s->next) {
 		if (s->broken || strcmp(s->words[0].text, directive) != 0)
@@ -153,6 +153,22 @@ static void check_servers_once(struct checker *c, const struct conf_statement *p
 	complain_of_duplicates(c, &set, "the server");
 }
 
+/* Not even in two clusters: its engines would be counted twice. */
+static void check_gateways_once(struct checker *c)
+{
+	struct names set = { 0 };
+
+	for (uint32_t i = 0; i < c->gateways.n; i++) {
+		const struct conf_statement *s = c->gateways.item[i];
+		const struct sl_pool_conf *pool = conf_pool_of(s);
+
+		if (!s->broken && pool->n_servers)
+			names_add(c, &set, address_key(c, &pool->servers[0].addr), &s->words[1],
+			          NULL);
+	}
+	complain_of_duplicates(c, &set, "the gateway");
+}
+
 /* Models and aliases share one space of names: what a client may ask for. */
 static void check_models_once(struct checker *c)
 {
@@ -218,8 +234,8 @@ static const char *nearest_pool(const struct checker *c, const char *name)
 	struct conf_nearest nearest;
 
 	conf_nearest_init(&nearest, name);
-	for (uint32_t i = 0; i < c->config->n_pools; i++)
-		conf_nearest_offer(&nearest, c->config->pools[i].name);
+	for (uint32_t i = 0; i < c->pools.n; i++)
+		conf_nearest_offer(&nearest, conf_pool_of(c->pools.item[i])->name);
 	return nearest.best;
 }
 
@@ -240,15 +256,21 @@ static void check_pools_exist(struct checker *c)
 	}
 }
 
+static bool has_open_end(const struct made *made)
+{
+	for (uint32_t i = 0; i < made->n; i++) {
+		if (conf_pool_of(made->item[i])->n_models == 0 ||
+		    conf_was_broken(made->item[i], "model"))
+			return true;
+	}
+	return false;
+}
+
 /* Whether some pool does not say what it serves, and so may serve anything. */
 static bool is_open_ended(const struct checker *c)
 {
-	for (uint32_t i = 0; i < c->pools.n; i++) {
-		if (conf_pool_of(c->pools.item[i])->n_models == 0 ||
-		    conf_was_broken(c->pools.item[i], "model"))
-			return true;
-	}
-	return c->pools.n == 0;
+	return has_open_end(&c->pools) || has_open_end(&c->gateways) ||
+	       c->pools.n + c->gateways.n == 0;
 }
 
 static void check_models_served(struct checker *c, const struct names *listed)
@@ -300,6 +322,9 @@ void conf_check_names(struct checker *c)
 		check_servers_once(c, c->pools.item[i]);
 		add_arguments(c, &listed, c->pools.item[i], "model");
 	}
+	check_gateways_once(c);
+	for (uint32_t i = 0; i < c->gateways.n; i++)
+		add_arguments(c, &listed, c->gateways.item[i], "model");
 	names_sort(&listed);
 	check_pools_exist(c);
 	check_models_served(c, &listed);

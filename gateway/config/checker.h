@@ -17,7 +17,7 @@ struct checker {
 	struct conf_report *report;
 	const struct conf_statement *root;
 	const struct sl_config *config;
-	struct made listens, pools, models, clusters;
+	struct made listens, pools, gateways, models, clusters;
 };
 
 const struct sl_pool_conf *conf_pool_of(const struct conf_statement *s);
@@ -31,5 +31,7 @@ bool conf_was_meant(const struct conf_statement *parent, const char *name);
 
 /* check_names.c: names defined once, references to something. */
 void conf_check_names(struct checker *c);
+/* check_clusters.c: what clusters are made of, and who may be sent where. */
+void conf_check_clusters(struct checker *c);
 
 #endif

@@ -48,6 +48,7 @@ static const char *const policy_words[] = {
 	NULL,
 };
 _Static_assert(SL_COUNT(engine_words) == SL_ENGINE_KIND_COUNT + 1, "an engine kind has no word");
+_Static_assert(offsetof(struct sl_pool_conf, name) == 0, "a gateway's URL fills in all of it");
 
 static void open_pool(void *object, const struct conf_statement *statement)
 {
@@ -58,7 +59,16 @@ static void open_pool(void *object, const struct conf_statement *statement)
 	pool->file = statement->words[0].at.source->path;
 	pool->cluster = "";
 	if (parent->object && parent->directive)
-		pool->cluster = ((struct conf_cluster *)parent->object)->name;
+		pool->cluster = ((struct sl_cluster_conf *)parent->object)->name;
+}
+
+static void open_gateway(void *object, const struct conf_statement *statement)
+{
+	struct sl_pool_conf *pool = object;
+
+	open_pool(object, statement);
+	pool->gateway = true;
+	pool->engine = SL_ENGINE_GENERIC;
 }
 
 static const struct conf_block listen_block = {
@@ -82,11 +92,12 @@ static const struct conf_block tls_block = {
 static const struct conf_block cluster_block = {
 	.inside = CONF_CLUSTER,
 	.form = CONF_BRACES,
-	.size = sizeof(struct conf_cluster),
-	.items = CONF_NO_FIELD,
-	.count = CONF_NO_FIELD,
+	.size = sizeof(struct sl_cluster_conf),
+	.in_config = true,
+	.items = offsetof(struct sl_config, clusters),
+	.count = offsetof(struct sl_config, n_clusters),
 	.flag = CONF_NO_FIELD,
-	.most = 256,
+	.most = SL_MAX_CLUSTERS - 1, /* and those outside any */
 };
 static const struct conf_block pool_block = {
 	.inside = CONF_POOL,
@@ -98,6 +109,18 @@ static const struct conf_block pool_block = {
 	.flag = CONF_NO_FIELD,
 	.most = 1024,
 	.open = open_pool,
+};
+static const struct conf_block gateway_block = {
+	.inside = CONF_GATEWAY,
+	.form = CONF_OPTIONAL,
+	.size = sizeof(struct sl_pool_conf),
+	.in_config = true,
+	.items = offsetof(struct sl_config, pools),
+	.count = offsetof(struct sl_config, n_pools),
+	.flag = CONF_NO_FIELD,
+	.most = 256,
+	.open = open_gateway,
+	.defaults = CONF_POOL,
 };
 static const struct conf_block server_block = {
 	.inside = CONF_SERVER,

@@ -19,6 +19,7 @@ enum conf_context {
 	CONF_POOL = 16,
 	CONF_SERVER = 32,
 	CONF_MODEL = 64,
+	CONF_GATEWAY = 128,
 };
 
 enum conf_change {
@@ -46,6 +47,8 @@ struct conf_block {
 	size_t count;
 	size_t flag;   /* the bool of the parent's that its presence sets, or CONF_NO_FIELD */
 	uint32_t most; /* that may be given */
+	/* Whose defaults fill the struct in, if it holds more than may be said here. */
+	enum conf_context defaults;
 	/* Fills in what comes from where the block stands; may be NULL. */
 	void (*open)(void *object, const struct conf_statement *statement);
 };
@@ -62,11 +65,6 @@ struct conf_directive {
 	enum conf_change change;
 	const struct conf_block *block; /* NULL: takes no block */
 	const char *text;               /* one sentence */
-};
-
-/* A name that struct sl_config has no place for: clusters are their pools'. */
-struct conf_cluster {
-	char *name;
 };
 
 /* Directive k of the table; NULL past the end. */

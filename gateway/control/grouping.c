@@ -15,7 +15,7 @@ static bool has_name(char *const *names, uint32_t n, const char *name)
 /* A model block lists this pool by name. */
 static bool lists_pool(const struct sl_model_conf *model, const struct sl_pool_conf *pool)
 {
-	return has_name(model->pools, model->n_pools, pool->name);
+	return !pool->gateway && has_name(model->pools, model->n_pools, pool->name);
 }
 
 uint32_t sl_grouping_models(const struct sl_config *config, const struct sl_pool_conf *pool,
@@ -64,9 +64,11 @@ static bool share_model(const struct sl_config *config, const struct sl_pool_con
 static bool tied_together(const struct sl_config *config, const struct sl_pool_conf *a,
                           const struct sl_pool_conf *b)
 {
-	if (!is_tied(config, a) && !is_tied(config, b))
-		return strcmp(a->cluster, b->cluster) == 0;
-	return share_model(config, a, b);
+	bool a_tied = is_tied(config, a), b_tied = is_tied(config, b);
+
+	if (a_tied && b_tied)
+		return share_model(config, a, b);
+	return a_tied == b_tied || strcmp(a->cluster, b->cluster) != 0;
 }
 
 /* Marks in group[] every pool that reaches `from` over shared models. */
@@ -141,7 +143,53 @@ uint32_t sl_grouping_kv_group(const struct sl_config *config, const struct sl_po
 {
 	/* The first pool of that name stands for the group. */
 	for (uint32_t i = 0; i < config->n_pools; i++)
-		if (!strcmp(config->pools[i].kv_group, pool->kv_group))
+		if (!strcmp(config->pools[i].kv_group, pool->kv_group) &&
+		    !strcmp(config->pools[i].cluster, pool->cluster))
 			return i;
 	return 0;
+}
+
+/* ---- clusters ---------------------------------------------------------- */
+
+uint32_t sl_grouping_cluster(const struct sl_config *config, const struct sl_pool_conf *pool)
+{
+	for (uint32_t i = 0; i < config->n_clusters; i++)
+		if (!strcmp(config->clusters[i].name, pool->cluster))
+			return i + 1;
+	return 0;
+}
+
+void sl_grouping_clusters(const struct sl_config *config, struct sl_clusters *out_clusters)
+{
+	*out_clusters = (struct sl_clusters){
+		.n = config->n_clusters + 1,
+		.failback_us = config->failback_delay_us,
+		.ramp_us = config->failback_ramp_us,
+	};
+	out_clusters->priority[0] = 1;
+	for (uint32_t i = 0; i < config->n_clusters; i++)
+		out_clusters->priority[i + 1] = config->clusters[i].priority;
+}
+
+uint64_t sl_grouping_allowed(const struct sl_config *config, const char *name)
+{
+	const struct sl_model_conf *model = NULL;
+	uint64_t allowed = 0;
+
+	for (uint32_t i = 0; i < config->n_models; i++)
+		if (!strcmp(config->models[i].name, name))
+			model = &config->models[i];
+	if (!model || (model->n_clusters == 0 && model->n_residency == 0))
+		return UINT64_MAX;
+	for (uint32_t i = 0; i < config->n_clusters; i++) {
+		const struct sl_cluster_conf *cluster = &config->clusters[i];
+		bool listed = model->n_clusters == 0 ||
+		              has_name(model->clusters, model->n_clusters, cluster->name);
+		bool resident = model->n_residency == 0 ||
+		                has_name(model->residency, model->n_residency, cluster->region);
+
+		if (listed && resident)
+			allowed |= 1ull << (i + 1);
+	}
+	return allowed;
 }

@@ -1,9 +1,9 @@
 /* grouping.h: which pools belong together. Pure functions of a configuration.
  *
  * Pools that serve the same model form one routing domain: they share a
- * router and its lock. Pools that no model block and no `model` directive
- * ties to others form one domain per cluster, because what their engines
- * serve is only known later. */
+ * router and its lock. What the engines of a pool serve that no model block
+ * and no `model` directive names is only known later: all such pools form one
+ * domain, together with those of other clusters, which may be failed over to. */
 #ifndef SLUICE_CONTROL_GROUPING_H
 #define SLUICE_CONTROL_GROUPING_H
 
@@ -15,7 +15,13 @@ void sl_grouping_domain(const struct sl_config *config, const struct sl_pool_con
 /* Model names that the configuration gives a pool; borrowed, distinct. */
 uint32_t sl_grouping_models(const struct sl_config *config, const struct sl_pool_conf *pool,
                             char **out_names, uint32_t max);
-/* Equal for pools with the same kv_group name. */
+/* The number by which routers know the pool's cluster; 0: in none. */
+uint32_t sl_grouping_cluster(const struct sl_config *config, const struct sl_pool_conf *pool);
+/* All clusters, by that number. */
+void sl_grouping_clusters(const struct sl_config *config, struct sl_clusters *out_clusters);
+/* Bits of the clusters that may serve a model. */
+uint64_t sl_grouping_allowed(const struct sl_config *config, const char *model);
+/* Equal for pools with the same kv_group name in the same cluster. */
 uint32_t sl_grouping_kv_group(const struct sl_config *config, const struct sl_pool_conf *pool);
 
 #endif

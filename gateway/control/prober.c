@@ -229,8 +229,7 @@ static void ask(struct sl_probe_run *r, enum step step)
 	if (step == STEP_METRICS)
 		sl_page_reader_reset(r->page);
 	request.path = step_path(r);
-	if (*pool->api_key)
-		request.more_lines = sl_span(r->engine->auth_line, strlen(r->engine->auth_line));
+	request.more_lines = sl_span_str(r->engine->probe_lines);
 	sl_metric_add(r->prober->metrics, SL_M_PROBES, 1);
 	sl_timer_arm(r->prober->loop, &r->limit_timer, pool->probe_timeout_us);
 	r->call = sl_call_start(r->prober->upstreams, r->ep, &limits, &request, &call_events, r);

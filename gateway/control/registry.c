@@ -125,7 +125,7 @@ void sl_engine_free(struct sl_engine *m)
 	for (uint32_t i = 0; i < m->n_models; i++)
 		free(m->models[i]);
 	free(m->models);
-	free(m->auth_line);
+	free(m->probe_lines);
 	free(m);
 }
 
@@ -181,6 +181,8 @@ static struct sl_endpoint_spec make_spec(const struct sl_config *config,
 		.max_concurrent =
 		        server->max_concurrent ? server->max_concurrent : pool->max_concurrent,
 		.remote_prefill = pool->connector == SL_CONNECTOR_NIXL,
+		.gateway = pool->gateway,
+		.cluster = sl_grouping_cluster(config, pool),
 	};
 }
 
@@ -195,15 +197,18 @@ static void apply_configured_models(const struct sl_config *config, struct sl_en
 		sl_engine_set_models(m, names, n);
 }
 
-static void apply_key(struct sl_engine *m)
+/* What another gateway is asked, it is asked about its own engines. */
+static void apply_probe_lines(struct sl_engine *m)
 {
-	static const char start[] = "authorization: Bearer ";
-	size_t size = sizeof(start) + strlen(m->pool->api_key) + 2;
+	static const char key[] = "authorization: Bearer ", hop[] = SL_HOPS_LINE;
+	size_t size = sizeof(key) + sizeof(hop) + strlen(m->pool->api_key) + 2, n = 0;
 
-	free(m->auth_line);
-	m->auth_line = zalloc(size, 1);
+	free(m->probe_lines);
+	m->probe_lines = zalloc(size, 1);
+	if (m->pool->gateway)
+		n = (size_t)snprintf(m->probe_lines, size, "%s", hop);
 	if (*m->pool->api_key)
-		snprintf(m->auth_line, size, "%s%s\r\n", start, m->pool->api_key);
+		snprintf(m->probe_lines + n, size - n, "%s%s\r\n", key, m->pool->api_key);
 }
 
 /* ---- reconcile ------------------------------------------------------- */
@@ -237,8 +242,10 @@ static struct sl_domain *get_domain(struct sl_registry *r, const struct sl_confi
 static void update_domains(struct sl_registry *r, const struct sl_config *config)
 {
 	struct sl_router_options options;
+	struct sl_clusters clusters;
 	char name[512];
 
+	sl_grouping_clusters(config, &clusters);
 	for (uint32_t i = 0; i < config->n_pools; i++) {
 		struct sl_domain *d;
 
@@ -246,6 +253,7 @@ static void update_domains(struct sl_registry *r, const struct sl_config *config
 		d = find_domain(r, name);
 		sl_domain_lock(d);
 		sl_router_set_options(d->router, &options);
+		sl_router_clusters(d->router, &clusters);
 		sl_domain_unlock(d);
 	}
 }
@@ -386,7 +394,7 @@ int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config, uint6
 	}
 	for (struct sl_engine *m = r->members; m; m = m->next) {
 		apply_configured_models(config, m);
-		apply_key(m);
+		apply_probe_lines(m);
 	}
 	/* Removed members point into the old configuration until they are taken. */
 	sl_config_ref(config);
@@ -418,8 +426,9 @@ static struct sl_route *find_route(struct sl_fleet *fleet, const char *name)
 	return NULL;
 }
 
-static void add_route(struct sl_fleet *fleet, const char *name, const char *target,
-                      struct sl_domain *domain, uint32_t model)
+/* Valid until the next one is added. */
+static struct sl_route *add_route(struct sl_fleet *fleet, const char *name, const char *target,
+                                  struct sl_domain *domain, uint32_t model)
 {
 	struct sl_route *route = find_route(fleet, name);
 
@@ -427,18 +436,20 @@ static void add_route(struct sl_fleet *fleet, const char *name, const char *targ
 		if (route->domain != domain)
 			sl_warn("model %s is served by two groups of pools; only the first is used",
 			        name);
-		return;
+		return route;
 	}
 	fleet->routes = realloc(fleet->routes, (fleet->n_routes + 1) * sizeof(*fleet->routes));
 	if (!fleet->routes)
 		abort();
-	fleet->routes[fleet->n_routes++] = (struct sl_route){
+	route = &fleet->routes[fleet->n_routes++];
+	*route = (struct sl_route){
 		.name = strdup(name),
 		.target = strdup(target),
 		.domain = domain,
 		.model = model,
 		.alias = strcmp(name, target) != 0,
 	};
+	return route;
 }
 
 /* Tells the router what an engine serves and gives every name a route. */
@@ -449,12 +460,16 @@ static void route_member(struct sl_fleet *fleet, const struct sl_engine *m)
 	uint32_t n = 0;
 
 	sl_domain_lock(d);
-	for (uint32_t i = 0; i < m->n_models && n < SL_COUNT(ids); i++)
-		ids[n++] = sl_router_model(d->router, sl_span_str(m->models[i]));
+	for (uint32_t i = 0; i < m->n_models && n < SL_COUNT(ids); i++) {
+		ids[n] = sl_router_model(d->router, sl_span_str(m->models[i]));
+		sl_router_model_clusters(d->router, ids[n],
+		                         sl_grouping_allowed(fleet->config, m->models[i]));
+		n++;
+	}
 	sl_router_endpoint_models(d->router, m->ep->slot, ids, n);
 	sl_domain_unlock(d);
 	for (uint32_t i = 0; i < n; i++)
-		add_route(fleet, m->models[i], m->models[i], d, ids[i]);
+		add_route(fleet, m->models[i], m->models[i], d, ids[i])->local |= !m->pool->gateway;
 	if (!m->models_known)
 		fleet->learning = true;
 }
@@ -466,15 +481,15 @@ static void route_aliases(struct sl_fleet *fleet)
 	for (uint32_t i = 0; i < config->n_models; i++) {
 		const struct sl_model_conf *model = &config->models[i];
 		struct sl_route *route = find_route(fleet, model->name);
-		struct sl_domain *domain;
-		uint32_t id;
+		struct sl_route target;
 
 		if (!route)
 			continue;
-		domain = route->domain;
-		id = route->model;
+		target = *route;
 		for (uint32_t k = 0; k < model->n_aliases; k++)
-			add_route(fleet, model->aliases[k], model->name, domain, id);
+			add_route(fleet, model->aliases[k], model->name, target.domain,
+			          target.model)
+			        ->local |= target.local;
 	}
 }
 

@@ -23,7 +23,7 @@ struct sl_engine {
 	uint32_t n_models;
 	bool models_known;
 	bool models_fixed; /* the configuration names them */
-	char *auth_line;   /* owned: "authorization: ...", "" without a key */
+	char *probe_lines; /* owned: fields that a probe has beside the usual ones */
 	/* During reconcile: what the new configuration calls it; NULL: not any more. */
 	const struct sl_pool_conf *next_pool;
 	const struct sl_server_conf *next_server;

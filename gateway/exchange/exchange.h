@@ -74,6 +74,7 @@ struct sl_exchange {
 	uint32_t method_len, path_len;
 	uint32_t request_id_len;
 	bool has_auth;
+	bool from_gateway; /* another gateway has sent it */
 	bool scanning;
 	bool has_body;
 	bool streams; /* the client asked for a stream */

@@ -13,6 +13,16 @@ static int say_cache(const struct sl_exchange *x, char *buf, size_t size)
 	return snprintf(buf, size, "%.0f prompt tokens, none cached", d->prompt_tokens);
 }
 
+/* Where there is more than one. */
+static int say_cluster(const struct sl_exchange *x, char *buf, size_t size)
+{
+	const struct sl_pool_conf *pool = x->fleet ? sl_fleet_pool(x->fleet, x->decode_ep) : NULL;
+
+	if (!pool || x->fleet->config->n_clusters < 2)
+		return 0;
+	return snprintf(buf, size, "cluster %s: ", *pool->cluster ? pool->cluster : "none");
+}
+
 static int say_cost(const struct sl_exchange *x, char *buf, size_t size)
 {
 	const struct sl_decision *d = &x->decision;
@@ -37,6 +47,7 @@ void sl_explain(const struct sl_exchange *x, char *buf, size_t size)
 	if (x->failures)
 		n += (size_t)snprintf(buf, size, "after %u failed leg%s (%s): ", x->failures,
 		                      x->failures > 1 ? "s" : "", sl_err_info(x->last_err)->code);
+	n += (size_t)say_cluster(x, buf + n, size - n);
 	n += (size_t)say_cache(x, buf + n, size - n);
 	if (n < size)
 		say_cost(x, buf + n, size - n);

@@ -92,3 +92,17 @@ bool sl_fleet_has(const struct sl_fleet *fleet, const struct sl_endpoint *ep)
 			return true;
 	return false;
 }
+
+bool sl_fleet_ready(const struct sl_fleet *fleet, bool local)
+{
+	for (uint32_t i = 0; i < fleet->n_endpoints; i++) {
+		const struct sl_endpoint *ep = fleet->endpoints[i];
+		const struct sl_pool_conf *pool = fleet->pool_of[ep->id];
+		int health = atomic_load_explicit(&ep->health, memory_order_relaxed);
+
+		if (pool->role != SL_ROLE_PREFILL && !(local && pool->gateway) &&
+		    (health == SL_HEALTH_HEALTHY || health == SL_HEALTH_DEGRADED))
+			return true;
+	}
+	return false;
+}

@@ -18,6 +18,7 @@ struct sl_route {
 	struct sl_domain *domain; /* borrowed; lives as long as the process */
 	uint32_t model;           /* in the domain's router */
 	bool alias;
+	bool local; /* some engine of our own serves it, not only another gateway's */
 };
 
 struct sl_fleet {
@@ -36,6 +37,12 @@ struct sl_fleet {
 
 struct sl_fleet *sl_fleet_ref(struct sl_fleet *fleet);
 void sl_fleet_unref(struct sl_fleet *fleet);
+/* What says to a gateway that a request, or a probe, comes from a gateway: it is
+ * answered by engines of its own, so that nothing ever goes in circles. */
+#define SL_HOPS_LINE "x-sluice-hops: 1\r\n"
+
+/* Some engine that answers clients is well. local: not counting gateways. */
+bool sl_fleet_ready(const struct sl_fleet *fleet, bool local);
 /* Borrowed from the fleet, or NULL. */
 const struct sl_route *sl_fleet_find(const struct sl_fleet *fleet, struct sl_span name);
 /* The settings of an endpoint's pool; NULL if the fleet does not know it. */

@@ -16,12 +16,14 @@ struct path_rule {
 };
 
 static void answer_models(struct sl_exchange *x);
+static void answer_health(struct sl_exchange *x);
 
 static const struct path_rule rules[] = {
 	{ { "/v1/chat/completions", 20 }, { "POST", 4 }, SL_API_CHAT, NULL },
 	{ { "/v1/completions", 15 }, { "POST", 4 }, SL_API_COMPLETIONS, NULL },
 	{ { "/v1/embeddings", 14 }, { "POST", 4 }, SL_API_EMBEDDINGS, NULL },
 	{ { "/v1/models", 10 }, { "GET", 3 }, SL_API_OTHER, answer_models },
+	{ { "/health", 7 }, { "GET", 3 }, SL_API_OTHER, answer_health },
 };
 
 static struct sl_span without_query(struct sl_span path)
@@ -96,7 +98,9 @@ static void answer_models(struct sl_exchange *x)
 		abort();
 	n = (size_t)sprintf(out, "{\"object\":\"list\",\"data\":[");
 	for (uint32_t i = 0; i < fleet->n_routes; i++) {
-		if (i)
+		if (x->from_gateway && !fleet->routes[i].local)
+			continue;
+		if (out[n - 1] != '[')
 			out[n++] = ',';
 		n += model_entry(out + n, &fleet->routes[i]);
 	}
@@ -119,6 +123,15 @@ static void answer_model(struct sl_exchange *x, struct sl_span name)
 		abort();
 	finish_here(x, out, model_entry(out, route));
 	free(out);
+}
+
+/* For load balancers, and for gateways whose cluster we are. */
+static void answer_health(struct sl_exchange *x)
+{
+	if (sl_fleet_ready(x->worker->fleet, x->from_gateway))
+		finish_here(x, "{\"status\":\"ok\"}", 15);
+	else
+		sl_exchange_fail(x, SL_E_NO_ENDPOINT, NULL, NULL);
 }
 
 /* ---- the head -------------------------------------------------------- */
@@ -172,6 +185,9 @@ static void take_field(struct sl_exchange *x, const struct sl_hfield *f)
 			memcpy(x->request_id, f->value.ptr, f->value.len);
 			x->request_id_len = (uint32_t)f->value.len;
 		}
+		break;
+	case SL_FC_HOPS:
+		x->from_gateway = true;
 		break;
 	case SL_FC_AUTH:
 		x->has_auth = true;

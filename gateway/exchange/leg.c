@@ -105,6 +105,8 @@ static struct sl_span gateway_lines(struct sl_exchange *x, const struct sl_pool_
 	out->off = out->len = 0;
 	/* The same on both legs: older engines pair them by it. */
 	put_line(out, SL_SPAN("x-request-id"), sl_exchange_request_id(x));
+	if (pool->gateway)
+		sl_outbuf_add(out, SL_HOPS_LINE, sizeof(SL_HOPS_LINE) - 1);
 	if (*pool->api_key) {
 		sl_outbuf_add(out, "authorization: Bearer ", 22);
 		sl_outbuf_add(out, pool->api_key, strlen(pool->api_key));

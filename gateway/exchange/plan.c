@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "gateway/exchange/exchange.h"
+#include "gateway/telemetry/log.h"
 
 static uint64_t clock_ns(void)
 {
@@ -60,6 +61,17 @@ static void bind_endpoints(struct sl_exchange *x)
 		keep_names(x);
 }
 
+static void say_move(struct sl_exchange *x)
+{
+	const struct sl_pool_conf *pool = sl_fleet_pool(x->fleet, x->decode_ep);
+	struct sl_span model = sl_exchange_model(x);
+
+	sl_metric_add(x->worker->metrics, SL_M_CLUSTER_MOVES, 1);
+	sl_warn("model %.*s: requests go to %s%s now", (int)model.len, model.ptr,
+	        pool && *pool->cluster ? "cluster " : "engines outside any cluster",
+	        pool ? pool->cluster : "");
+}
+
 /* 0 with the work charged, or negative. */
 static int decide(struct sl_exchange *x)
 {
@@ -77,6 +89,8 @@ static int decide(struct sl_exchange *x)
 	}
 	sl_domain_unlock(d);
 	sl_metric_observe(x->worker->metrics, SL_M_DECISION, (double)(clock_ns() - start) / 1e9);
+	if (rc == 0 && x->decision.moved)
+		say_move(x);
 	if (rc == 0) {
 		sl_metric_add_at(x->worker->metrics, SL_M_PLACEMENTS,
 		                 (unsigned)x->decision.chosen.placement, 1);
@@ -178,6 +192,7 @@ void sl_plan_start(struct sl_exchange *x)
 	x->query.single_engine =
 	        x->facts.prompts > 1 || x->api == SL_API_OTHER || x->api == SL_API_EMBEDDINGS;
 	x->query.no_decode = x->api == SL_API_EMBEDDINGS;
+	x->query.no_gateways = x->from_gateway;
 	/* Those that came first go first. */
 	rc = sl_queue_is_empty(x->worker, x->domain) ? decide(x) : SL_E_SATURATED;
 	if (rc == 0)

@@ -32,7 +32,7 @@ static void hold_field(struct sl_exchange *x, char **at, struct sl_span name, st
 static bool is_passed_on(const struct sl_hfield *f)
 {
 	return f->cls != SL_FC_HOP && f->cls != SL_FC_FRAMING && f->cls != SL_FC_PRIVATE &&
-	       f->cls != SL_FC_REQUEST_ID;
+	       f->cls != SL_FC_REQUEST_ID && f->cls != SL_FC_HOPS;
 }
 
 static void hold_head(struct sl_exchange *x, const struct sl_head *head)

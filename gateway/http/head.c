@@ -69,6 +69,9 @@ static const struct sl_span private_prefixes[] = {
 	{ "x-sluice-", 9 },
 };
 
+/* Whoever says this only keeps to engines of our own, which costs nobody. */
+static const struct sl_span hops_name = { "x-sluice-hops", 13 };
+
 /* Letters in either case. In a token no two other bytes differ by that bit alone
  * if one of them is a digit or `-`, and known names hold nothing else. */
 static bool same_caseless(const char *name, const char *known, size_t len)
@@ -116,7 +119,7 @@ static bool is_private(struct sl_span name)
 enum sl_field_class sl_field_class(struct sl_span name)
 {
 	if (name.len && (name.ptr[0] | 0x20) == 'x' && is_private(name))
-		return SL_FC_PRIVATE;
+		return sl_span_ieq(name, hops_name) ? SL_FC_HOPS : SL_FC_PRIVATE;
 	if (name.len >= SL_COUNT(names_of_length))
 		return SL_FC_PLAIN;
 	for (size_t i = names_of_length[name.len].from; i < names_of_length[name.len].to; i++) {

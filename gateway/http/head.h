@@ -19,6 +19,7 @@ enum sl_field_class {
 	SL_FC_AUTH = 7, /* authorization: forwarded unless the pool has a key of its own */
 	SL_FC_CONTENT_TYPE = 8,
 	SL_FC_ACCEPT_ENCODING = 9, /* dropped upstream: the relay must read events */
+	SL_FC_HOPS = 10,           /* x-sluice-hops: said by another gateway */
 };
 enum sl_field_class sl_field_class(struct sl_span lower_or_mixed_name);
 /* Values of this name (lower case) are unique or secret: HPACK must not index them. */

@@ -32,9 +32,16 @@ struct sl_server_conf {
 	uint32_t max_concurrent; /* 0: the pool's */
 };
 
+struct sl_cluster_conf {
+	char *name;
+	char *region; /* "" when not given */
+	uint32_t priority;
+};
+
 struct sl_pool_conf {
-	char *name;    /* "default" when not given */
+	char *name;    /* "default" when not given; a gateway's is "gateway" */
 	char *cluster; /* "" outside any cluster block */
+	bool gateway;  /* `gateway URL`: its one server is another gateway */
 	enum sl_role role;
 	enum sl_engine_kind engine;
 	enum sl_connector connector;
@@ -75,6 +82,10 @@ struct sl_model_conf {
 	enum sl_policy policy;
 	char **pools; /* pools that serve it; none: every pool that lists it */
 	uint32_t n_pools;
+	char **clusters; /* where it may be served; none: in all */
+	uint32_t n_clusters;
+	char **residency; /* regions that it must not leave; none: no limit */
+	uint32_t n_residency;
 };
 
 struct sl_config {
@@ -104,11 +115,16 @@ struct sl_config {
 	uint32_t retry_budget_min; /* always allowed at once, 10 */
 	uint64_t queue_timeout_us; /* wait when every endpoint is full */
 	uint32_t queue_limit;      /* requests that may wait, per worker */
+	/* clusters */
+	uint64_t failback_delay_us; /* how long a better one must be ready */
+	uint64_t failback_ramp_us;  /* time in which its share then grows to all */
 	/* things */
 	char *default_profile;
 	struct sl_listen_conf *listens;
 	uint32_t n_listens;
-	struct sl_pool_conf *pools;
+	struct sl_cluster_conf *clusters;
+	uint32_t n_clusters;
+	struct sl_pool_conf *pools; /* gateways among them */
 	uint32_t n_pools;
 	struct sl_model_conf *models;
 	uint32_t n_models;

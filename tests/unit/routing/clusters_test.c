@@ -197,6 +197,28 @@ static void a_request_tries_on(void **state)
 	fixture_fini(&f);
 }
 
+/* Few tries are left when many engines of one cluster die at once. */
+static void two_failures_are_enough_of_a_cluster(void **state)
+{
+	struct fixture f;
+	uint32_t far;
+
+	(void)state;
+	fixture_init(&f);
+	for (int i = 0; i < 4; i++)
+		add_in(&f, 1);
+	far = add_in(&f, 2);
+	for (; f.q.n_excluded < 2; f.q.n_excluded++) {
+		assert_int_not_equal(choose(&f), far);
+		f.q.excluded[f.q.n_excluded] = f.d.chosen.decode_ep;
+	}
+	assert_int_equal(choose(&f), far);
+	assert_false(f.d.moved);
+	set_health(&f, far, SL_HEALTH_UNHEALTHY);
+	assert_int_not_equal(choose(&f), far);
+	fixture_fini(&f);
+}
+
 static void a_full_cluster_spills(void **state)
 {
 	struct fixture f;
@@ -295,6 +317,7 @@ int main(void)
 		cmocka_unit_test(a_flapping_cluster_is_not_returned_to),
 		cmocka_unit_test(nobody_waits_where_nothing_else_is_left),
 		cmocka_unit_test(a_request_tries_on),
+		cmocka_unit_test(two_failures_are_enough_of_a_cluster),
 		cmocka_unit_test(a_full_cluster_spills),
 		cmocka_unit_test(a_model_stays_where_it_is_allowed),
 		cmocka_unit_test(residency_needs_no_priorities),

@@ -60,12 +60,15 @@ static void test_every_field_has_a_directive(void **state)
 	static const struct hole main_holes[] = {
 		HOLE(sl_config, listens),
 		HOLE(sl_config, n_listens),
+		HOLE(sl_config, clusters),
+		HOLE(sl_config, n_clusters),
 		HOLE(sl_config, pools),
 		HOLE(sl_config, n_pools),
 		HOLE(sl_config, models),
 		HOLE(sl_config, n_models),
 		GAP(sl_config, worker_threads, admin),
-		GAP(sl_config, n_listens, pools),
+		GAP(sl_config, n_listens, clusters),
+		GAP(sl_config, n_clusters, pools),
 		GAP(sl_config, n_pools, models),
 		GAP(sl_config, max_streams, header_timeout_us),
 		GAP(sl_config, stream_buffer, retry_attempts),
@@ -79,6 +82,9 @@ static void test_every_field_has_a_directive(void **state)
 	static const struct hole pool_holes[] = {
 		HOLE(sl_pool_conf, name),
 		HOLE(sl_pool_conf, cluster),
+		HOLE(sl_pool_conf, gateway),
+		GAP(sl_pool_conf, gateway, role),
+		GAP(sl_pool_conf, protocol, tls_ca),
 		HOLE(sl_pool_conf, models),
 		HOLE(sl_pool_conf, n_models),
 		HOLE(sl_pool_conf, servers),
@@ -101,15 +107,25 @@ static void test_every_field_has_a_directive(void **state)
 		HOLE(sl_server_conf, addr),
 		{ offsetof(struct sl_server_conf, max_concurrent) + 4, 4 },
 	};
+	static const struct hole cluster_holes[] = {
+		HOLE(sl_cluster_conf, name),
+		{ offsetof(struct sl_cluster_conf, priority) + 4, 4 },
+	};
 	static const struct hole model_holes[] = {
 		HOLE(sl_model_conf, name),
 		HOLE(sl_model_conf, aliases),
 		HOLE(sl_model_conf, n_aliases),
 		HOLE(sl_model_conf, pools),
 		HOLE(sl_model_conf, n_pools),
+		HOLE(sl_model_conf, clusters),
+		HOLE(sl_model_conf, n_clusters),
+		HOLE(sl_model_conf, residency),
+		HOLE(sl_model_conf, n_residency),
 		GAP(sl_model_conf, n_aliases, profile),
 		GAP(sl_model_conf, policy, pools),
-		{ offsetof(struct sl_model_conf, n_pools) + 4, 4 },
+		GAP(sl_model_conf, n_pools, clusters),
+		GAP(sl_model_conf, n_clusters, residency),
+		{ offsetof(struct sl_model_conf, n_residency) + 4, 4 },
 	};
 
 	(void)state;
@@ -119,6 +135,8 @@ static void test_every_field_has_a_directive(void **state)
 	             SL_COUNT(listen_holes));
 	check_filled(CONF_SERVER, sizeof(struct sl_server_conf), server_holes,
 	             SL_COUNT(server_holes));
+	check_filled(CONF_CLUSTER, sizeof(struct sl_cluster_conf), cluster_holes,
+	             SL_COUNT(cluster_holes));
 	check_filled(CONF_MODEL, sizeof(struct sl_model_conf), model_holes, SL_COUNT(model_holes));
 }
 

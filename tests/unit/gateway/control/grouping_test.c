@@ -41,8 +41,12 @@ static void test_domains(void **state)
 		{ "listen 1;" POOL("a", "1;") POOL("b", "2;")
 		          POOL("c", "3;") "model m { pools a c; }",
 		  { "/a", "/b", "/a" } },
+		/* clusters fail over to each other */
 		{ "listen 1; cluster e {" POOL("a", "1;") "} cluster w {" POOL("b", "2;") "}",
-		  { "e/a", "w/b" } },
+		  { "e/a", "e/a" } },
+		{ "listen 1; cluster e {" POOL(
+		          "a", "1; model x;") "} cluster w { gateway http://127.0.0.1:2; }",
+		  { "e/a", "e/a" } },
 	};
 
 	(void)state;
@@ -107,6 +111,42 @@ static void test_kv_groups(void **state)
 	sl_config_unref(config);
 }
 
+static void test_kv_caches_stay_in_their_cluster(void **state)
+{
+	struct sl_config *config =
+	        parse("listen 1; cluster e {" POOL("a", "1;") "} cluster w {" POOL("b", "2;") "}");
+
+	(void)state;
+	assert_int_not_equal(sl_grouping_kv_group(config, &config->pools[0]),
+	                     sl_grouping_kv_group(config, &config->pools[1]));
+	sl_config_unref(config);
+}
+
+static void test_allowed_clusters(void **state)
+{
+	struct sl_config *config = parse("listen 1; cluster e { region eu;" POOL(
+	        "a", "1;") "} cluster n { region eu; priority "
+	                   "2; gateway http://h:1; }"
+	                   "cluster u { region us;" POOL(
+	                           "c", "3;") "}"
+	                                      "model any { } model eu { residency eu; } model n { "
+	                                      "clusters n u; }"
+	                                      "model both { clusters n; residency eu; }");
+	struct sl_clusters clusters;
+
+	(void)state;
+	assert_true(sl_grouping_allowed(config, "unknown") == UINT64_MAX);
+	assert_true(sl_grouping_allowed(config, "any") == UINT64_MAX);
+	assert_int_equal(sl_grouping_allowed(config, "eu"), 2 | 4);
+	assert_int_equal(sl_grouping_allowed(config, "n"), 4 | 8);
+	assert_int_equal(sl_grouping_allowed(config, "both"), 4);
+	sl_grouping_clusters(config, &clusters);
+	assert_int_equal(clusters.n, 4);
+	assert_int_equal(clusters.priority[2], 2);
+	assert_int_equal(sl_grouping_cluster(config, &config->pools[1]), 2);
+	sl_config_unref(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +154,8 @@ int main(void)
 		cmocka_unit_test(test_models_of_a_pool),
 		cmocka_unit_test(test_profile_and_policy),
 		cmocka_unit_test(test_kv_groups),
+		cmocka_unit_test(test_kv_caches_stay_in_their_cluster),
+		cmocka_unit_test(test_allowed_clusters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
