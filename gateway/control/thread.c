@@ -137,8 +137,8 @@ static bool accept_one(struct listener *l)
 	}
 	if (count_sessions(t->all) >= t->worker.sessions.config->max_connections) {
 		char name[64];
-		size_t len = sl_sockaddr_format((const struct sockaddr *)&peer.ss, name,
-		                                sizeof(name));
+		size_t len =
+		        sl_sockaddr_format((const struct sockaddr *)&peer.ss, name, sizeof(name));
 
 		sl_limit_hit(t->worker.metrics, SL_LIMIT_CONNECTIONS, sl_span(name, len),
 		             t->worker.loop.now_us);

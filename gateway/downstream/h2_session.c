@@ -209,7 +209,8 @@ static void judge_stall(struct h2_stream *x, const struct sl_h2_progress *p)
 		             sl_pace_left_us(&x->pace, now_us, config->write_timeout_us));
 		return;
 	}
-	sl_session_limit(s, verdict == SL_PACE_STUCK ? SL_LIMIT_WRITE_TIMEOUT : SL_LIMIT_WRITE_RATE);
+	sl_session_limit(s,
+	                 verdict == SL_PACE_STUCK ? SL_LIMIT_WRITE_TIMEOUT : SL_LIMIT_WRITE_RATE);
 	sl_h2_reset(s->h2->codec, x->codec, 8 /* CANCEL */);
 }
 

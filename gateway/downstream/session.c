@@ -172,7 +172,8 @@ static void on_write_timeout(void *arg)
 		watch_writing(s);
 		return;
 	}
-	sl_session_limit(s, verdict == SL_PACE_STUCK ? SL_LIMIT_WRITE_TIMEOUT : SL_LIMIT_WRITE_RATE);
+	sl_session_limit(s,
+	                 verdict == SL_PACE_STUCK ? SL_LIMIT_WRITE_TIMEOUT : SL_LIMIT_WRITE_RATE);
 	sl_session_close(s, SL_E_CLIENT_GONE, true);
 }
 

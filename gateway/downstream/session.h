@@ -3,8 +3,8 @@
 #ifndef SLUICE_DOWNSTREAM_SESSION_H
 #define SLUICE_DOWNSTREAM_SESSION_H
 
-#include "gateway/downstream/stream.h"
 #include "gateway/downstream/pace.h"
+#include "gateway/downstream/stream.h"
 #include "gateway/http/h1.h"
 #include "gateway/http/h2.h"
 #include "gateway/http/spares.h"

@@ -438,15 +438,10 @@ void h2_pump(struct sl_h2 *h2)
 }
 
 /* Answers to a peer that does not read them are a flood like others. */
-static void judge_reading(struct sl_h2 *h2, ssize_t n)
+static bool is_flood(const struct sl_h2 *h2, ssize_t n)
 {
-	bool flooded = n == NGHTTP2_ERR_FLOODED ||
-	               nghttp2_session_get_outbound_queue_size(h2->ng) > MAX_QUEUED_FRAMES;
-
-	if (flooded && !h2->cut)
-		h2->cut = SL_H2_CUT_GLITCHES;
-	if (n < 0 || flooded)
-		h2->failed = true;
+	return n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ||
+	       nghttp2_session_get_outbound_queue_size(h2->ng) > MAX_QUEUED_FRAMES;
 }
 
 int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len)
@@ -461,11 +456,15 @@ int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len)
 	h2->receiving = true;
 	n = nghttp2_session_mem_recv(h2->ng, (const uint8_t *)data, sound);
 	h2->receiving = false;
-	judge_reading(h2, n);
+	if (is_flood(h2, n)) {
+		h2->cut = h2->cut ? h2->cut : SL_H2_CUT_GLITCHES;
+		code = H2_ENHANCE_YOUR_CALM;
+	}
 	h2_guard_refuse_stray(h2);
 	if (code != H2_NO_ERROR)
 		nghttp2_session_terminate_session(h2->ng, code);
 	h2_pump(h2);
+	h2->failed = h2->failed || n < 0 || h2->cut;
 	deliver(h2);
 	return h2->failed ? SL_E_BAD_HTTP : 0;
 }

@@ -133,8 +133,8 @@ struct sl_h2_stream {
 	size_t discarded;    /* of a body behind its answer */
 	uint64_t taken;      /* see sl_h2_progress */
 	uint32_t emptied;
-	size_t held;         /* largest amount of waiting bytes that was returned */
-	const char *now;     /* the caller's bytes, during sl_h2_write only */
+	size_t held;     /* largest amount of waiting bytes that was returned */
+	const char *now; /* the caller's bytes, during sl_h2_write only */
 	size_t now_len;
 	struct sl_outbuf pending; /* copied bytes */
 };
