@@ -287,10 +287,11 @@ static void h2_event(void *arg)
 
 static struct pair *open_pair(size_t request_len, size_t answer_len)
 {
-	static const struct sl_h2_limits server_limits = {
-		{ 65536, 100, 16384 }, 100, 256 * 1024, 1024 * 1024
+	static const struct sl_h2_limits server_limits = { { 65536, 100, 16384 }, 100, 256 * 1024,
+		                                           1024 * 1024,           0,   0 };
+	static const struct sl_h2_limits client_limits = {
+		{ 65536, 100, 0 }, 0, INT32_MAX, 0, 0, 0
 	};
-	static const struct sl_h2_limits client_limits = { { 65536, 100, 0 }, 0, INT32_MAX, 0 };
 	struct pair *p = calloc(1, sizeof(*p));
 	char *bytes = calloc(1, 65536);
 

@@ -50,6 +50,7 @@ struct sl_threads {
 	uint32_t n;
 	struct thread *items;
 	struct sl_budget budget;
+	struct sl_clients *clients; /* owned */
 };
 
 /* ---- accepting ------------------------------------------------------- */
@@ -135,6 +136,12 @@ static bool accept_one(struct listener *l)
 		return false;
 	}
 	if (count_sessions(t->all) >= t->worker.sessions.config->max_connections) {
+		char name[64];
+		size_t len =
+		        sl_sockaddr_format((const struct sockaddr *)&peer.ss, name, sizeof(name));
+
+		sl_limit_hit(t->worker.metrics, SL_LIMIT_CONNECTIONS, sl_span(name, len),
+		             t->worker.loop.now_us);
 		close(fd);
 		return true;
 	}
@@ -415,6 +422,7 @@ static void init_worker(struct thread *t, struct sl_threads *all, struct sl_flee
 	w->access_task = (struct sl_task){ .fn = flush_access, .arg = w };
 	w->sessions = (struct sl_sessions){ .loop = &w->loop,
 		                            .config = fleet->config,
+		                            .clients = all->clients,
 		                            .events = &sl_exchange_stream_events,
 		                            .ctx = w };
 	if (getrandom(&w->rng.state, sizeof(w->rng.state), 0) < 0 || !w->rng.state)
@@ -431,6 +439,7 @@ sl_threads_start(uint32_t n, struct sl_fleet *fleet,
 	if (!all)
 		abort();
 	all->n = n;
+	all->clients = sl_clients_new();
 	all->items = calloc(n, sizeof(*all->items));
 	if (!all->items)
 		abort();
@@ -476,5 +485,6 @@ void sl_threads_join(struct sl_threads *all)
 	for (uint32_t i = 0; i < all->n; i++)
 		fini_worker(&all->items[i]);
 	free(all->items);
+	sl_clients_free(all->clients);
 	free(all);
 }

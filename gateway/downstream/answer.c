@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "gateway/downstream/session.h"
 #include "gateway/telemetry/access.h"
 
 #define MESSAGE_MAX 400
@@ -36,6 +37,29 @@ size_t sl_problem_body(const struct sl_problem *p, char *buf, size_t size)
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 
+/* Those limits that a client is told of by an answer. */
+static void count_limit(const struct sl_stream *s, int err)
+{
+	static const struct {
+		int err;
+		enum sl_limit limit;
+	} limits[] = {
+		{ SL_E_HEADERS_TOO_LARGE, SL_LIMIT_HEADERS },
+		{ SL_E_URI_TOO_LONG, SL_LIMIT_HEADERS },
+		{ SL_E_BODY_TOO_LARGE, SL_LIMIT_BODY },
+		{ SL_E_MEMORY, SL_LIMIT_MEMORY },
+	};
+
+	for (size_t i = 0; i < SL_COUNT(limits); i++)
+		if (limits[i].err == err)
+			sl_limit_hit(s->all->metrics, limits[i].limit, s->client,
+			             s->all->loop->now_us);
+	/* once there is a request, its owner knows which of its limits it was */
+	if (err == SL_E_CLIENT_TIMEOUT && !s->user)
+		sl_limit_hit(s->all->metrics, SL_LIMIT_HEADER_TIMEOUT, s->client,
+		             s->all->loop->now_us);
+}
+
 void sl_answer_problem(struct sl_stream *s, const struct sl_problem *p)
 {
 	int status = sl_err_info(p->err)->status;
@@ -44,6 +68,7 @@ void sl_answer_problem(struct sl_stream *s, const struct sl_problem *p)
 	size_t len = sl_problem_body(p, body, sizeof(body));
 	uint32_t n = 0;
 
+	count_limit(s, p->err);
 	fields[n++] = field(SL_SPAN("content-type"), SL_SPAN("application/json"));
 	if (p->request_id.len)
 		fields[n++] = field(SL_SPAN("x-request-id"), p->request_id);

@@ -460,8 +460,11 @@ static void on_idle(void *arg)
 
 	if (h->state == H1_HEAD && sl_outbuf_size(&h->in))
 		refuse(s, SL_E_CLIENT_TIMEOUT);
-	else
+	else {
+		if (h->state == H1_HEAD)
+			sl_session_limit(s, SL_LIMIT_KEEPALIVE);
 		sl_session_close(s, SL_E_CLIENT_TIMEOUT, false);
+	}
 }
 
 static const struct sl_protocol h1_protocol = {
@@ -475,6 +478,7 @@ void sl_h1_session_start(struct sl_session *s)
 	if (!h)
 		abort();
 	h->session = s;
+	h->stream.all = s->all;
 	h->stream.ops = &h1_ops;
 	h->stream.protocol = "http/1.1";
 	h->stream.client = sl_span(s->peer, s->peer_len);

@@ -1,17 +1,33 @@
 /* h2_session.c: HTTP/2 on a session: glue between the codec and streams.
  *
  * The codec delivers on_end and on_close after the received bytes are
- * consumed, so a handler may start upstream work from them. */
+ * consumed, so a handler may start upstream work from them.
+ *
+ * A connection that has failed is not closed at once: bytes that were not read
+ * would make the kernel send a reset, and that can overtake the GOAWAY which
+ * says why. Its streams end at once; what still comes is thrown away for a
+ * while (LINGER_US, LINGER_BYTES).
+ *
+ * A header block or a control frame that is begun and not finished holds up all
+ * that the client could send after it, on every stream, so header_timeout ends
+ * the whole connection: no client that means well is inside one for seconds. */
 #include <stdlib.h>
 
 #include "gateway/downstream/answer.h"
 #include "gateway/downstream/session.h"
+
+#define LINGER_US 1000000u
+#define LINGER_BYTES ((size_t)256 * 1024)
+#define EARLY_US 2000000u /* that a request may go on behind its answer */
 
 struct h2_stream {
 	struct sl_stream stream; /* first: the handler's view */
 	struct sl_session *session;
 	struct sl_h2_stream *codec; /* borrowed; NULL once closed */
 	struct sl_timer stall_timer;
+	struct sl_pace pace; /* of what waits for the client */
+	uint32_t emptied;    /* when the pace began */
+	uint64_t finished_us;
 	bool head_request; /* its answer has no content */
 };
 
@@ -19,6 +35,10 @@ struct sl_h2_session {
 	struct sl_h2 *codec; /* owned */
 	int end_err;         /* why the session was closed */
 	bool receiving;
+	bool lingering;   /* no codec any more */
+	size_t discarded; /* bytes, while lingering */
+	struct sl_timer head_timer;
+	uint64_t unfinished; /* what head_timer is about */
 };
 
 static struct h2_stream *h2_of(struct sl_stream *stream)
@@ -26,23 +46,49 @@ static struct h2_stream *h2_of(struct sl_stream *stream)
 	return (struct h2_stream *)stream;
 }
 
+/* Ends all streams, and with them the codec; its last output is kept. */
+static void drop_codec(struct sl_session *s, int err)
+{
+	struct sl_h2_session *h = s->h2;
+	struct sl_outbuf *out = sl_h2_out(h->codec);
+
+	s->conn.own_out = *out;
+	s->conn.out = &s->conn.own_out;
+	*out = (struct sl_outbuf){ .data = NULL };
+	h->end_err = err;
+	h->lingering = true;
+	sl_timer_disarm(s->all->loop, &h->head_timer);
+	sl_h2_free(h->codec);
+	h->codec = NULL;
+}
+
+static void linger(struct sl_session *s, int err)
+{
+	drop_codec(s, err);
+	sl_timer_arm(s->all->loop, &s->idle_timer, LINGER_US);
+	sl_conn_flush(&s->conn);
+	if (!s->closed && !sl_conn_unsent(&s->conn))
+		sl_conn_shutdown(&s->conn);
+}
+
 /* After anything that may have produced output or ended the session. */
 static void settle(struct sl_session *s)
 {
 	struct sl_h2_session *h = s->h2;
 
-	if (s->closed || h->receiving)
+	if (s->closed || h->receiving || h->lingering)
 		return;
 	if (sl_outbuf_size(s->conn.out))
 		sl_session_wrote(s);
 	else if (!sl_h2_alive(h->codec))
-		sl_session_close(s, SL_E_CLIENT_GONE, false);
+		linger(s, SL_E_CLIENT_GONE);
 }
 
 /* From here on, unless it runs already; on_head stops it. */
 static void watch_idle(struct sl_session *s)
 {
-	if (s->closed || sl_h2_streams(s->h2->codec) > 0 || sl_timer_armed(&s->idle_timer))
+	if (s->closed || s->h2->lingering || sl_h2_streams(s->h2->codec) > 0 ||
+	    sl_timer_armed(&s->idle_timer))
 		return;
 	sl_timer_arm(s->all->loop, &s->idle_timer, s->all->config->keepalive_timeout_us);
 }
@@ -72,6 +118,19 @@ static void h2_respond(struct sl_stream *stream, int status, const struct sl_hfi
 	settle(x->session);
 }
 
+/* Watches that what waits for the client is taken. */
+static void watch_stall(struct h2_stream *x)
+{
+	struct sl_session *s = x->session;
+	struct sl_h2_progress p = sl_h2_stream_progress(x->codec);
+
+	if (sl_timer_armed(&x->stall_timer))
+		return;
+	x->emptied = p.emptied;
+	sl_pace_begin(&x->pace, s->all->loop->now_us, p.taken);
+	sl_timer_arm(s->all->loop, &x->stall_timer, s->all->config->write_timeout_us);
+}
+
 static size_t h2_write(struct sl_stream *stream, const char *data, size_t len)
 {
 	struct h2_stream *x = h2_of(stream);
@@ -79,6 +138,8 @@ static size_t h2_write(struct sl_stream *stream, const char *data, size_t len)
 
 	if (x->codec && !x->head_request)
 		pending = sl_h2_write(x->session->h2->codec, x->codec, data, len);
+	if (pending)
+		watch_stall(x);
 	settle(x->session);
 	return pending;
 }
@@ -89,9 +150,12 @@ static void h2_finish(struct sl_stream *stream, const char *data, size_t len)
 	struct sl_session *s = x->session;
 
 	stream->user = NULL;
+	x->finished_us = s->all->loop->now_us;
 	/* What flow control still holds must not be held for ever. */
 	if (x->codec && sl_h2_write_last(s->h2->codec, x->codec, data, x->head_request ? 0 : len))
-		sl_timer_arm(s->all->loop, &x->stall_timer, s->all->config->write_timeout_us);
+		watch_stall(x);
+	else if (x->codec) /* nor may the request go on for ever */
+		sl_timer_arm(s->all->loop, &x->stall_timer, EARLY_US);
 	settle(s);
 }
 
@@ -115,13 +179,57 @@ static void h2_proceed(struct sl_stream *stream)
 static const struct sl_stream_ops h2_ops = { h2_respond, h2_write, h2_finish, h2_abort,
 	                                     h2_proceed };
 
+/* The answer is out, the request is not at its end. */
+static void end_early(struct h2_stream *x)
+{
+	struct sl_session *s = x->session;
+	uint64_t waited_us = s->all->loop->now_us - x->finished_us;
+
+	if (waited_us >= EARLY_US)
+		sl_h2_reset(s->h2->codec, x->codec, 0 /* NO_ERROR */);
+	else
+		sl_timer_arm(s->all->loop, &x->stall_timer, EARLY_US - waited_us);
+}
+
+static void judge_stall(struct h2_stream *x, const struct sl_h2_progress *p)
+{
+	struct sl_session *s = x->session;
+	const struct sl_config *config = s->all->config;
+	uint64_t now_us = s->all->loop->now_us;
+	enum sl_pace_verdict verdict;
+
+	if (p->emptied != x->emptied) {
+		watch_stall(x);
+		return;
+	}
+	verdict = sl_pace_judge(&x->pace, now_us, p->taken, config->write_timeout_us,
+	                        config->min_rate);
+	if (verdict == SL_PACE_EARLY || verdict == SL_PACE_GOOD) {
+		sl_timer_arm(s->all->loop, &x->stall_timer,
+		             sl_pace_left_us(&x->pace, now_us, config->write_timeout_us));
+		return;
+	}
+	sl_session_limit(s,
+	                 verdict == SL_PACE_STUCK ? SL_LIMIT_WRITE_TIMEOUT : SL_LIMIT_WRITE_RATE);
+	sl_h2_reset(s->h2->codec, x->codec, 8 /* CANCEL */);
+}
+
 static void on_stall(void *arg)
 {
 	struct h2_stream *x = arg;
+	struct sl_session *s = x->session;
+	struct sl_h2_progress p;
 
-	if (x->codec)
-		sl_h2_reset(x->session->h2->codec, x->codec, 8 /* CANCEL */);
-	settle(x->session);
+	if (!x->codec)
+		return;
+	p = sl_h2_stream_progress(x->codec);
+	if (p.pending)
+		judge_stall(x, &p);
+	else if (x->finished_us)
+		end_early(x);
+	/* on_close is delivered by the codec's next turn */
+	if (!s->closed)
+		sl_session_wrote(s);
 }
 
 /* ---- the codec's events ---------------------------------------------- */
@@ -131,7 +239,8 @@ static void bind_stream(struct h2_stream *x, struct sl_session *s, struct sl_h2_
 	*x = (struct h2_stream){
 		.session = s,
 		.codec = codec,
-		.stream = { .ops = &h2_ops,
+		.stream = { .all = s->all,
+		            .ops = &h2_ops,
 		            .protocol = "h2",
 		            .client = sl_span(s->peer, s->peer_len) },
 		.stall_timer = { .fn = on_stall, .arg = x },
@@ -227,19 +336,58 @@ static const struct sl_h2_events codec_events = {
 
 /* ---- the session's calls --------------------------------------------- */
 
+static void linger_data(struct sl_session *s, size_t len)
+{
+	s->h2->discarded += len;
+	if (s->h2->discarded > LINGER_BYTES)
+		sl_session_close(s, s->h2->end_err, true);
+}
+
+static void note_cut(struct sl_session *s)
+{
+	enum sl_h2_cut cut = sl_h2_cut(s->h2->codec);
+
+	if (cut)
+		sl_session_limit(s, cut == SL_H2_CUT_RESETS ? SL_LIMIT_RESETS : SL_LIMIT_GLITCHES);
+}
+
+static void watch_head(struct sl_session *s)
+{
+	struct sl_h2_session *h = s->h2;
+	uint64_t unfinished = sl_h2_unfinished(h->codec);
+
+	if (unfinished == h->unfinished)
+		return;
+	h->unfinished = unfinished;
+	if (unfinished)
+		sl_timer_arm(s->all->loop, &h->head_timer, s->all->config->header_timeout_us);
+	else
+		sl_timer_disarm(s->all->loop, &h->head_timer);
+}
+
 static void h2_data(struct sl_session *s, const char *data, size_t len)
 {
 	struct sl_h2_session *h = s->h2;
 	int rc;
 
+	if (h->lingering) {
+		linger_data(s, len);
+		return;
+	}
+	sl_h2_tick(h->codec, s->all->loop->now_us);
 	h->receiving = true;
 	rc = sl_h2_recv(h->codec, data, len);
 	h->receiving = false;
-	if (rc < 0 && !s->closed) {
-		sl_conn_flush(&s->conn); /* the GOAWAY that says why */
-		sl_session_close(s, SL_E_BAD_HTTP, false);
+	if (s->closed)
+		return;
+	for (uint32_t n = sl_h2_refused_take(h->codec); n; n--)
+		sl_session_limit(s, SL_LIMIT_STREAMS);
+	if (rc < 0) {
+		note_cut(s);
+		linger(s, SL_E_BAD_HTTP);
 		return;
 	}
+	watch_head(s);
 	settle(s);
 	watch_idle(s);
 }
@@ -248,6 +396,10 @@ static void h2_flushed(struct sl_session *s)
 {
 	struct sl_h2_session *h = s->h2;
 
+	if (h->lingering) {
+		sl_conn_shutdown(&s->conn);
+		return;
+	}
 	/* May drain streams, whose handlers write more. */
 	h->receiving = true;
 	sl_h2_pull(h->codec);
@@ -261,18 +413,21 @@ static void h2_end(struct sl_session *s, int err)
 	/* The codec is freed with the session, when no callback is on the
 	 * stack; its streams learn it there. Until then nothing may write. */
 	s->h2->end_err = err;
+	sl_timer_disarm(s->all->loop, &s->h2->head_timer);
 }
 
 static void h2_drain(struct sl_session *s, bool final)
 {
 	struct sl_h2_session *h = s->h2;
 
+	if (h->lingering)
+		return;
 	if (final)
 		sl_h2_goaway(h->codec);
 	else
 		sl_h2_shutdown_notice(h->codec);
 	settle(s);
-	if (final && !s->closed && sl_h2_streams(h->codec) == 0) {
+	if (final && !s->closed && !h->lingering && sl_h2_streams(h->codec) == 0) {
 		sl_conn_flush(&s->conn);
 		sl_session_close(s, SL_E_DRAINING, false);
 	}
@@ -280,7 +435,7 @@ static void h2_drain(struct sl_session *s, bool final)
 
 static bool h2_idle(const struct sl_session *s)
 {
-	return sl_h2_streams(s->h2->codec) == 0;
+	return s->h2->lingering || sl_h2_streams(s->h2->codec) == 0;
 }
 
 static void h2_free(struct sl_session *s)
@@ -293,11 +448,25 @@ static void on_idle(void *arg)
 {
 	struct sl_session *s = arg;
 
+	if (s->h2->lingering) {
+		sl_session_close(s, s->h2->end_err, false);
+		return;
+	}
 	if (sl_h2_streams(s->h2->codec) > 0)
 		return;
+	sl_session_limit(s, SL_LIMIT_KEEPALIVE);
 	sl_h2_goaway(s->h2->codec);
 	sl_conn_flush(&s->conn);
 	sl_session_close(s, SL_E_CLIENT_TIMEOUT, false);
+}
+
+static void on_head_timeout(void *arg)
+{
+	struct sl_session *s = arg;
+
+	sl_session_limit(s, SL_LIMIT_HEADER_TIMEOUT);
+	sl_h2_goaway(s->h2->codec);
+	linger(s, SL_E_CLIENT_TIMEOUT);
 }
 
 static const struct sl_protocol h2_protocol = {
@@ -312,6 +481,8 @@ void sl_h2_session_start(struct sl_session *s)
 		.max_streams = config->max_streams,
 		.stream_window = 256 * 1024,
 		.connection_window = 1024 * 1024,
+		.glitches = config->glitch_limit,
+		.resets = config->reset_limit,
 	};
 	struct sl_h2_session *h = calloc(1, sizeof(*h));
 
@@ -322,7 +493,9 @@ void sl_h2_session_start(struct sl_session *s)
 	s->protocol = &h2_protocol;
 	s->conn.out = sl_h2_out(h->codec);
 	s->idle_timer.fn = on_idle;
+	h->head_timer = (struct sl_timer){ .fn = on_head_timeout, .arg = s };
 	sl_h2_pull(h->codec); /* SETTINGS */
 	settle(s);
 	sl_timer_arm(s->all->loop, &s->idle_timer, config->header_timeout_us);
+	watch_head(s);
 }

@@ -2,6 +2,7 @@
 #include "gateway/downstream/session.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -54,7 +55,14 @@ void sl_session_close(struct sl_session *s, int err, bool reset)
 	else
 		sl_conn_close(&s->conn);
 	unlink_session(s);
+	sl_clients_leave(s->all->clients, s->client);
+	s->client = NULL;
 	sl_loop_bury(s->all->loop, &s->grave);
+}
+
+void sl_session_limit(struct sl_session *s, enum sl_limit limit)
+{
+	sl_limit_hit(s->all->metrics, limit, sl_span(s->peer, s->peer_len), s->all->loop->now_us);
 }
 
 /* ---- which protocol -------------------------------------------------- */
@@ -125,6 +133,7 @@ static void on_flushed(void *owner)
 	struct sl_session *s = owner;
 
 	/* The write timer finds out by itself, the next time it looks. */
+	s->write_pace.from_us = s->all->loop->now_us;
 	if (s->protocol)
 		s->protocol->flushed(s);
 }
@@ -135,22 +144,42 @@ static const struct sl_conn_ops conn_ops = { on_ready, on_data, on_closed, on_fl
 
 static void on_handshake_timeout(void *arg)
 {
-	sl_session_close(arg, SL_E_CLIENT_TIMEOUT, false);
+	struct sl_session *s = arg;
+
+	sl_session_limit(s, s->conn.tls ? SL_LIMIT_TLS_HANDSHAKE : SL_LIMIT_HEADER_TIMEOUT);
+	sl_session_close(s, SL_E_CLIENT_TIMEOUT, false);
 }
 
-/* Armed while output may be stuck; any progress in between grants more. */
+static void watch_writing(struct sl_session *s)
+{
+	sl_timer_arm(s->all->loop, &s->write_timer,
+	             sl_pace_left_us(&s->write_pace, s->all->loop->now_us,
+	                             s->all->config->write_timeout_us));
+}
+
+/* Armed while output may be stuck. */
 static void on_write_timeout(void *arg)
 {
 	struct sl_session *s = arg;
-	uint64_t limit = s->all->config->write_timeout_us;
-	uint64_t waited = s->all->loop->now_us - s->conn.progress_us;
+	const struct sl_config *config = s->all->config;
+	enum sl_pace_verdict verdict;
 
 	if (!sl_conn_unsent(&s->conn))
 		return;
-	if (waited >= limit)
-		sl_session_close(s, SL_E_CLIENT_GONE, true);
-	else
-		sl_timer_arm(s->all->loop, &s->write_timer, limit - waited);
+	verdict = sl_pace_judge(&s->write_pace, s->all->loop->now_us, sl_conn_taken(&s->conn),
+	                        config->write_timeout_us, config->min_rate);
+	if (verdict == SL_PACE_EARLY || verdict == SL_PACE_GOOD) {
+		watch_writing(s);
+		return;
+	}
+	sl_session_limit(s,
+	                 verdict == SL_PACE_STUCK ? SL_LIMIT_WRITE_TIMEOUT : SL_LIMIT_WRITE_RATE);
+	sl_session_close(s, SL_E_CLIENT_GONE, true);
+}
+
+static void begin_writing(struct sl_session *s)
+{
+	sl_pace_begin(&s->write_pace, s->all->loop->now_us, sl_conn_taken(&s->conn));
 }
 
 void sl_session_wrote(struct sl_session *s)
@@ -158,8 +187,10 @@ void sl_session_wrote(struct sl_session *s)
 	if (s->closed)
 		return;
 	sl_conn_dirty(&s->conn);
-	if (!sl_timer_armed(&s->write_timer))
-		sl_timer_arm(s->all->loop, &s->write_timer, s->all->config->write_timeout_us);
+	if (sl_timer_armed(&s->write_timer))
+		return;
+	begin_writing(s);
+	watch_writing(s);
 }
 
 /* ---- life ------------------------------------------------------------ */
@@ -168,11 +199,21 @@ void sl_session_open(struct sl_sessions *all, int fd, const struct sl_sockaddr *
                      const struct sl_session_kind *kind)
 {
 	struct sl_session *s = calloc(1, sizeof(*s));
-	struct sl_tls *tls = kind->tls ? sl_tls_new(kind->tls, fd, NULL) : NULL;
+	struct sl_tls *tls;
 
 	if (!s)
 		abort();
 	s->all = all;
+	s->peer_len =
+	        sl_sockaddr_format((const struct sockaddr *)&peer->ss, s->peer, sizeof(s->peer));
+	if (!sl_clients_enter(all->clients, peer, all->config->max_connections_per_client,
+	                      &s->client)) {
+		sl_session_limit(s, SL_LIMIT_CLIENT_CONNECTIONS);
+		close(fd);
+		free(s);
+		return;
+	}
+	tls = kind->tls ? sl_tls_new(kind->tls, fd, NULL) : NULL;
 	s->h2c_only = kind->h2c_only;
 	s->h1_only = kind->h1_only;
 	s->grave.fn = free_session;
@@ -181,8 +222,6 @@ void sl_session_open(struct sl_sessions *all, int fd, const struct sl_sockaddr *
 	s->idle_timer.arg = s;
 	s->write_timer.fn = on_write_timeout;
 	s->write_timer.arg = s;
-	s->peer_len =
-	        sl_sockaddr_format((const struct sockaddr *)&peer->ss, s->peer, sizeof(s->peer));
 	link_session(s);
 	sl_timer_arm(all->loop, &s->idle_timer,
 	             tls ? all->config->tls_handshake_timeout_us : all->config->header_timeout_us);

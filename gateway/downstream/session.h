@@ -3,11 +3,14 @@
 #ifndef SLUICE_DOWNSTREAM_SESSION_H
 #define SLUICE_DOWNSTREAM_SESSION_H
 
+#include "gateway/downstream/pace.h"
 #include "gateway/downstream/stream.h"
 #include "gateway/http/h1.h"
 #include "gateway/http/h2.h"
 #include "gateway/http/spares.h"
+#include "gateway/net/clients.h"
 #include "gateway/net/conn.h"
+#include "gateway/telemetry/limits.h"
 #include "gateway/telemetry/metrics.h"
 #include "sluice/config.h"
 
@@ -18,6 +21,7 @@ struct sl_sessions {
 	const struct sl_stream_events *events;
 	void *ctx; /* handed to on_head */
 	struct sl_metrics *metrics;
+	struct sl_clients *clients;     /* borrowed, all workers'; NULL: not counted */
 	struct sl_session *list;        /* open ones, newest first */
 	struct sl_spares spare_streams; /* h2_session.c's */
 	uint32_t count;
@@ -56,6 +60,8 @@ struct sl_session {
 	struct sl_h2_session *h2;
 	struct sl_timer idle_timer; /* handshake, head, keep-alive */
 	struct sl_timer write_timer;
+	struct sl_pace write_pace;
+	struct sl_client *client; /* its place among those of its address, or NULL */
 	struct sl_grave grave;
 	bool h2c_only, h1_only;
 	bool closed;
@@ -71,6 +77,8 @@ void sl_session_open(struct sl_sessions *all, int fd, const struct sl_sockaddr *
 /* Ends the connection at once (reset: the client sees a reset) and frees it
  * when the turn is over. Streams get on_gone(err). Safe to call twice. */
 void sl_session_close(struct sl_session *s, int err, bool reset);
+/* The client ran into this limit. */
+void sl_session_limit(struct sl_session *s, enum sl_limit limit);
 /* Graceful end of all: first notice, later final. */
 void sl_sessions_drain(struct sl_sessions *all, bool final);
 /* At the deadline: whatever is still open is closed. */

@@ -10,6 +10,7 @@
 
 #include "gateway/http/head.h"
 
+struct sl_sessions;
 struct sl_stream;
 
 struct sl_stream_events {
@@ -36,9 +37,10 @@ struct sl_stream_ops {
 
 struct sl_stream {
 	const struct sl_stream_ops *ops;
-	void *user;            /* the handler's; NULL: nobody is interested any more */
-	const char *protocol;  /* "http/1.1" or "h2" */
-	struct sl_span client; /* "10.0.0.9:51234", borrowed from the session */
+	struct sl_sessions *all; /* borrowed: its worker's */
+	void *user;              /* the handler's; NULL: nobody is interested any more */
+	const char *protocol;    /* "http/1.1" or "h2" */
+	struct sl_span client;   /* "10.0.0.9:51234", borrowed from the session */
 	bool responded;
 };
 

@@ -79,6 +79,7 @@ struct sl_exchange {
 	bool has_body;
 	bool streams; /* the client asked for a stream */
 	size_t body_len;
+	struct sl_pace body_pace;
 	int64_t charged_bytes; /* to the budget */
 
 	/* where it goes */

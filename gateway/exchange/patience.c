@@ -19,11 +19,33 @@ static uint64_t silence_limit(const struct sl_exchange *x)
 	}
 }
 
+static void refuse_slow_body(struct sl_exchange *x, enum sl_limit limit)
+{
+	sl_limit_hit(x->worker->metrics, limit, x->client, sl_exchange_now(x));
+	sl_exchange_fail(x, SL_E_CLIENT_TIMEOUT, NULL, NULL);
+}
+
+/* One byte now and then is not silence, but no upload either. True: ended. */
+static bool too_slow(struct sl_exchange *x)
+{
+	const struct sl_config *config = x->worker->fleet->config;
+
+	if (x->state != SL_X_BODY)
+		return false;
+	if (!x->body_pace.from_us)
+		x->body_pace.from_us = x->head_us;
+	if (sl_pace_judge(&x->body_pace, sl_exchange_now(x), x->body_len, config->body_timeout_us,
+	                  config->min_rate) != SL_PACE_SLOW)
+		return false;
+	refuse_slow_body(x, SL_LIMIT_BODY_RATE);
+	return true;
+}
+
 static void on_silence(struct sl_exchange *x)
 {
 	switch (x->state) {
 	case SL_X_BODY:
-		sl_exchange_fail(x, SL_E_CLIENT_TIMEOUT, NULL, NULL);
+		refuse_slow_body(x, SL_LIMIT_BODY_TIMEOUT);
 		break;
 	case SL_X_WAITING:
 		sl_exchange_fail(x, SL_E_SATURATED, NULL, NULL);
@@ -57,6 +79,8 @@ void sl_patience_on_timer(void *arg)
 			return;
 		}
 	}
+	if (too_slow(x))
+		return;
 	if (quiet < limit)
 		sl_timer_arm(&x->worker->loop, &x->timer, limit - quiet);
 	else

@@ -19,6 +19,19 @@ struct sl_h2_limits {
 	uint32_t max_streams;
 	uint32_t stream_window;     /* 256 KiB */
 	uint32_t connection_window; /* 1 MiB */
+	/* Of a server: budgets of suspicious acts and of streams that the peer
+	 * resets; all comes back in 30 seconds. 0: 2000 and 1000. */
+	uint32_t glitches, resets;
+};
+
+/* Why a peer was sent away with ENHANCE_YOUR_CALM. */
+enum sl_h2_cut { SL_H2_CUT_NONE, SL_H2_CUT_GLITCHES, SL_H2_CUT_RESETS };
+
+/* What a stream's peer has taken of what was written for it. */
+struct sl_h2_progress {
+	size_t pending;   /* bytes that wait */
+	uint64_t taken;   /* bytes that do not any more */
+	uint32_t emptied; /* how often nothing was left waiting */
 };
 
 /* ctx is the session's. on_head, on_data run inside _recv; the others after the
@@ -52,6 +65,8 @@ struct sl_h2 *sl_h2_client_new(const struct sl_h2_limits *l, const struct sl_h2_
 /* Open streams get on_close(CLIENT_GONE or UPSTREAM_RESET). Never from inside an event. */
 void sl_h2_free(struct sl_h2 *h2);
 
+/* Tells the time (monotonic), by which budgets are refilled; before _recv. */
+void sl_h2_tick(struct sl_h2 *h2, uint64_t now_us);
 /* Bytes from the peer. 0, or negative: the connection must be closed after
  * what is in the output buffer (a GOAWAY) has been sent. */
 SL_MUST_CHECK int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len);
@@ -64,6 +79,13 @@ void sl_h2_pull(struct sl_h2 *h2);
 /* False when the session has nothing more to read or write: close it. */
 bool sl_h2_alive(const struct sl_h2 *h2);
 uint32_t sl_h2_streams(const struct sl_h2 *h2); /* open ones */
+enum sl_h2_cut sl_h2_cut(const struct sl_h2 *h2);
+/* Streams refused since the last call because there were too many. */
+uint32_t sl_h2_refused_take(struct sl_h2 *h2);
+/* Not 0 while the peer is inside something that holds up all that would come
+ * after it: the preface, its SETTINGS, a header block, a frame other than DATA.
+ * Another number is another such thing. */
+uint64_t sl_h2_unfinished(const struct sl_h2 *h2);
 
 /* Server: status and fields (names must be lower case; unique values such as
  * x-request-id, date are not indexed). end: no body follows. */
@@ -78,7 +100,11 @@ struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head,
 size_t sl_h2_write(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len);
 /* The same as _write and _finish together, in fewer frames. */
 size_t sl_h2_write_last(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len);
-/* END_STREAM after what was written. */
+struct sl_h2_progress sl_h2_stream_progress(const struct sl_h2_stream *s);
+/* END_STREAM after what was written. A request that has not ended yet may go
+ * on for a while (EARLY_BYTES), so that its errors are still seen and its client
+ * reads the answer before a reset; the caller ends it with sl_h2_reset(NO_ERROR)
+ * when it has waited long enough. */
 void sl_h2_finish(struct sl_h2 *h2, struct sl_h2_stream *s);
 /* RST_STREAM; what waits is dropped. on_close follows. */
 void sl_h2_reset(struct sl_h2 *h2, struct sl_h2_stream *s, uint32_t h2_code);

@@ -51,8 +51,10 @@ static void move_out(struct sl_h2_stream *s, size_t n)
 	}
 }
 
-static void note_drained(struct sl_h2_stream *s)
+static void note_drained(struct sl_h2_stream *s, size_t n)
 {
+	s->taken += n;
+	s->emptied += sl_outbuf_size(&s->pending) == 0;
 	if (s->held && sl_outbuf_size(&s->pending) < (s->held + 1) / 2) {
 		s->held = 0;
 		h2_queue_event(s, H2_EV_DRAINED);
@@ -69,7 +71,7 @@ int h2_body_send(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *heade
 	sl_outbuf_reserve(&h2->out, 9 + length);
 	sl_outbuf_add(&h2->out, header, 9);
 	move_out(s, length);
-	note_drained(s);
+	note_drained(s, length);
 	h2_earn(h2);
 	/* the frame is out; PAUSE makes nghttp2 ask before it makes the next */
 	return sl_outbuf_size(&h2->out) < H2_OUT_LIMIT ? 0 : NGHTTP2_ERR_PAUSE;
@@ -128,4 +130,11 @@ size_t sl_h2_write_last(struct sl_h2 *h2, struct sl_h2_stream *s, const char *da
 void sl_h2_finish(struct sl_h2 *h2, struct sl_h2_stream *s)
 {
 	write_bytes(h2, s, NULL, 0, true);
+}
+
+struct sl_h2_progress sl_h2_stream_progress(const struct sl_h2_stream *s)
+{
+	return (struct sl_h2_progress){ .pending = sl_outbuf_size(&s->pending),
+		                        .taken = s->taken,
+		                        .emptied = s->emptied };
 }

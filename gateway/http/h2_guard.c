@@ -110,14 +110,17 @@ static uint32_t judge(struct sl_h2 *h2, struct header f)
 		return judge_priority(h2, f);
 	case NGHTTP2_RST_STREAM:
 		note_end(&h2->guard, f.id);
-		h2_spend(h2, 1);
+		if (h2->server)
+			h2_spend_reset(h2);
+		else
+			h2_spend(h2, 1);
 		return 0;
 	case NGHTTP2_SETTINGS:
+	case NGHTTP2_PING:
 	case NGHTTP2_WINDOW_UPDATE:
 		h2_spend(h2, 1);
 		return 0;
 	default:
-		/* PINGs are bounded by nghttp2's queue of acknowledgements */
 		if (f.type >= FIRST_UNKNOWN_TYPE)
 			h2_spend(h2, 1);
 		return 0;
@@ -125,6 +128,22 @@ static uint32_t judge(struct sl_h2 *h2, struct header f)
 }
 
 /* ---- the walk ---- */
+
+static void note_block(struct h2_guard *g, struct header f)
+{
+	g->settled = true;
+	g->in_data = f.type == NGHTTP2_DATA;
+	if (f.type == NGHTTP2_HEADERS || f.type == NGHTTP2_CONTINUATION)
+		g->in_block = !(f.flags & NGHTTP2_FLAG_END_HEADERS);
+}
+
+uint64_t sl_h2_unfinished(const struct sl_h2 *h2)
+{
+	const struct h2_guard *g = &h2->guard;
+	bool in_frame = g->have || (g->skip && !g->in_data);
+
+	return !g->settled || g->in_block || in_frame ? g->units + 1 : 0;
+}
 
 /* Takes bytes until the header, and of PRIORITY the dependency, is complete. */
 static size_t collect(struct h2_guard *g, const char *data, size_t len)
@@ -155,8 +174,10 @@ size_t h2_guard_walk(struct sl_h2 *h2, const char *data, size_t len, uint32_t *o
 			at += n;
 			continue;
 		}
-		if (g->have == 0)
+		if (g->have == 0) {
 			start = at;
+			g->units += !g->in_block;
+		}
 		at += collect(g, data + at, len - at);
 		if (g->have < g->need)
 			continue;
@@ -165,6 +186,7 @@ size_t h2_guard_walk(struct sl_h2 *h2, const char *data, size_t len, uint32_t *o
 		if (*out_code)
 			return start;
 		g->skip = f.length - (g->need - H2_FRAME_HEADER);
+		note_block(g, f);
 		g->have = 0;
 		g->need = H2_FRAME_HEADER;
 	}

@@ -13,8 +13,9 @@
 
 #include "gateway/http/h2_session.h"
 
-#define FULL_PATIENCE 2000
 #define MAX_HEAD_OUT ((size_t)256 * 1024)
+#define EARLY_BYTES ((size_t)64 * 1024) /* of a body whose answer is out */
+#define MAX_QUEUED_FRAMES 4000u         /* that the peer does not read */
 
 /* ---- streams ---- */
 
@@ -133,23 +134,6 @@ static void deliver(struct sl_h2 *h2)
 	h2->delivering = false;
 }
 
-/* ---- patience ---- */
-
-void h2_spend(struct sl_h2 *h2, int32_t cost)
-{
-	if (h2->patience < 0)
-		return;
-	h2->patience -= cost;
-	if (h2->patience < 0)
-		nghttp2_session_terminate_session(h2->ng, H2_ENHANCE_YOUR_CALM);
-}
-
-void h2_earn(struct sl_h2 *h2)
-{
-	if (h2->patience >= 0 && h2->patience < FULL_PATIENCE)
-		h2->patience += 4;
-}
-
 /* ---- nghttp2's callbacks: reception ---- */
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
@@ -190,6 +174,15 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* What still comes of a request whose answer is out. */
+static void discard(struct sl_h2_stream *s, size_t len)
+{
+	nghttp2_session_consume(s->h2->ng, s->id, len);
+	s->discarded += len;
+	if (s->discarded > EARLY_BYTES)
+		h2_reset_stream(s, H2_NO_ERROR);
+}
+
 static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
                          size_t len, void *user)
 {
@@ -199,6 +192,10 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
 	(void)flags;
 	if (!s || s->discard || s->reset) {
 		nghttp2_session_consume(ng, id, len);
+		return 0;
+	}
+	if (s->sent_end && h2->server) {
+		discard(s, len);
 		return 0;
 	}
 	s->unconsumed += len;
@@ -229,16 +226,19 @@ static void judge_frame(struct sl_h2 *h2, const nghttp2_frame *frame, bool end)
 
 static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
+	struct sl_h2 *h2 = user;
 	bool carries_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
 	bool end = carries_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
 	struct sl_h2_stream *s = carries_end ? find(ng, frame->hd.stream_id) : NULL;
 
-	judge_frame(user, frame, end);
+	judge_frame(h2, frame, end);
 	if (!s)
 		return 0;
 	s->recv_end = s->recv_end || end;
-	if (frame->hd.type == NGHTTP2_HEADERS)
+	if (frame->hd.type == NGHTTP2_HEADERS) {
 		take_head(s, end);
+		h2_builder_reset(&h2->builder); /* a large one is not kept */
+	}
 	if (end && s->announced && !s->reset)
 		h2_queue_event(s, H2_EV_END);
 	return 0;
@@ -246,8 +246,12 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user)
 {
-	(void)ng, (void)frame, (void)error;
-	h2_spend(user, 10);
+	struct sl_h2 *h2 = user;
+	bool race = error == NGHTTP2_ERR_REFUSED_STREAM; /* too many streams, a common one */
+
+	(void)ng, (void)frame;
+	h2->refused += race;
+	h2_spend(h2, race ? 1 : 10);
 	return 0;
 }
 
@@ -262,9 +266,9 @@ static void head_left(struct sl_h2_stream *s)
 
 static void judge_reset(struct sl_h2 *h2, const struct sl_h2_stream *s, uint32_t code)
 {
-	/* one that we did not ask for was provoked; too many streams is a common race */
-	if (!s || !s->reset)
-		h2_spend(h2, code == H2_REFUSED_STREAM ? 1 : 10);
+	/* one that we did not ask for was provoked; the refused ones have paid */
+	if ((!s || !s->reset) && code != H2_REFUSED_STREAM)
+		h2_spend(h2, 10);
 }
 
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
@@ -290,12 +294,11 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS)
 		head_left(s);
-	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
 		s->sent_end = true;
-		/* an answer that did not wait for the whole request: stop the upload */
-		if (h2->server && !s->recv_end)
-			h2_reset_stream(s, H2_NO_ERROR);
-	}
+	/* its owner does not know this stream, and so cannot wait for its end */
+	if (s->sent_end && s->discard && h2->server && !s->recv_end)
+		h2_reset_stream(s, H2_NO_ERROR);
 	return 0;
 }
 
@@ -368,7 +371,8 @@ static nghttp2_option *make_options(void)
 	nghttp2_option_set_peer_max_concurrent_streams(o, 100);
 	nghttp2_option_set_max_send_header_block_length(o, MAX_HEAD_OUT);
 	nghttp2_option_set_max_continuations(o, 8);
-	nghttp2_option_set_stream_reset_rate_limit(o, 1000, 33);
+	/* h2_budget.c counts resets, and says why it ends a connection */
+	nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX);
 	return o;
 }
 
@@ -386,7 +390,7 @@ struct sl_h2 *h2_new(bool server, const struct sl_h2_limits *limits, const struc
 	h2->ctx = ctx;
 	h2->limits = *limits;
 	h2->server = server;
-	h2->patience = FULL_PATIENCE;
+	h2_budgets_init(h2);
 	h2_guard_init(&h2->guard, server);
 	rv = server ? nghttp2_session_server_new2(&h2->ng, callbacks, h2, options)
 	            : nghttp2_session_client_new2(&h2->ng, callbacks, h2, options);
@@ -433,6 +437,13 @@ void h2_pump(struct sl_h2 *h2)
 	assert(h2->failed || h2->borrowed_heads == 0);
 }
 
+/* Answers to a peer that does not read them are a flood like others. */
+static bool is_flood(const struct sl_h2 *h2, ssize_t n)
+{
+	return n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ||
+	       nghttp2_session_get_outbound_queue_size(h2->ng) > MAX_QUEUED_FRAMES;
+}
+
 int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len)
 {
 	uint32_t code = H2_NO_ERROR;
@@ -445,12 +456,15 @@ int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len)
 	h2->receiving = true;
 	n = nghttp2_session_mem_recv(h2->ng, (const uint8_t *)data, sound);
 	h2->receiving = false;
-	if (n < 0)
-		h2->failed = true;
+	if (is_flood(h2, n)) {
+		h2->cut = h2->cut ? h2->cut : SL_H2_CUT_GLITCHES;
+		code = H2_ENHANCE_YOUR_CALM;
+	}
 	h2_guard_refuse_stray(h2);
 	if (code != H2_NO_ERROR)
 		nghttp2_session_terminate_session(h2->ng, code);
 	h2_pump(h2);
+	h2->failed = h2->failed || n < 0 || h2->cut;
 	deliver(h2);
 	return h2->failed ? SL_E_BAD_HTTP : 0;
 }
@@ -472,6 +486,14 @@ bool sl_h2_alive(const struct sl_h2 *h2)
 		return true;
 	return !h2->failed &&
 	       (nghttp2_session_want_read(h2->ng) || nghttp2_session_want_write(h2->ng));
+}
+
+uint32_t sl_h2_refused_take(struct sl_h2 *h2)
+{
+	uint32_t n = h2->refused;
+
+	h2->refused = 0;
+	return n;
 }
 
 uint32_t sl_h2_streams(const struct sl_h2 *h2)

@@ -60,6 +60,10 @@ SL_MUST_CHECK int h2_builder_finish(struct h2_builder *b);
 
 struct h2_guard {
 	uint32_t skip;                           /* bytes to pass over: preface, payload */
+	uint64_t units;                          /* see sl_h2_unfinished */
+	bool settled;                            /* the first frame is here */
+	bool in_block;                           /* CONTINUATION must follow */
+	bool in_data;                            /* what is skipped is DATA's */
 	unsigned char head[H2_FRAME_HEADER + 4]; /* of the frame that begins */
 	uint8_t have, need;                      /* bytes in head */
 	uint32_t last_id;                        /* highest stream the peer has opened */
@@ -77,6 +81,22 @@ size_t h2_guard_walk(struct sl_h2 *h2, const char *data, size_t len, uint32_t *o
 /* Resets the stray ones. Only after nghttp2 has read the same bytes: it drops a
  * reset of a stream that it has not seen opened. */
 void h2_guard_refuse_stray(struct sl_h2 *h2);
+
+/* ---- h2_budget.c ---- */
+
+/* What a peer may do that costs us and brings nothing: every such act takes, time
+ * gives back, and so does honest work. */
+struct h2_budget {
+	int32_t left, full; /* left < 0: used up, for good */
+};
+
+/* A peer may be odd, but not for nothing: every suspicious act costs, every
+ * request and every DATA frame it takes earns. Out of budget, the connection
+ * ends with ENHANCE_YOUR_CALM. */
+void h2_spend(struct sl_h2 *h2, int32_t cost);
+void h2_earn(struct sl_h2 *h2);
+void h2_spend_reset(struct sl_h2 *h2);
+void h2_budgets_init(struct sl_h2 *h2);
 
 /* ---- streams ---- */
 
@@ -110,8 +130,11 @@ struct sl_h2_stream {
 	bool head_borrowed;  /* our head is queued and lies in the caller's memory */
 	bool unsent;         /* client: the request never left */
 	size_t unconsumed;   /* bytes given to on_data, not yet to sl_h2_consume */
-	size_t held;         /* largest amount of waiting bytes that was returned */
-	const char *now;     /* the caller's bytes, during sl_h2_write only */
+	size_t discarded;    /* of a body behind its answer */
+	uint64_t taken;      /* see sl_h2_progress */
+	uint32_t emptied;
+	size_t held;     /* largest amount of waiting bytes that was returned */
+	const char *now; /* the caller's bytes, during sl_h2_write only */
 	size_t now_len;
 	struct sl_outbuf pending; /* copied bytes */
 };
@@ -129,7 +152,10 @@ struct sl_h2 {
 	struct sl_h2_stream *events, *events_tail;
 	uint32_t n_streams;
 	uint32_t borrowed_heads; /* queued ones that must be serialised at once */
-	int32_t patience;        /* see h2_spend */
+	struct h2_budget glitches, resets;
+	uint64_t tick_us; /* up to when they are refilled; 0: never */
+	uint32_t refused; /* streams, not yet told */
+	enum sl_h2_cut cut;
 	bool server;
 	bool receiving;   /* inside nghttp2_session_mem_recv */
 	bool delivering;  /* inside h2_deliver */
@@ -146,12 +172,6 @@ void h2_queue_event(struct sl_h2_stream *s, enum h2_event event);
 /* Serialises, unless nghttp2 is on the stack; it will be done then. */
 void h2_pump(struct sl_h2 *h2);
 void h2_reset_stream(struct sl_h2_stream *s, uint32_t code);
-/* A peer may be odd, but not for nothing: every suspicious act costs, every
- * request and every DATA frame it takes earns. Out of patience, the connection
- * ends with ENHANCE_YOUR_CALM. No clock is needed. */
-void h2_spend(struct sl_h2 *h2, int32_t cost);
-void h2_earn(struct sl_h2 *h2);
-
 /* ---- h2_fields.c: outgoing fields ---- */
 struct h2_fields {
 	nghttp2_nv nv[SL_MAX_HFIELDS + 8];

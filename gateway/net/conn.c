@@ -34,19 +34,27 @@ size_t sl_conn_unsent(const struct sl_conn *c)
 	return sl_outbuf_size(c->out) + c->ref.len;
 }
 
+uint64_t sl_conn_taken(const struct sl_conn *c)
+{
+	size_t queued = sl_socket_unacknowledged(c->fd);
+
+	return c->sent_bytes > queued ? c->sent_bytes - queued : 0;
+}
+
 /* ---- output ---------------------------------------------------------- */
 
 static void advance(struct sl_conn *c, size_t n)
 {
 	size_t head = sl_outbuf_size(c->out);
 	size_t from_out = n < head ? n : head;
+	size_t sent = n;
 
 	if (from_out)
 		sl_outbuf_drain(c->out, from_out);
 	n -= from_out;
 	c->ref.ptr += n;
 	c->ref.len -= n;
-	c->progress_us = c->loop->now_us;
+	c->sent_bytes += sent;
 }
 
 /* One attempt: bytes taken, 0 if the peer must be waited for, -1 if dead. */
@@ -217,7 +225,6 @@ static void become_ready(struct sl_conn *c)
 {
 	c->handshaking = false;
 	c->ready = true;
-	c->progress_us = c->loop->now_us;
 	want_write(c, false);
 	c->ops->on_ready(c->owner);
 	if (!c->closed)
@@ -319,7 +326,6 @@ void sl_conn_init(struct sl_conn *c, struct sl_loop *loop, int fd, struct sl_tls
 	c->input_task.fn = give_input;
 	c->input_task.arg = c;
 	c->input = sl_span("", 0);
-	c->progress_us = loop->now_us;
 	event_assign(&c->ev_read, loop->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->ev_write, loop->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
 }

@@ -39,7 +39,7 @@ struct sl_conn {
 	struct event ev_read, ev_write;
 	struct sl_task flush_task, input_task;
 	struct sl_span input; /* read, and kept by the loop for input_task */
-	uint64_t progress_us; /* when bytes last left */
+	uint64_t sent_bytes;  /* handed to the kernel, before TLS */
 	int fd;
 	bool connecting, handshaking, ready;
 	bool reading, writing; /* events armed */
@@ -55,6 +55,9 @@ void sl_conn_init(struct sl_conn *c, struct sl_loop *loop, int fd, struct sl_tls
 void sl_conn_start(struct sl_conn *c);
 /* Bytes not yet handed to the kernel, ref included. */
 size_t sl_conn_unsent(const struct sl_conn *c);
+/* Of what was sent, the bytes that are known to have arrived: the kernel can
+ * hold megabytes, and be silent about them, for a client that is merely slow. */
+uint64_t sl_conn_taken(const struct sl_conn *c);
 void sl_conn_dirty(struct sl_conn *c);
 void sl_conn_flush(struct sl_conn *c);
 void sl_conn_pause(struct sl_conn *c);

@@ -27,6 +27,8 @@ SL_MUST_CHECK int sl_socket_accept(int listen_fd, struct sl_sockaddr *out_peer);
 SL_MUST_CHECK int sl_socket_connect(const struct sl_sockaddr *addr);
 /* The result of a connect that became writable: 0 or an errno. */
 int sl_socket_error(int fd);
+/* Bytes that were sent and that the peer's kernel has not acknowledged. */
+size_t sl_socket_unacknowledged(int fd);
 /* close() will send a reset instead of a clean end. */
 void sl_socket_set_reset(int fd);
 

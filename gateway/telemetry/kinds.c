@@ -22,6 +22,11 @@ static const char *const error_values[] = {
 static const char *const placement_values[] = { "none", "aggregated", "local", "remote" };
 static const char *const protocol_values[] = { "http/1.1", "h2" };
 static const char *const leg_values[] = { "prefill", "decode" };
+static const char *const limit_values[] = {
+#define SL_LIMIT(name, level, label, directives, then) label,
+#include "gateway/telemetry/limits.def"
+#undef SL_LIMIT
+};
 static const char *const class_values[] = { "2xx", "4xx", "5xx" };
 
 _Static_assert(SL_COUNT(placement_values) == METRIC_VALUES_PLACEMENT, "placements");
@@ -35,6 +40,7 @@ static const struct metric_label labels[] = {
 	[METRIC_PLACEMENT] = { "placement", placement_values, METRIC_VALUES_PLACEMENT },
 	[METRIC_PROTOCOL] = { "protocol", protocol_values, METRIC_VALUES_PROTOCOL },
 	[METRIC_LEG] = { "leg", leg_values, METRIC_VALUES_LEG },
+	[METRIC_LIMIT] = { "limit", limit_values, METRIC_VALUES_LIMIT },
 	[METRIC_CLASS] = { "class", class_values, METRIC_VALUES_CLASS },
 };
 

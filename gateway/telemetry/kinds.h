@@ -6,6 +6,7 @@
 #ifndef SLUICE_TELEMETRY_KINDS_H
 #define SLUICE_TELEMETRY_KINDS_H
 
+#include "gateway/telemetry/limits.h"
 #include "sluice/err.h"
 
 /* Upper bounds of the buckets, ascending, without +Inf. */
@@ -36,6 +37,7 @@ enum metric_label_id {
 	METRIC_PLACEMENT,
 	METRIC_PROTOCOL,
 	METRIC_LEG,
+	METRIC_LIMIT,
 	METRIC_CLASS,
 };
 
@@ -44,6 +46,7 @@ enum metric_label_id {
 #define METRIC_VALUES_PLACEMENT 4
 #define METRIC_VALUES_PROTOCOL 2
 #define METRIC_VALUES_LEG 2
+#define METRIC_VALUES_LIMIT SL_LIMIT_COUNT
 #define METRIC_VALUES_CLASS 3
 
 struct metric_label {

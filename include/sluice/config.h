@@ -102,7 +102,11 @@ struct sl_config {
 	uint64_t body_limit;
 	uint64_t request_memory; /* budget for all bodies held at once */
 	uint32_t max_connections;
-	uint32_t max_streams; /* concurrent, per HTTP/2 connection */
+	uint32_t max_connections_per_client; /* an IPv4 address or an IPv6 /64 */
+	uint32_t max_streams;                /* concurrent, per HTTP/2 connection */
+	uint32_t glitch_limit;               /* suspicious acts on an HTTP/2 connection */
+	uint32_t reset_limit;                /* streams that its client may reset */
+	uint32_t min_rate; /* bytes a second of a body, or of an answer that waits */
 	uint64_t header_timeout_us;
 	uint64_t body_timeout_us; /* silence while a body is awaited */
 	uint64_t keepalive_timeout_us;

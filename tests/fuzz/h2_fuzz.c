@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct sl_h2_limits limits = { { 8192, 50, 1024 }, 10, 65536, 131072 };
+	static const struct sl_h2_limits limits = { { 8192, 50, 1024 }, 10, 65536, 131072, 0, 0 };
 	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
 	static const char settings[] = "\0\0\0\4\0\0\0\0";
 	size_t piece;

@@ -420,11 +420,13 @@ static void test_client_leaves(void **state)
 	free(p);
 }
 
-/* An answer before the end of the request stops the upload without an error. */
+/* An answer before the end of the request stops the upload without an error:
+ * when its owner has waited long enough, or when enough of it was thrown away. */
 static void test_early_answer(void **state)
 {
 	struct sl_head head = request_head("POST", "/");
 	struct pair *p = pair_new(&limits);
+	char *upload = make_body(100000);
 	struct seen *c;
 
 	(void)state;
@@ -434,10 +436,22 @@ static void test_early_answer(void **state)
 	settle(p, SIZE_MAX);
 	assert_int_equal(c->status, 200);
 	assert_int_equal(c->ends, 1);
+	assert_int_equal(c->closes, 0);
+	sl_h2_reset(p->server.h2, p->server.seen[0].stream, 0);
+	settle(p, SIZE_MAX);
+	assert_int_equal(c->closes, 1);
+	assert_int_equal(c->close_code, 0);
+	assert_int_equal(p->server.seen[0].close_err, 0);
+	c = request(p, &head, false);
+	settle(p, SIZE_MAX);
+	assert_int_equal(c->closes, 0);
+	sl_h2_write(p->client.h2, c->stream, upload, 100000);
+	settle(p, SIZE_MAX);
+	free(upload);
 	assert_int_equal(c->closes, 1);
 	assert_int_equal(c->close_code, 0);
 	assert_int_equal(c->close_err, 0);
-	assert_int_equal(p->server.seen[0].close_err, 0);
+	assert_int_equal(p->server.seen[1].close_err, 0);
 	pair_free(p);
 }
 

@@ -1,0 +1,25 @@
+/* clients.h: how many connections each client address has, over all workers.
+ *
+ * A client is an IPv4 address, or an IPv6 /64: whoever has one of its addresses
+ * has them all. Addresses with a connection are in a table of shards, each with
+ * its lock, so the memory is bounded by the connections there are. */
+#ifndef SLUICE_NET_CLIENTS_H
+#define SLUICE_NET_CLIENTS_H
+
+#include "gateway/net/socket.h"
+
+struct sl_clients;
+struct sl_client;
+
+struct sl_clients *sl_clients_new(void);
+void sl_clients_free(struct sl_clients *clients);
+/* One connection more; false if the address has `limit` already. *out_client is
+ * handed to _leave when the connection ends, and may be NULL (sockets without
+ * an address are not counted; nor is anything when clients is NULL). */
+bool sl_clients_enter(struct sl_clients *clients, const struct sl_sockaddr *peer, uint32_t limit,
+                      struct sl_client **out_client);
+void sl_clients_leave(struct sl_clients *clients, struct sl_client *client);
+/* Connections of this address now. */
+uint32_t sl_clients_count(struct sl_clients *clients, const struct sl_sockaddr *peer);
+
+#endif
