@@ -423,6 +423,7 @@ static void init_worker(struct thread *t, struct sl_threads *all, struct sl_flee
 	w->sessions = (struct sl_sessions){ .loop = &w->loop,
 		                            .config = fleet->config,
 		                            .clients = all->clients,
+		                            .hold = &all->budget.hold,
 		                            .events = &sl_exchange_stream_events,
 		                            .ctx = w };
 	if (getrandom(&w->rng.state, sizeof(w->rng.state), 0) < 0 || !w->rng.state)

@@ -179,8 +179,8 @@ static size_t h1_write(struct sl_stream *stream, const char *data, size_t len)
 			put(out, SL_SPAN("\r\n"));
 		sl_session_wrote(h->session);
 	}
-	/* What this very turn will flush is not waiting for the client. */
-	pending = h->session->conn.blocked ? sl_conn_unsent(&h->session->conn) : 0;
+	stream->overdrawn = !sl_session_hold(h->session);
+	pending = h->session->held;
 	if (pending > h->held)
 		h->held = pending;
 	return pending;
@@ -224,6 +224,11 @@ static void h1_finish(struct sl_stream *stream, const char *data, size_t len)
 		put(h->session->conn.out, SL_SPAN("0\r\n\r\n"));
 	h->answered = true;
 	stream->user = NULL;
+	if (stream->overdrawn) {
+		sl_session_limit(h->session, SL_LIMIT_ANSWER_MEMORY);
+		sl_session_close(h->session, SL_E_MEMORY, true);
+		return;
+	}
 	sl_session_wrote(h->session);
 	/* Inside on_body or on_end the parser goes on from what it finds here. */
 	if (h->state == H1_ANSWER && h->keep_alive && !h->draining)

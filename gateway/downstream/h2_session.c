@@ -138,10 +138,27 @@ static size_t h2_write(struct sl_stream *stream, const char *data, size_t len)
 
 	if (x->codec && !x->head_request)
 		pending = sl_h2_write(x->session->h2->codec, x->codec, data, len);
+	stream->overdrawn = !sl_hold_set(stream->all, &stream->held, pending);
 	if (pending)
 		watch_stall(x);
 	settle(x->session);
 	return pending;
+}
+
+static void finish_codec(struct h2_stream *x, const char *data, size_t len)
+{
+	struct sl_session *s = x->session;
+	size_t pending = sl_h2_write_last(s->h2->codec, x->codec, data, len);
+
+	/* What flow control still holds must not be held for ever. */
+	if (pending)
+		watch_stall(x);
+	else /* nor may the request go on for ever */
+		sl_timer_arm(s->all->loop, &x->stall_timer, EARLY_US);
+	if (sl_hold_set(s->all, &x->stream.held, pending))
+		return;
+	sl_session_limit(s, SL_LIMIT_ANSWER_MEMORY);
+	sl_h2_reset(s->h2->codec, x->codec, 2 /* INTERNAL_ERROR */);
 }
 
 static void h2_finish(struct sl_stream *stream, const char *data, size_t len)
@@ -151,11 +168,8 @@ static void h2_finish(struct sl_stream *stream, const char *data, size_t len)
 
 	stream->user = NULL;
 	x->finished_us = s->all->loop->now_us;
-	/* What flow control still holds must not be held for ever. */
-	if (x->codec && sl_h2_write_last(s->h2->codec, x->codec, data, x->head_request ? 0 : len))
-		watch_stall(x);
-	else if (x->codec) /* nor may the request go on for ever */
-		sl_timer_arm(s->all->loop, &x->stall_timer, EARLY_US);
+	if (x->codec)
+		finish_codec(x, data, x->head_request ? 0 : len);
 	settle(s);
 }
 
@@ -275,6 +289,7 @@ static bool on_bad_head(void *ctx, struct sl_h2_stream *codec, int err)
 	sl_metric_add_at(s->all->metrics, SL_M_ERRORS, (unsigned)(-1 - err), 1);
 	sl_answer_problem(&x.stream, &problem);
 	sl_timer_disarm(s->all->loop, &x.stall_timer);
+	(void)sl_hold_set(s->all, &x.stream.held, 0);
 	return true;
 }
 
@@ -309,6 +324,7 @@ static void on_stream_close(void *ctx, void *user, int err, uint32_t h2_code)
 		return;
 	x->codec = NULL;
 	sl_timer_disarm(s->all->loop, &x->stall_timer);
+	(void)sl_hold_set(s->all, &x->stream.held, 0);
 	if (s->closed)
 		err = s->h2->end_err;
 	if (x->stream.user)
@@ -321,6 +337,8 @@ static void on_drained(void *ctx, void *user, size_t pending)
 	struct sl_session *s = ctx;
 	struct h2_stream *x = user;
 
+	if (x)
+		(void)sl_hold_set(s->all, &x->stream.held, pending);
 	if (x && x->stream.user)
 		s->all->events->on_drained(&x->stream, pending);
 }

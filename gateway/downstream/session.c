@@ -50,6 +50,7 @@ void sl_session_close(struct sl_session *s, int err, bool reset)
 		s->protocol->end(s, err);
 	sl_timer_disarm(s->all->loop, &s->idle_timer);
 	sl_timer_disarm(s->all->loop, &s->write_timer);
+	(void)sl_hold_set(s->all, &s->held, 0);
 	if (reset)
 		sl_conn_reset(&s->conn);
 	else
@@ -128,9 +129,17 @@ static void on_closed(void *owner, int err)
 	sl_session_close(owner, SL_E_CLIENT_GONE, false);
 }
 
+bool sl_session_hold(struct sl_session *s)
+{
+	/* What this very turn will flush is not waiting for the client. */
+	return sl_hold_set(s->all, &s->held, s->conn.blocked ? sl_conn_unsent(&s->conn) : 0);
+}
+
 static void on_flushed(void *owner)
 {
 	struct sl_session *s = owner;
+
+	(void)sl_hold_set(s->all, &s->held, 0);
 
 	/* The write timer finds out by itself, the next time it looks. */
 	s->write_pace.from_us = s->all->loop->now_us;
@@ -138,7 +147,15 @@ static void on_flushed(void *owner)
 		s->protocol->flushed(s);
 }
 
-static const struct sl_conn_ops conn_ops = { on_ready, on_data, on_closed, on_flushed };
+static void on_blocked(void *owner)
+{
+	struct sl_session *s = owner;
+
+	/* Whoever writes the next time is told, if this was too much. */
+	(void)sl_session_hold(s);
+}
+
+static const struct sl_conn_ops conn_ops = { on_ready, on_data, on_closed, on_flushed, on_blocked };
 
 /* ---- time ------------------------------------------------------------ */
 

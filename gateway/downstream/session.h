@@ -3,6 +3,7 @@
 #ifndef SLUICE_DOWNSTREAM_SESSION_H
 #define SLUICE_DOWNSTREAM_SESSION_H
 
+#include "gateway/downstream/hold.h"
 #include "gateway/downstream/pace.h"
 #include "gateway/downstream/stream.h"
 #include "gateway/http/h1.h"
@@ -22,6 +23,7 @@ struct sl_sessions {
 	void *ctx; /* handed to on_head */
 	struct sl_metrics *metrics;
 	struct sl_clients *clients;     /* borrowed, all workers'; NULL: not counted */
+	struct sl_hold_budget *hold;    /* borrowed, all workers'; NULL: not counted */
 	struct sl_session *list;        /* open ones, newest first */
 	struct sl_spares spare_streams; /* h2_session.c's */
 	uint32_t count;
@@ -61,6 +63,7 @@ struct sl_session {
 	struct sl_timer idle_timer; /* handshake, head, keep-alive */
 	struct sl_timer write_timer;
 	struct sl_pace write_pace;
+	size_t held;              /* charged for what the connection has not taken */
 	struct sl_client *client; /* its place among those of its address, or NULL */
 	struct sl_grave grave;
 	bool h2c_only, h1_only;
@@ -85,6 +88,8 @@ void sl_sessions_drain(struct sl_sessions *all, bool final);
 void sl_sessions_close(struct sl_sessions *all);
 /* Their shared memory, when the loop has buried the last of them. */
 void sl_sessions_fini(struct sl_sessions *all);
+/* Charges what the connection has not taken. False if there is no room for it. */
+bool sl_session_hold(struct sl_session *s);
 /* Output was added: flush at the end of the turn, watch for a stuck client. */
 void sl_session_wrote(struct sl_session *s);
 

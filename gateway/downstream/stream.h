@@ -41,7 +41,9 @@ struct sl_stream {
 	void *user;              /* the handler's; NULL: nobody is interested any more */
 	const char *protocol;    /* "http/1.1" or "h2" */
 	struct sl_span client;   /* "10.0.0.9:51234", borrowed from the session */
+	size_t held;             /* charged to the budget for what waits; see hold.h */
 	bool responded;
+	bool overdrawn; /* there is no memory for what was written: abort it */
 };
 
 /* Status and fields (lower-case names; no framing or hop-by-hop ones).

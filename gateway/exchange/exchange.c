@@ -272,9 +272,9 @@ static void end(struct sl_exchange *x, const char *how, int err)
 	if (sl_access_log_on(w->access))
 		log_end(x, how, err, now);
 	if (x->charged_bytes) {
-		atomic_fetch_sub_explicit(&w->budget->body_bytes, x->charged_bytes,
+		atomic_fetch_sub_explicit(&w->budget->request_bytes, x->charged_bytes,
 		                          memory_order_relaxed);
-		sl_metric_add(w->metrics, SL_M_BODY_BYTES_HELD, -x->charged_bytes);
+		sl_metric_add(w->metrics, SL_M_REQUEST_BYTES_HELD, -x->charged_bytes);
 	}
 	if (x->retrying)
 		atomic_fetch_sub_explicit(&w->budget->retries, 1, memory_order_relaxed);
@@ -364,7 +364,8 @@ void sl_exchange_broken(struct sl_exchange *x, int err)
 	sl_metric_add_at(x->worker->metrics, SL_M_STREAM_BREAKS, (unsigned)(-1 - err), 1);
 	/* A client that reads events is told in its own terms; anything else
 	 * must not look complete. Never a [DONE] that no engine said. */
-	if (x->event_stream && !x->raw && !x->passing && err != SL_E_CLIENT_GONE) {
+	if (x->event_stream && !x->raw && !x->passing && err != SL_E_CLIENT_GONE &&
+	    err != SL_E_MEMORY) {
 		len += sl_problem_body(&problem, event + len, sizeof(event) - len - 2);
 		event[len++] = '\n';
 		event[len++] = '\n';

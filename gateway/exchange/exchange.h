@@ -80,7 +80,8 @@ struct sl_exchange {
 	bool streams; /* the client asked for a stream */
 	size_t body_len;
 	struct sl_pace body_pace;
-	int64_t charged_bytes; /* to the budget */
+	size_t head_bytes;
+	int64_t charged_bytes; /* to the budget: for the head, then for the body */
 
 	/* where it goes */
 	struct sl_domain *domain; /* borrowed */

@@ -214,19 +214,20 @@ static void keep_head(struct sl_exchange *x, const struct sl_head *head)
 		make_request_id(x);
 }
 
-/* Charges n more bytes of body to the budget. */
+/* Charges n more bytes to the budget. */
 static bool charge(struct sl_exchange *x, size_t n)
 {
 	struct sl_budget *budget = x->worker->budget;
-	long long held =
-	        atomic_fetch_add_explicit(&budget->body_bytes, (long long)n, memory_order_relaxed);
+	long long held = atomic_fetch_add_explicit(&budget->request_bytes, (long long)n,
+	                                           memory_order_relaxed);
 
 	if (held + (long long)n > (long long)x->worker->fleet->config->request_memory) {
-		atomic_fetch_sub_explicit(&budget->body_bytes, (long long)n, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&budget->request_bytes, (long long)n,
+		                          memory_order_relaxed);
 		return false;
 	}
 	x->charged_bytes += (int64_t)n;
-	sl_metric_add(x->worker->metrics, SL_M_BODY_BYTES_HELD, (int64_t)n);
+	sl_metric_add(x->worker->metrics, SL_M_REQUEST_BYTES_HELD, (int64_t)n);
 	return true;
 }
 
@@ -237,7 +238,8 @@ static int grow_body(struct sl_exchange *x, size_t need)
 
 	if (need > x->worker->fleet->config->body_limit)
 		return SL_E_BODY_TOO_LARGE;
-	if (need > (size_t)x->charged_bytes && !charge(x, need - (size_t)x->charged_bytes))
+	if (x->head_bytes + need > (size_t)x->charged_bytes &&
+	    !charge(x, x->head_bytes + need - (size_t)x->charged_bytes))
 		return SL_E_MEMORY;
 	if (need <= cap)
 		return 0;
@@ -301,7 +303,9 @@ void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, 
 	x->timer.fn = sl_patience_on_timer;
 	x->timer.arg = x;
 	keep_head(x, head);
-	rc = choose_path(x, head);
+	/* So that many small requests are bounded, too. */
+	x->head_bytes = sizeof(*x) + x->lines.len + x->target.len;
+	rc = charge(x, x->head_bytes) ? choose_path(x, head) : SL_E_MEMORY;
 	if (rc == 0 && head->content_length > 0)
 		rc = grow_body(x, (uint64_t)head->content_length > SIZE_MAX / 2
 		                          ? SIZE_MAX / 2

@@ -72,9 +72,15 @@ static void first_event(struct sl_exchange *x)
 	sl_domain_unlock(x->domain);
 }
 
+/* What may wait for the client before its engine is stopped. */
+static size_t patience_bytes(const struct sl_exchange *x)
+{
+	return sl_hold_pressed(&x->worker->sessions) ? 0 : x->worker->fleet->config->stream_buffer;
+}
+
 static void watch_pressure(struct sl_exchange *x, size_t pending)
 {
-	if (!x->call || pending <= x->worker->fleet->config->stream_buffer)
+	if (!x->call || pending <= patience_bytes(x))
 		return;
 	x->paused = true;
 	x->drained_us = sl_exchange_now(x);
@@ -86,19 +92,28 @@ void sl_relay_drained(struct sl_stream *s, size_t pending)
 	struct sl_exchange *x = s->user;
 
 	x->drained_us = sl_exchange_now(x);
-	if (!x->paused || !x->call || pending > x->worker->fleet->config->stream_buffer / 2)
+	if (!x->paused || !x->call || pending > patience_bytes(x) / 2)
 		return;
 	x->paused = false;
 	x->quiet_since_us = x->drained_us;
 	sl_call_resume(x->call);
 }
 
+/* The answer may be given up here: x is then done. */
 static void pass(struct sl_exchange *x, const char *data, size_t len)
 {
-	if (!len)
+	size_t pending;
+
+	if (!len || x->state != SL_X_RELAY)
 		return;
 	x->sent_bytes += (int64_t)len;
-	watch_pressure(x, sl_stream_write(x->stream, data, len));
+	pending = sl_stream_write(x->stream, data, len);
+	if (!x->stream->overdrawn) {
+		watch_pressure(x, pending);
+		return;
+	}
+	sl_limit_hit(x->worker->metrics, SL_LIMIT_ANSWER_MEMORY, x->client, sl_exchange_now(x));
+	sl_exchange_broken(x, SL_E_MEMORY);
 }
 
 /* From here on the client has its status and nothing can be tried again.

@@ -12,9 +12,10 @@ struct sl_release;
 
 /* What all workers count together. */
 struct sl_budget {
-	atomic_llong body_bytes; /* of request bodies held */
-	atomic_llong live;       /* requests in progress */
-	atomic_llong retries;    /* of them, those that are on a retry */
+	atomic_llong request_bytes; /* of requests held, heads and bodies */
+	atomic_llong live;          /* requests in progress */
+	atomic_llong retries;       /* of them, those that are on a retry */
+	struct sl_hold_budget hold;
 };
 
 /* Requests that wait for an endpoint of one domain, oldest first. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define MIN_CAPACITY ((size_t)512)
+#define LARGE ((size_t)128 * 1024)
 #define KEEP_CAPACITY ((size_t)256 * 1024)
 
 static void move_to(struct sl_outbuf *b, size_t need)
@@ -12,8 +13,11 @@ static void move_to(struct sl_outbuf *b, size_t need)
 	size_t cap = b->cap ? b->cap : MIN_CAPACITY;
 	char *data;
 
+	/* Large ones belong to peers that do not read: no more than a quarter too much. */
 	while (cap < need)
 		cap *= 2;
+	if (cap > LARGE && need + need / 4 < cap)
+		cap = need + need / 4;
 	data = malloc(cap);
 	if (!data)
 		abort();

@@ -112,6 +112,8 @@ void sl_conn_flush(struct sl_conn *c)
 		if (n == 0) {
 			c->blocked = true;
 			want_write(c, true);
+			if (c->ops->on_blocked)
+				c->ops->on_blocked(c->owner);
 			return;
 		}
 		advance(c, (size_t)n);
@@ -157,7 +159,7 @@ static void read_plain(struct sl_conn *c)
 	if (c->closed || c->ended) /* by what others had read */
 		return;
 	do {
-		n = recv(c->fd, room, SL_LOOP_READ_BYTES, 0);
+		n = recv(c->fd, room, c->read_bytes, 0);
 		err = n < 0 ? errno : 0;
 	} while (err == EINTR);
 	if (n > 0 && n <= SHORT_READ) {
@@ -180,10 +182,10 @@ static enum sl_tls_result fill_tls(struct sl_conn *c, char *room, size_t *out_le
 	enum sl_tls_result result = SL_TLS_OK;
 	size_t len = 0;
 
-	while (len < SL_LOOP_READ_BYTES && result == SL_TLS_OK) {
+	while (len < c->read_bytes && result == SL_TLS_OK) {
 		size_t n = 0;
 
-		result = sl_tls_read(c->tls, room + len, SL_LOOP_READ_BYTES - len, &n);
+		result = sl_tls_read(c->tls, room + len, c->read_bytes - len, &n);
 		len += n;
 	}
 	*out_len = len;
@@ -321,6 +323,7 @@ void sl_conn_init(struct sl_conn *c, struct sl_loop *loop, int fd, struct sl_tls
 	c->connecting = connecting;
 	c->handshaking = tls_take != NULL;
 	c->out = &c->own_out;
+	c->read_bytes = SL_LOOP_READ_BYTES;
 	c->flush_task.fn = flush_task;
 	c->flush_task.arg = c;
 	c->input_task.fn = give_input;

@@ -26,6 +26,8 @@ struct sl_conn_ops {
 	void (*on_closed)(void *owner, int err);
 	/* A flush has sent everything there was. */
 	void (*on_flushed)(void *owner);
+	/* The peer does not take what was to be sent; NULL: no interest. */
+	void (*on_blocked)(void *owner);
 };
 
 struct sl_conn {
@@ -40,6 +42,7 @@ struct sl_conn {
 	struct sl_task flush_task, input_task;
 	struct sl_span input; /* read, and kept by the loop for input_task */
 	uint64_t sent_bytes;  /* handed to the kernel, before TLS */
+	uint32_t read_bytes;  /* at once; SL_LOOP_READ_BYTES unless the owner says less */
 	int fd;
 	bool connecting, handshaking, ready;
 	bool reading, writing; /* events armed */

@@ -7,6 +7,10 @@
 
 #include "gateway/upstream/pool.h"
 
+/* What a client does not take is kept; so an answer comes in smaller steps than
+ * a request. */
+#define ANSWER_READ_BYTES (64u * 1024u)
+
 /* ---- links ----------------------------------------------------------- */
 
 void sl_link_move(struct sl_link *link, struct sl_link **list)
@@ -76,6 +80,7 @@ struct sl_link *sl_link_open(struct sl_pool *pool, const struct sl_conn_ops *ops
 	link->timer.fn = on_connect_timeout;
 	link->timer.arg = link;
 	sl_conn_init(&link->conn, loop, fd, link_tls(pool->ep, fd), true, ops, link);
+	link->conn.read_bytes = ANSWER_READ_BYTES;
 	sl_timer_arm(loop, &link->timer, connect_timeout_us);
 	sl_conn_start(&link->conn);
 	sl_metric_add(pool->all->metrics, SL_M_UPSTREAM_CONNECTS, 1);

@@ -255,4 +255,4 @@ static void on_flushed(void *owner)
 	(void)owner;
 }
 
-static const struct sl_conn_ops h1_ops = { on_ready, on_data, on_closed, on_flushed };
+static const struct sl_conn_ops h1_ops = { on_ready, on_data, on_closed, on_flushed, NULL };

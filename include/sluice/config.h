@@ -112,6 +112,7 @@ struct sl_config {
 	uint64_t keepalive_timeout_us;
 	uint64_t write_timeout_us; /* a client that takes nothing */
 	uint64_t tls_handshake_timeout_us;
+	uint64_t answer_memory; /* budget for all that waits for clients */
 	uint32_t stream_buffer; /* bytes held for a slow reader before the engine is paused */
 	/* failing well */
 	uint32_t retry_attempts;   /* legs tried per request, the first included */

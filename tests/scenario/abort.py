@@ -14,7 +14,7 @@ def all_still(gateway, engines):
         until(lambda e=e: e.state()["running"] == 0 and e.state()["waiting"] == 0, f"{e.name} to be idle")
         until(lambda e=e: e.state()["held_blocks"] == 0, f"{e.name} to hold no block")
     gateway.wait_idle()
-    until(lambda: gateway.metric("sluice_body_bytes_held") == 0, "no body held")
+    until(lambda: gateway.metric("sluice_request_bytes_held") == 0, "no body held")
 
 
 def leave(c, how):

@@ -34,7 +34,7 @@ def test_plain(t):
     equal(gateway.metric("sluice_requests_total"), requests, "every request is counted")
     equal(sum(e.requests for e in engines), requests, "each reached one engine, once")
     true(min(e.requests for e in engines) > 0, "no engine was left out")
-    equal(gateway.metric("sluice_body_bytes_held"), 0, "no body is held any more")
+    equal(gateway.metric("sluice_request_bytes_held"), 0, "no body is held any more")
 
 
 def test_prefill_decode(t):

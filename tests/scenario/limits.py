@@ -115,10 +115,10 @@ def test_request_memory(t):
     with gateway.connect() as c:
         c.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
                b"Content-Length: 1500000\r\n\r\n" + b" " * 1400000)
-        until(lambda: gateway.metric("sluice_body_bytes_held") >= 1300000, "the body to be held")
+        until(lambda: gateway.metric("sluice_request_bytes_held") >= 1300000, "the body to be held")
         answer = gateway.chat(pad="x" * 1000000)
         equal((answer.status, answer.json()["error"]["code"]), (503, "memory_budget"), "beyond the budget")
-    until(lambda: gateway.metric("sluice_body_bytes_held") == 0, "the budget to be free")
+    until(lambda: gateway.metric("sluice_request_bytes_held") == 0, "the budget to be free")
     equal(gateway.chat(pad="x" * 1000000).status, 200, "within it")
 
 
