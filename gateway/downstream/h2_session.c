@@ -472,7 +472,7 @@ static void on_idle(void *arg)
 	}
 	if (sl_h2_streams(s->h2->codec) > 0)
 		return;
-	sl_session_limit(s, SL_LIMIT_KEEPALIVE);
+	sl_session_limit(s, s->h2->unfinished ? SL_LIMIT_HEADER_TIMEOUT : SL_LIMIT_KEEPALIVE);
 	sl_h2_goaway(s->h2->codec);
 	sl_conn_flush(&s->conn);
 	sl_session_close(s, SL_E_CLIENT_TIMEOUT, false);

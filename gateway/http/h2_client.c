@@ -88,6 +88,7 @@ struct sl_h2_stream *sl_h2_request(struct sl_h2 *h2, const struct sl_head *head,
 		return NULL;
 	}
 	s->announced = true;
+	h2->n_live++;
 	s->answered = true;
 	s->fin = end;
 	s->data_submitted = !end;

@@ -52,7 +52,18 @@ void h2_server_head(struct sl_h2_stream *s, bool end)
 		refuse_head(s, err);
 		return;
 	}
+	/* A stream that was reset a moment ago counts until its request has
+	 * ended: who resets and opens again in one breath has no more requests
+	 * at the engines than anybody else. */
+	if (h2->n_live >= h2->limits.max_streams) {
+		s->discard = true;
+		h2->refused++;
+		h2_spend(h2, 1);
+		h2_reset_stream(s, H2_REFUSED_STREAM);
+		return;
+	}
 	s->announced = true;
+	h2->n_live++;
 	s->user = h2->ev->on_head(h2->ctx, s, &h2->builder.head, end);
 	if (!s->user)
 		h2_reset_stream(s, H2_REFUSED_STREAM);

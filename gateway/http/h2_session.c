@@ -94,8 +94,10 @@ static int close_error(const struct sl_h2_stream *s)
 
 static void tell_close(struct sl_h2_stream *s)
 {
-	if (s->announced)
-		s->h2->ev->on_close(s->h2->ctx, s->user, close_error(s), s->code);
+	if (!s->announced)
+		return;
+	s->h2->n_live--;
+	s->h2->ev->on_close(s->h2->ctx, s->user, close_error(s), s->code);
 }
 
 static void deliver_one(struct sl_h2_stream *s)
@@ -452,6 +454,7 @@ int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len)
 
 	if (h2->failed)
 		return SL_E_BAD_HTTP;
+	deliver(h2); /* what has ended makes room for what comes */
 	sound = h2_guard_walk(h2, data, len, &code);
 	h2->receiving = true;
 	n = nghttp2_session_mem_recv(h2->ng, (const uint8_t *)data, sound);

@@ -1,4 +1,4 @@
-"""An engine that answers with what it was sent, and reads strictly: whatever
+"""An engine that answers with the head it was sent, and reads strictly: whatever
 two readers could understand in two ways is noted as a fault."""
 import json
 import re
@@ -71,7 +71,7 @@ class EchoEngine:
         if seen.line.startswith(b"GET /v1/models "):
             return reply(MODELS)
         self.requests.append(seen)
-        return reply(json.dumps({"line": seen.line.decode(), "body": seen.body.decode("latin-1"),
+        return reply(json.dumps({"line": seen.line.decode(), "length": len(seen.body),
                                  "fields": [[n.decode(), v.decode("latin-1")] for n, v in seen.fields]}).encode())
 
     def _read(self, head):
