@@ -102,6 +102,9 @@ size_t sl_h2_write(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, s
 /* The same as _write and _finish together, in fewer frames. */
 size_t sl_h2_write_last(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len);
 struct sl_h2_progress sl_h2_stream_progress(const struct sl_h2_stream *s);
+/* The whole body, not copied: borrowed until on_close, or until the stream is
+ * reset from here. END_STREAM follows. */
+void sl_h2_write_borrowed(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len);
 /* END_STREAM after what was written. A request that has not ended yet may go
  * on for a while (EARLY_BYTES), so that its errors are still seen and its client
  * reads the answer before a reset; the caller ends it with sl_h2_reset(NO_ERROR)

@@ -1,9 +1,9 @@
 /* h2_body.c: body bytes on their way out.
  *
- * A stream's bytes are, in order, those that wait in its copy and, during
- * sl_h2_write, the caller's. nghttp2 decides how many may go; they are put
- * behind their frame header in the output buffer, from wherever they lie. Only
- * what flow control or a full output stops is copied. */
+ * A stream's bytes are, in order, those that wait in its copy and the caller's:
+ * during sl_h2_write, or, borrowed, until they are sent. nghttp2 decides how many may go; they are
+ * put behind their frame header in the output buffer, from wherever they lie. Only what flow
+ * control or a full output stops is copied. */
 #include <assert.h>
 
 #include "gateway/http/h2_session.h"
@@ -129,6 +129,18 @@ size_t sl_h2_write(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, s
 size_t sl_h2_write_last(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len)
 {
 	return write_bytes(h2, s, data, len, true);
+}
+
+void sl_h2_write_borrowed(struct sl_h2 *h2, struct sl_h2_stream *s, const char *data, size_t len)
+{
+	if (s->closed || s->reset || h2->failed)
+		return;
+	assert(s->h2 == h2 && s->answered && !s->fin);
+	s->fin = true;
+	s->now = data;
+	s->now_len = len;
+	offer(s);
+	h2_pump(h2);
 }
 
 void sl_h2_finish(struct sl_h2 *h2, struct sl_h2_stream *s)

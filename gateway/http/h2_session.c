@@ -517,6 +517,8 @@ void sl_h2_reset(struct sl_h2 *h2, struct sl_h2_stream *s, uint32_t h2_code)
 	assert(s->h2 == h2);
 	h2_reset_stream(s, h2_code);
 	sl_outbuf_fini(&s->pending);
+	s->now = NULL;
+	s->now_len = 0;
 	h2_pump(h2);
 }
 

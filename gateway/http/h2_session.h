@@ -134,7 +134,7 @@ struct sl_h2_stream {
 	uint64_t taken;      /* see sl_h2_progress */
 	uint32_t emptied;
 	size_t held;     /* largest amount of waiting bytes that was returned */
-	const char *now; /* the caller's bytes, during sl_h2_write only */
+	const char *now; /* the caller's bytes; see h2_body.c */
 	size_t now_len;
 	struct sl_outbuf pending; /* copied bytes */
 };

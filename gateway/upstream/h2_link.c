@@ -73,10 +73,8 @@ static bool submit(struct sl_link *link, struct sl_call *call)
 		return false;
 	call->link = link;
 	call->stream = stream;
-	if (!end) {
-		sl_h2_write(link->h2, stream, r->body.ptr, r->body.len);
-		sl_h2_finish(link->h2, stream);
-	}
+	if (!end)
+		sl_h2_write_borrowed(link->h2, stream, r->body.ptr, r->body.len);
 	settle(link);
 	return true;
 }

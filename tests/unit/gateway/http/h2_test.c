@@ -182,6 +182,51 @@ static void test_big_bodies(void **state)
 	pair_free(p);
 }
 
+static void test_a_borrowed_body(void **state)
+{
+	size_t len = 3 * 1024 * 1024 + 17;
+	struct sl_head head = request_head("POST", "/big");
+	struct pair *p = pair_new(&limits);
+	char *body = make_body(len);
+	struct seen *c;
+
+	(void)state;
+	p->server.echo = true;
+	p->server.answer_len = 1000;
+	c = request(p, &head, false);
+	sl_h2_write_borrowed(p->client.h2, c->stream, body, len);
+	settle(p, 16384);
+	assert_int_equal(p->server.seen[0].body, len);
+	assert_int_equal(p->server.seen[0].sum, sum_of(0, body, len));
+	assert_int_equal(c->ends, 1);
+	assert_int_equal(c->close_err, 0);
+	free(body);
+	pair_free(p);
+}
+
+/* After a reset from here nothing is read of it any more. */
+static void test_a_borrowed_body_is_given_back(void **state)
+{
+	size_t len = 1024 * 1024;
+	struct sl_head head = request_head("POST", "/big");
+	struct pair *p = pair_new(&limits);
+	char *body = make_body(len);
+	struct seen *c;
+
+	(void)state;
+	p->server.hoard = true; /* the window closes in the middle of the body */
+	c = request(p, &head, false);
+	sl_h2_write_borrowed(p->client.h2, c->stream, body, len);
+	settle(p, 16384);
+	assert_in_range(p->server.seen[0].body, 1, len - 1);
+	sl_h2_reset(p->client.h2, c->stream, 8);
+	free(body);
+	settle(p, 16384);
+	assert_int_equal(p->server.seen[0].closes, 1);
+	assert_int_equal(p->server.seen[0].ends, 0);
+	pair_free(p);
+}
+
 /* A receiver that keeps what it gets stops the sender at the window. */
 static void test_back_pressure(void **state)
 {
@@ -541,6 +586,8 @@ int main(void)
 		cmocka_unit_test(test_request_response),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_big_bodies),
+		cmocka_unit_test(test_a_borrowed_body),
+		cmocka_unit_test(test_a_borrowed_body_is_given_back),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_connection_window_is_given_back),
 		cmocka_unit_test(test_few_frames),
