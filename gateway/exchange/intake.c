@@ -36,19 +36,52 @@ static bool starts_with(struct sl_span s, struct sl_span start)
 	return s.len >= start.len && memcmp(s.ptr, start.ptr, start.len) == 0;
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* `%XX` may stand for what could not be written plainly, and not for what would
+ * change the path (/ \ %), end it (controls) or hide it: unreserved characters
+ * need no escape (RFC 3986 §2.3). */
+static bool is_good_escape(const char *at, size_t len)
+{
+	int high = len < 3 ? -1 : hex_digit(at[1]);
+	int low = len < 3 ? -1 : hex_digit(at[2]);
+	int c = high * 16 + low;
+
+	if (high < 0 || low < 0 || c < ' ' || c == 0x7f)
+		return false;
+	return !(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z' && c < 0x80) &&
+	       !strchr("-._~/\\%", c);
+}
+
 /* What could mean another path to an engine than to us is not passed on. */
 static bool is_ambiguous(struct sl_span path)
 {
-	if (memmem(path.ptr, path.len, "/..", 3) || memmem(path.ptr, path.len, "//", 2) ||
+	if (memmem(path.ptr, path.len, "/.", 2) || memmem(path.ptr, path.len, "//", 2) ||
 	    memchr(path.ptr, '\\', path.len))
 		return true;
-	for (size_t i = 0; i + 2 < path.len; i++) {
-		char a = path.ptr[i + 1], b = (char)(path.ptr[i + 2] | 0x20);
-
-		if (path.ptr[i] == '%' &&
-		    ((a == '2' && (b == 'e' || b == 'f')) || (a == '5' && b == 'c')))
+	for (size_t i = 0; i < path.len; i++)
+		if (path.ptr[i] == '%' && !is_good_escape(path.ptr + i, path.len - i))
 			return true;
-	}
+	return false;
+}
+
+/* What an engine may be asked. Not TRACE, which would echo what we added, nor a
+ * method whose answer we could not frame. */
+static bool is_known_method(struct sl_span method)
+{
+	static const struct sl_span known[] = { { "POST", 4 },   { "GET", 3 },   { "HEAD", 4 },
+		                                { "PUT", 3 },    { "PATCH", 5 }, { "DELETE", 6 },
+		                                { "OPTIONS", 7 } };
+
+	for (size_t i = 0; i < SL_COUNT(known); i++)
+		if (sl_span_eq(method, known[i]))
+			return true;
 	return false;
 }
 
@@ -269,6 +302,8 @@ static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 		return SL_E_BAD_HTTP;
 	if (!starts_with(path, SL_SPAN("/v1/")))
 		return SL_E_NO_ROUTE;
+	if (!is_known_method(head->method))
+		return SL_E_METHOD;
 	if (starts_with(path, SL_SPAN("/v1/models/")) && is_method(head->method, SL_SPAN("GET"))) {
 		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
 		return 1;

@@ -169,7 +169,8 @@ static int parse_status_line(struct cursor c, int *out_version, int *out_status)
 		status = status * 10 + (*c.p - '0');
 	}
 	/* some servers send neither a reason nor the space before it */
-	if (status < 100 || (c.p < c.end && *c.p != ' ') || !http_value_ok(span_to(c.p, c.end)))
+	if (status < 100 || status > 599 || (c.p < c.end && *c.p != ' ') ||
+	    !http_value_ok(span_to(c.p, c.end)))
 		return SL_E_BAD_HTTP;
 	*out_version = version;
 	*out_status = status;
@@ -292,10 +293,13 @@ static int parse_fields(struct cursor c, const struct sl_head_limits *limits,
 
 /* ---- Connection ---- */
 
+/* RFC 9110 §7.6.1. What has a class of its own keeps it: a sender must not name
+ * what is meant for all recipients, and an engine that lost the Content-Type
+ * or the Authorization would read another request than we did. */
 static void mark_hop(struct sl_h1_head *h, struct sl_span name)
 {
 	for (uint32_t i = 0; i < h->head.n_fields; i++)
-		if (h->fields[i].cls != SL_FC_FRAMING && sl_span_ieq(h->fields[i].name, name))
+		if (h->fields[i].cls == SL_FC_PLAIN && sl_span_ieq(h->fields[i].name, name))
 			h->fields[i].cls = SL_FC_HOP;
 }
 

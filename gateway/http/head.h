@@ -47,6 +47,7 @@ struct sl_head {
 	bool expect_continue;
 	bool content_json; /* requests: content-type is application/json (parameters ignored), or
 	                      absent */
+	uint32_t seen;     /* 1 << class of the fields that may come once */
 	bool event_stream; /* responses: content-type is text/event-stream */
 };
 
