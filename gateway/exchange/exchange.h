@@ -106,7 +106,8 @@ struct sl_exchange {
 	int status;
 	int64_t answer_length; /* -1: not known */
 	bool event_stream;
-	bool passing; /* the engine's own error, given to the client as it is */
+	bool until_close; /* the answer's end is the connection's */
+	bool passing;     /* the engine's own error, given to the client as it is */
 	uint32_t n_held_fields;
 	bool raw; /* part of an unfinished event was passed on */
 	struct sl_usage usage;

@@ -525,7 +525,8 @@ static int finish_response(const char *buf, const struct extent *x,
 	if (err)
 		return err;
 	sl_h1_response_body(&body, &out->head, head_request);
-	if (body.framing == SL_H1_UNTIL_CLOSE)
+	out->head.until_close = body.framing == SL_H1_UNTIL_CLOSE;
+	if (out->head.until_close)
 		out->head.keep_alive = false;
 	return 0;
 }
