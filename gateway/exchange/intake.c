@@ -440,6 +440,9 @@ void sl_intake_end(struct sl_stream *s)
 	int rc;
 
 	x->end_of_body_us = sl_exchange_now(x);
+	/* No chunks are the same request as a length of 0. */
+	if (x->api == SL_API_OTHER && x->body_len == 0)
+		x->scanning = false;
 	if (x->scanning) {
 		rc = sl_scan_finish(x->scan, x->body, &x->facts);
 		if (rc < 0) {

@@ -58,7 +58,7 @@ def with_coding(value):
 
 def chunks(body=BODY, size=None, after=b"\r\n", last=b"0\r\n\r\n"):
     """One chunk, its size line as given, and the last one."""
-    return (size or b"%x" % len(body)) + b"\r\n" + body + after + last
+    return (b"%x" % len(body) if size is None else size) + b"\r\n" + body + after + last
 
 
 def chunked(*args, **options):
@@ -250,7 +250,7 @@ CHUNKS = [refused("chunk size " + what, chunked(size=size) + BEHIND, why)
     refused("CR CR LF after a chunk size", post(TE, body=b"%x\r\r\n%s\r\n0\r\n\r\n" % (N, BODY)) + BEHIND, "§2.2"),
     refused("bare LF after the last chunk", chunked(last=b"0\n\r\n") + BEHIND, "§2.2"),
     refused("bare LF at the very end", chunked(last=b"0\r\n\n") + BEHIND, "§2.2"),
-    refused("bare LFs throughout", post(TE, body=b"%x\n%s\n0\n\n" % (N, BODY)) + BEHIND, "§2.2"),
+    refused("bare LFs throughout chunks", post(TE, body=b"%x\n%s\n0\n\n" % (N, BODY)) + BEHIND, "§2.2"),
     refused("no empty line at the end", chunked(last=b"0\r\n") + BEHIND, "§7.1: what follows is no trailer field"),
     refused("CR and something else at the end", chunked(last=b"0\r\n\rX") + BEHIND, "§2.2"),
     served("a trailer field", chunked(last=b"0\r\nX-Sum: 1\r\n\r\n"), "§7.1.2: dropped", absent=(b"x-sum",), cut=True),
