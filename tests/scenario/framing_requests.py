@@ -24,7 +24,7 @@ PROBE = get()
 
 def serve(t):
     engine = EchoEngine()
-    body = pool("all", [engine], metrics_path="off", probe_interval="60s")
+    body = pool("all", [engine], metrics_path="off", probe_interval="100ms", passive_fall=1000)
     return t.gateway(body, engine, workers=1, main=LIMITS), engine
 
 
