@@ -10,7 +10,7 @@
 
 struct path_rule {
 	struct sl_span path;
-	struct sl_span method;
+	const char *methods; /* as Allow lists them */
 	enum sl_api api;
 	void (*answer)(struct sl_exchange *x); /* answered here, not by an engine */
 };
@@ -18,10 +18,11 @@ struct path_rule {
 static void answer_models(struct sl_exchange *x);
 
 static const struct path_rule rules[] = {
-	{ { "/v1/chat/completions", 20 }, { "POST", 4 }, SL_API_CHAT, NULL },
-	{ { "/v1/completions", 15 }, { "POST", 4 }, SL_API_COMPLETIONS, NULL },
-	{ { "/v1/embeddings", 14 }, { "POST", 4 }, SL_API_EMBEDDINGS, NULL },
-	{ { "/v1/models", 10 }, { "GET", 3 }, SL_API_OTHER, answer_models },
+	{ { "/v1/chat/completions", 20 }, "POST", SL_API_CHAT, NULL },
+	{ { "/v1/completions", 15 }, "POST", SL_API_COMPLETIONS, NULL },
+	{ { "/v1/embeddings", 14 }, "POST", SL_API_EMBEDDINGS, NULL },
+	/* HEAD is GET without the body; the session leaves it out */
+	{ { "/v1/models", 10 }, "GET, HEAD", SL_API_OTHER, answer_models },
 };
 
 static struct sl_span without_query(struct sl_span path)
@@ -71,18 +72,29 @@ static bool is_ambiguous(struct sl_span path)
 	return false;
 }
 
-/* What an engine may be asked. Not TRACE, which would echo what we added, nor a
- * method whose answer we could not frame. */
-static bool is_known_method(struct sl_span method)
-{
-	static const struct sl_span known[] = { { "POST", 4 },   { "GET", 3 },   { "HEAD", 4 },
-		                                { "PUT", 3 },    { "PATCH", 5 }, { "DELETE", 6 },
-		                                { "OPTIONS", 7 } };
+/* ---- methods --------------------------------------------------------- */
 
-	for (size_t i = 0; i < SL_COUNT(known); i++)
-		if (sl_span_eq(method, known[i]))
+/* What an engine may be asked. Not TRACE, which would echo what we added. */
+static const char passed_on[] = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+static bool is_listed(const char *list, struct sl_span method)
+{
+	const char *at = list;
+
+	for (size_t n; *at; at += n + strspn(at + n, ", ")) {
+		n = strcspn(at, ",");
+		if (sl_span_eq(sl_span(at, n), method))
 			return true;
+	}
 	return false;
+}
+
+/* RFC 9110 §15.6.2: what nobody here has heard of is not merely not allowed. */
+static int refuse_method(struct sl_span method)
+{
+	return is_listed(passed_on, method) || sl_span_eq(method, SL_SPAN("TRACE"))
+	               ? SL_E_METHOD
+	               : SL_E_METHOD_UNKNOWN;
 }
 
 /* ---- the model list -------------------------------------------------- */
@@ -276,13 +288,6 @@ static const struct path_rule *find_rule(struct sl_span path)
 	return NULL;
 }
 
-/* HEAD is GET without the body; the session leaves it out. */
-static bool is_method(struct sl_span method, struct sl_span wanted)
-{
-	return sl_span_eq(method, wanted) ||
-	       (sl_span_eq(method, SL_SPAN("HEAD")) && sl_span_eq(wanted, SL_SPAN("GET")));
-}
-
 /* 0 if an engine shall answer; 1 if it was answered here; or negative. */
 static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 {
@@ -291,8 +296,8 @@ static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 
 	x->api = SL_API_OTHER;
 	if (rule) {
-		if (!is_method(head->method, rule->method))
-			return SL_E_METHOD;
+		if (!is_listed(rule->methods, head->method))
+			return refuse_method(head->method);
 		x->api = rule->api;
 		if (rule->answer)
 			rule->answer(x);
@@ -302,13 +307,21 @@ static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 		return SL_E_BAD_HTTP;
 	if (!starts_with(path, SL_SPAN("/v1/")))
 		return SL_E_NO_ROUTE;
-	if (!is_known_method(head->method))
-		return SL_E_METHOD;
-	if (starts_with(path, SL_SPAN("/v1/models/")) && is_method(head->method, SL_SPAN("GET"))) {
+	if (!is_listed(passed_on, head->method))
+		return refuse_method(head->method);
+	if (starts_with(path, SL_SPAN("/v1/models/")) && is_listed("GET, HEAD", head->method)) {
 		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
 		return 1;
 	}
 	return 0;
+}
+
+const char *sl_intake_allowed(const struct sl_exchange *x)
+{
+	struct sl_span path = sl_span(x->target.data + x->method_len, x->path_len);
+	const struct path_rule *rule = find_rule(without_query(path));
+
+	return rule ? rule->methods : passed_on;
 }
 
 void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, bool end)

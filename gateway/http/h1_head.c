@@ -129,6 +129,13 @@ static int parse_target(struct sl_span target, const struct sl_head_limits *limi
 	return parse_absolute(target, line);
 }
 
+/* RFC 9112 §3. Judged by its first bytes, so that the rest need not come. */
+static int refuse_long_method(const char *method)
+{
+	return http_all(sl_span(method, MAX_METHOD + 1), HTTP_TCHAR) ? SL_E_METHOD_UNKNOWN
+	                                                             : SL_E_BAD_HTTP;
+}
+
 /* c is the line without its CRLF. */
 static int parse_request_line(struct cursor c, const struct sl_head_limits *limits,
                               struct request_line *out_line)
@@ -136,8 +143,11 @@ static int parse_request_line(struct cursor c, const struct sl_head_limits *limi
 	struct request_line line = { .version = 0 };
 	struct sl_span target;
 
-	if (!take_until(&c, ' ', &line.method) || line.method.len == 0 ||
-	    line.method.len > MAX_METHOD || !http_all(line.method, HTTP_TCHAR))
+	if (!take_until(&c, ' ', &line.method) || line.method.len == 0)
+		return SL_E_BAD_HTTP;
+	if (line.method.len > MAX_METHOD)
+		return refuse_long_method(line.method.ptr);
+	if (!http_all(line.method, HTTP_TCHAR))
 		return SL_E_BAD_HTTP;
 	if (!take_until(&c, ' ', &target))
 		return SL_E_BAD_HTTP;
@@ -444,7 +454,7 @@ static int check_unfinished(const char *buf, size_t len, const struct sl_head_li
 	size_t have = len - x->start;
 
 	if (x->line == 0 && have > MAX_METHOD && !memchr(buf + x->start, ' ', MAX_METHOD + 1))
-		return SL_E_BAD_HTTP;
+		return refuse_long_method(buf + x->start);
 	if (x->line == 0 && have > (size_t)limits->uri + MAX_METHOD + sizeof(" HTTP/1.1"))
 		return SL_E_URI_TOO_LONG;
 	return have > limits->bytes ? SL_E_HEADERS_TOO_LARGE : 0;

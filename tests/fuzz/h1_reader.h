@@ -22,7 +22,7 @@ struct reading {
 	size_t len;     /* of the head, empty lines before it included */
 	int64_t length; /* -1: none */
 	bool chunked;
-	unsigned fields; /* Host included */
+	unsigned fields; /* without Host */
 };
 
 static inline bool reader_is_token(unsigned char c)
@@ -109,7 +109,7 @@ static inline bool reader_fields(struct reader *r, struct reading *out)
 			break;
 		if (!reader_field(line, len, &name, &value, &n))
 			return false;
-		out->fields++;
+		out->fields += !reader_named(line, name, "host");
 		if (reader_named(line, name, "content-length")) {
 			lengths++;
 			if (!reader_number(value, n, &out->length))

@@ -59,6 +59,8 @@ def check_answer(row, answer, body):
     if row.method == "HEAD":
         return
     equal(int(length), len(answer.body), "the length of the answer")
+    if answer.status == 405:
+        true("POST" in answer.header("allow") or "GET" in answer.header("allow"), "Allow says what may be done")
     if answer.status != 200:
         true(answer.json()["error"]["code"], f"an error in OpenAI's form: {answer}")
     elif body is not None:

@@ -270,14 +270,16 @@ CHUNKS = [refused("chunk size " + what, chunked(size=size) + BEHIND, why)
 ]
 
 LINE = [
-    here("method in lower case", get(method=b"get", target=b"/v1/things"), "RFC 9110 §9.1: methods have case", status=405),
-    here("method unknown", get(method=b"BREW", target=b"/v1/things"), "RFC 9110 §15.5.6", status=405),
+    here("method in lower case", get(method=b"get", target=b"/v1/things"), "RFC 9110 §9.1: methods have case", status=501),
+    here("method in lower case on a known path", get(method=b"get"), "RFC 9110 §9.1: methods have case", status=501),
+    here("method unknown", get(method=b"BREW", target=b"/v1/things"), "RFC 9110 §15.6.2", status=501),
     here("method TRACE", get(method=b"TRACE", target=b"/v1/things"), "RFC 9110 §9.3.8: would show what we add", status=405),
     here("method DELETE on a known path", get(method=b"DELETE"), "RFC 9110 §15.5.6", status=405),
     refused("method CONNECT", get(method=b"CONNECT", target=b"engine:80"), "RFC 9110 §9.3.6: no tunnels", status=405),
     refused("method CONNECT to a path", get(method=b"CONNECT", target=b"/v1/things"), "§3.2.3", status=405),
     refused("method with a comma", get(method=b"GE,T"), "§3.1: a token"),
-    refused("method of 40 letters", get(method=b"A" * 40), "§3.1: no method is as long"),
+    refused("method of 40 letters", get(method=b"A" * 40), "§3: longer than any", status=501),
+    refused("method of 40 letters and a control", get(method=b"A" * 20 + b"\x01" + b"A" * 20), "§3.1: a token"),
     refused("method empty", get(method=b""), "§3.1: a token"),
     refused("method PRI", b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "§2.3: not the preface", status=505),
     refused("two spaces before the target", get(target=b" /v1/models"), "§3: a single SP"),

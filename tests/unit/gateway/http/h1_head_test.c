@@ -70,7 +70,8 @@ static const struct row request_rows[] = {
 	{ "empty method", " / HTTP/1.1\r\n" HOST END, BAD, 0 },
 	{ "method not a token", "G(T / HTTP/1.1\r\n" HOST END, BAD, 0 },
 	{ "method with colon", "GET: / HTTP/1.1\r\n" HOST END, BAD, 0 },
-	{ "method too long", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n" HOST END, BAD, 0 },
+	{ "method too long", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n" HOST END,
+	  SL_E_METHOD_UNKNOWN, 0 },
 	{ "fragment", "GET /a#b HTTP/1.1\r\n" HOST END, BAD, 0 },
 	{ "quote in target", "GET /a\"b HTTP/1.1\r\n" HOST END, BAD, 0 },
 	{ "backslash in target", "GET /a\\b HTTP/1.1\r\n" HOST END, BAD, 0 },
@@ -445,6 +446,8 @@ static void test_limits(void **state)
 	/* no method is this long */
 	memset(text, 'G', 100);
 	assert_int_equal(with_limits(small, text, 32), 0);
+	assert_int_equal(with_limits(small, text, 33), SL_E_METHOD_UNKNOWN);
+	text[10] = '/';
 	assert_int_equal(with_limits(small, text, 33), SL_E_BAD_HTTP);
 	/* Connection cannot be used to make us compare for ever */
 	n = (size_t)snprintf(text, sizeof(text), GET HOST "Connection: ");
