@@ -16,6 +16,7 @@ from lib.story import equal, true
 from lib.wire import Connection, Truncated
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "conformance", "http1"))
+import table  # noqa: E402
 from requests import BODY, LIMITS, ROWS, get, plain, post  # noqa: E402
 
 SPLIT_LIMIT = 4000  # longer rows are not sent byte by byte
@@ -122,6 +123,11 @@ def test_rows_differ(_):
     names = [r.name for r in ROWS]
     equal(sorted({n for n in names if names.count(n) > 1}), [], "two rows of one name")
     true(all(r.why for r in ROWS), "every row has a reason")
+
+
+def test_the_table_is_written_down(_):
+    with open(table.PATH, encoding="utf-8") as f:
+        equal(f.read() == table.document(), True, "docs/http1-messages.md is what table.py writes")
 
 
 def test_at_once(t):
