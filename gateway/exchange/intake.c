@@ -6,6 +6,8 @@
 #include "gateway/downstream/answer.h"
 #include "gateway/exchange/exchange.h"
 
+#define MODEL_NAME_MAX 512
+
 /* ---- paths ----------------------------------------------------------- */
 
 struct path_rule {
@@ -150,9 +152,30 @@ static void answer_models(struct sl_exchange *x)
 	free(out);
 }
 
-static void answer_model(struct sl_exchange *x, struct sl_span name)
+/* The name as clients mean it: SDKs write the slash in `org/model` as %2F. No
+ * engine sees this path, so nobody can take it for another one. */
+static struct sl_span unescape(struct sl_span escaped, char *buf)
 {
-	const struct sl_route *route = sl_fleet_find(x->worker->fleet, name);
+	size_t n = 0;
+
+	for (size_t i = 0; i < escaped.len && n < MODEL_NAME_MAX; i++) {
+		int high = i + 2 < escaped.len ? hex_digit(escaped.ptr[i + 1]) : -1;
+		int low = i + 2 < escaped.len ? hex_digit(escaped.ptr[i + 2]) : -1;
+
+		if (escaped.ptr[i] == '%' && high >= 0 && low >= 0) {
+			buf[n++] = (char)(high * 16 + low);
+			i += 2;
+		} else {
+			buf[n++] = escaped.ptr[i];
+		}
+	}
+	return sl_span(buf, n);
+}
+
+static void answer_model(struct sl_exchange *x, struct sl_span escaped)
+{
+	char name[MODEL_NAME_MAX];
+	const struct sl_route *route = sl_fleet_find(x->worker->fleet, unescape(escaped, name));
 	char *out;
 
 	if (!route) {
@@ -303,16 +326,16 @@ static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 			rule->answer(x);
 		return rule->answer != NULL;
 	}
+	if (starts_with(path, SL_SPAN("/v1/models/")) && is_listed("GET, HEAD", head->method)) {
+		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
+		return 1;
+	}
 	if (is_ambiguous(path))
 		return SL_E_BAD_HTTP;
 	if (!starts_with(path, SL_SPAN("/v1/")))
 		return SL_E_NO_ROUTE;
 	if (!is_listed(passed_on, head->method))
 		return refuse_method(head->method);
-	if (starts_with(path, SL_SPAN("/v1/models/")) && is_listed("GET, HEAD", head->method)) {
-		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
-		return 1;
-	}
 	return 0;
 }
 

@@ -313,7 +313,8 @@ static bool is_cut(const struct sl_exchange *x)
 		return false;
 	if (x->event_stream)
 		return sl_sse_partial(&x->sse) ||
-		       (!x->sse.done && (x->api == SL_API_CHAT || x->api == SL_API_COMPLETIONS));
+		       (!x->sse.done && !x->sse.error &&
+		        (x->api == SL_API_CHAT || x->api == SL_API_COMPLETIONS));
 	return x->state != SL_X_RELAY && len && *text == '{' && !is_whole_json(text, len);
 }
 

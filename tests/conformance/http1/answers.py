@@ -21,6 +21,7 @@ JSON = b"Content-Type: application/json\r\n"
 EVENTS = b"Content-Type: text/event-stream\r\n"
 TE = b"Transfer-Encoding: chunked\r\n"
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"row"}}]}\n\n'
+FAILURE = b'data: {"error":{"message":"out of memory"}}\n\n'
 DONE = b"data: [DONE]\n\n"
 
 
@@ -118,6 +119,8 @@ GOOD = [
     taken("a stream", events(chunk(EVENT) + chunk(DONE) + b"0\r\n\r\n", TE), "§7.1", stream=True, body=EVENT + DONE),
     taken("a stream until close", events(EVENT + DONE), "§6.3 item 8; [DONE] says that it is whole", stream=True,
           body=EVENT + DONE, kept=False, closes=True),
+    taken("a stream until close that failed", events(EVENT + FAILURE), "§6.3 item 8; it says how it ended", stream=True,
+          body=EVENT + FAILURE, kept=False, closes=True),
     taken("a long body", plain(body=LONG), "§6.2", body=LONG),
 ]
 

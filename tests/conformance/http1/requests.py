@@ -367,6 +367,9 @@ TARGETS += [here("path " + what, get(target=target), why, status=400) for what, 
     ("with a bad escape", b"/v1/things%zz", "RFC 3986 §2.1"),
 ]] + [
     here("path outside the API", get(target=b"/health"), "RFC 9110 §15.5.5", status=404),
+    here("a model by its name", get(target=b"/v1/models/sim"), "answered here"),
+    here("a model by its name, escaped", get(target=b"/v1/models/s%69m"), "RFC 3986 §2.1: answered here, decoded once"),
+    here("a model by a name with %2f", get(target=b"/v1/models/..%2fsim"), "answered here: a name, no path", status=404),
     here("path above the root", get(target=b"/../v1/things"), "RFC 3986 §5.2.4", status=400),
 ]
 
