@@ -77,7 +77,8 @@ void sl_answer_problem(struct sl_stream *s, const struct sl_problem *p)
 	else if (status < 500)
 		fields[n++] = field(SL_SPAN("x-should-retry"), SL_SPAN("false"));
 	if (status == 405)
-		fields[n++] = field(SL_SPAN("allow"), SL_SPAN("POST"));
+		fields[n++] = field(SL_SPAN("allow"),
+		                    sl_span_str(p->allow ? p->allow : "GET, HEAD, POST"));
 	sl_stream_respond(s, status, fields, n, (int64_t)len);
 	sl_stream_finish(s, body, len);
 }

@@ -8,6 +8,7 @@ struct sl_problem {
 	int err;                   /* sl_err: gives status, type and code */
 	const char *message;       /* NULL: the sentence of err.def */
 	const char *param;         /* the field at fault, or NULL */
+	const char *allow;         /* of a 405; NULL: what is allowed somewhere */
 	struct sl_span request_id; /* echoed; may be empty */
 };
 

@@ -271,7 +271,7 @@ static void refuse(struct sl_session *s, int err)
 	struct sl_problem problem = { .err = err };
 
 	h->keep_alive = false;
-	h->http10 = h->head_request = false;
+	h->http10 = false;
 	h->state = H1_BODY;
 	sl_metric_add_at(s->all->metrics, SL_M_ERRORS, (unsigned)(-1 - err), 1);
 	sl_answer_problem(&h->stream, &problem);
@@ -298,6 +298,7 @@ static size_t parse_head(struct sl_session *s, const char *data, size_t len)
 	int n = sl_h1_request(data, len, &h->resume, &limits, &head);
 
 	if (n < 0) {
+		h->head_request = len >= 5 && memcmp(data, "HEAD ", 5) == 0;
 		refuse(s, n);
 		return len;
 	}

@@ -337,6 +337,7 @@ void sl_exchange_fail(struct sl_exchange *x, int err, const char *message, const
 	struct sl_problem problem = { .err = err,
 		                      .message = message,
 		                      .param = param,
+		                      .allow = sl_intake_allowed(x),
 		                      .request_id = sl_exchange_request_id(x) };
 	struct sl_stream *s = x->stream;
 

@@ -109,7 +109,8 @@ struct sl_exchange {
 	int status;
 	int64_t answer_length; /* -1: not known */
 	bool event_stream;
-	bool passing; /* the engine's own error, given to the client as it is */
+	bool until_close; /* the answer's end is the connection's */
+	bool passing;     /* the engine's own error, given to the client as it is */
 	uint32_t n_held_fields;
 	bool raw; /* part of an unfinished event was passed on */
 	struct sl_usage usage;
@@ -163,6 +164,8 @@ void sl_exchange_arm(struct sl_exchange *x, uint64_t after_us);
 
 /* intake.c fills these in for the table of stream events */
 void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, bool end);
+/* The methods of the request's path, as Allow lists them. */
+const char *sl_intake_allowed(const struct sl_exchange *x);
 void sl_intake_body(struct sl_stream *s, const char *data, size_t len);
 void sl_intake_end(struct sl_stream *s);
 

@@ -6,11 +6,13 @@
 #include "gateway/downstream/answer.h"
 #include "gateway/exchange/exchange.h"
 
+#define MODEL_NAME_MAX 512
+
 /* ---- paths ----------------------------------------------------------- */
 
 struct path_rule {
 	struct sl_span path;
-	struct sl_span method;
+	const char *methods; /* as Allow lists them */
 	enum sl_api api;
 	void (*answer)(struct sl_exchange *x); /* answered here, not by an engine */
 };
@@ -19,11 +21,12 @@ static void answer_models(struct sl_exchange *x);
 static void answer_health(struct sl_exchange *x);
 
 static const struct path_rule rules[] = {
-	{ { "/v1/chat/completions", 20 }, { "POST", 4 }, SL_API_CHAT, NULL },
-	{ { "/v1/completions", 15 }, { "POST", 4 }, SL_API_COMPLETIONS, NULL },
-	{ { "/v1/embeddings", 14 }, { "POST", 4 }, SL_API_EMBEDDINGS, NULL },
-	{ { "/v1/models", 10 }, { "GET", 3 }, SL_API_OTHER, answer_models },
-	{ { "/health", 7 }, { "GET", 3 }, SL_API_OTHER, answer_health },
+	{ { "/v1/chat/completions", 20 }, "POST", SL_API_CHAT, NULL },
+	{ { "/v1/completions", 15 }, "POST", SL_API_COMPLETIONS, NULL },
+	{ { "/v1/embeddings", 14 }, "POST", SL_API_EMBEDDINGS, NULL },
+	/* HEAD is GET without the body; the session leaves it out */
+	{ { "/v1/models", 10 }, "GET, HEAD", SL_API_OTHER, answer_models },
+	{ { "/health", 7 }, "GET, HEAD", SL_API_OTHER, answer_health },
 };
 
 static struct sl_span without_query(struct sl_span path)
@@ -38,20 +41,64 @@ static bool starts_with(struct sl_span s, struct sl_span start)
 	return s.len >= start.len && memcmp(s.ptr, start.ptr, start.len) == 0;
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* `%XX` may stand for what could not be written plainly, and not for what would
+ * change the path (/ \ %), end it (controls) or hide it: unreserved characters
+ * need no escape (RFC 3986 §2.3). */
+static bool is_good_escape(const char *at, size_t len)
+{
+	int high = len < 3 ? -1 : hex_digit(at[1]);
+	int low = len < 3 ? -1 : hex_digit(at[2]);
+	int c = high * 16 + low;
+
+	if (high < 0 || low < 0 || c < ' ' || c == 0x7f)
+		return false;
+	return !(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z' && c < 0x80) &&
+	       !strchr("-._~/\\%", c);
+}
+
 /* What could mean another path to an engine than to us is not passed on. */
 static bool is_ambiguous(struct sl_span path)
 {
-	if (memmem(path.ptr, path.len, "/..", 3) || memmem(path.ptr, path.len, "//", 2) ||
+	if (memmem(path.ptr, path.len, "/.", 2) || memmem(path.ptr, path.len, "//", 2) ||
 	    memchr(path.ptr, '\\', path.len))
 		return true;
-	for (size_t i = 0; i + 2 < path.len; i++) {
-		char a = path.ptr[i + 1], b = (char)(path.ptr[i + 2] | 0x20);
+	for (size_t i = 0; i < path.len; i++)
+		if (path.ptr[i] == '%' && !is_good_escape(path.ptr + i, path.len - i))
+			return true;
+	return false;
+}
 
-		if (path.ptr[i] == '%' &&
-		    ((a == '2' && (b == 'e' || b == 'f')) || (a == '5' && b == 'c')))
+/* ---- methods --------------------------------------------------------- */
+
+/* What an engine may be asked. Not TRACE, which would echo what we added. */
+static const char passed_on[] = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+static bool is_listed(const char *list, struct sl_span method)
+{
+	const char *at = list;
+
+	for (size_t n; *at; at += n + strspn(at + n, ", ")) {
+		n = strcspn(at, ",");
+		if (sl_span_eq(sl_span(at, n), method))
 			return true;
 	}
 	return false;
+}
+
+/* RFC 9110 §15.6.2: what nobody here has heard of is not merely not allowed. */
+static int refuse_method(struct sl_span method)
+{
+	return is_listed(passed_on, method) || sl_span_eq(method, SL_SPAN("TRACE"))
+	               ? SL_E_METHOD
+	               : SL_E_METHOD_UNKNOWN;
 }
 
 /* ---- the model list -------------------------------------------------- */
@@ -109,9 +156,30 @@ static void answer_models(struct sl_exchange *x)
 	free(out);
 }
 
-static void answer_model(struct sl_exchange *x, struct sl_span name)
+/* The name as clients mean it: SDKs write the slash in `org/model` as %2F. No
+ * engine sees this path, so nobody can take it for another one. */
+static struct sl_span unescape(struct sl_span escaped, char *buf)
 {
-	const struct sl_route *route = sl_fleet_find(x->worker->fleet, name);
+	size_t n = 0;
+
+	for (size_t i = 0; i < escaped.len && n < MODEL_NAME_MAX; i++) {
+		int high = i + 2 < escaped.len ? hex_digit(escaped.ptr[i + 1]) : -1;
+		int low = i + 2 < escaped.len ? hex_digit(escaped.ptr[i + 2]) : -1;
+
+		if (escaped.ptr[i] == '%' && high >= 0 && low >= 0) {
+			buf[n++] = (char)(high * 16 + low);
+			i += 2;
+		} else {
+			buf[n++] = escaped.ptr[i];
+		}
+	}
+	return sl_span(buf, n);
+}
+
+static void answer_model(struct sl_exchange *x, struct sl_span escaped)
+{
+	char name[MODEL_NAME_MAX];
+	const struct sl_route *route = sl_fleet_find(x->worker->fleet, unescape(escaped, name));
 	char *out;
 
 	if (!route) {
@@ -261,13 +329,6 @@ static const struct path_rule *find_rule(struct sl_span path)
 	return NULL;
 }
 
-/* HEAD is GET without the body; the session leaves it out. */
-static bool is_method(struct sl_span method, struct sl_span wanted)
-{
-	return sl_span_eq(method, wanted) ||
-	       (sl_span_eq(method, SL_SPAN("HEAD")) && sl_span_eq(wanted, SL_SPAN("GET")));
-}
-
 /* 0 if an engine shall answer; 1 if it was answered here; or negative. */
 static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 {
@@ -276,22 +337,32 @@ static int choose_path(struct sl_exchange *x, const struct sl_head *head)
 
 	x->api = SL_API_OTHER;
 	if (rule) {
-		if (!is_method(head->method, rule->method))
-			return SL_E_METHOD;
+		if (!is_listed(rule->methods, head->method))
+			return refuse_method(head->method);
 		x->api = rule->api;
 		if (rule->answer)
 			rule->answer(x);
 		return rule->answer != NULL;
 	}
+	if (starts_with(path, SL_SPAN("/v1/models/")) && is_listed("GET, HEAD", head->method)) {
+		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
+		return 1;
+	}
 	if (is_ambiguous(path))
 		return SL_E_BAD_HTTP;
 	if (!starts_with(path, SL_SPAN("/v1/")))
 		return SL_E_NO_ROUTE;
-	if (starts_with(path, SL_SPAN("/v1/models/")) && is_method(head->method, SL_SPAN("GET"))) {
-		answer_model(x, sl_span(path.ptr + 11, path.len - 11));
-		return 1;
-	}
+	if (!is_listed(passed_on, head->method))
+		return refuse_method(head->method);
 	return 0;
+}
+
+const char *sl_intake_allowed(const struct sl_exchange *x)
+{
+	struct sl_span path = sl_span(x->target.data + x->method_len, x->path_len);
+	const struct path_rule *rule = find_rule(without_query(path));
+
+	return rule ? rule->methods : passed_on;
 }
 
 void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, bool end)
@@ -425,6 +496,9 @@ void sl_intake_end(struct sl_stream *s)
 	int rc;
 
 	x->end_of_body_us = sl_exchange_now(x);
+	/* No chunks are the same request as a length of 0. */
+	if (x->api == SL_API_OTHER && x->body_len == 0)
+		x->scanning = false;
 	if (x->scanning) {
 		rc = sl_scan_finish(x->scan, x->body, &x->facts);
 		if (rc < 0) {

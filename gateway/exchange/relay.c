@@ -1,4 +1,5 @@
 /* relay.c: what engines answer: held back, passed on, or broken off. */
+#include <cjson/cJSON.h>
 
 #include "gateway/exchange/exchange.h"
 
@@ -45,6 +46,7 @@ static void hold_head(struct sl_exchange *x, const struct sl_head *head)
 	x->status = head->status;
 	x->answer_length = head->content_length;
 	x->event_stream = head->event_stream && head->status == 200;
+	x->until_close = head->until_close;
 	x->n_held_fields = 0;
 	for (uint32_t i = 0; i < head->n_fields; i++)
 		room += head->fields[i].name.len + head->fields[i].value.len;
@@ -306,6 +308,31 @@ static void on_body(void *user, const char *data, size_t len)
 	}
 }
 
+static bool is_whole_json(const char *text, size_t len)
+{
+	cJSON *value = cJSON_ParseWithLength(text, len);
+	bool whole = value != NULL;
+
+	cJSON_Delete(value);
+	return whole;
+}
+
+/* An answer that only the end of its connection ends looks the same when its
+ * engine died: then its content must say that it is whole. */
+static bool is_cut(const struct sl_exchange *x)
+{
+	const char *text = x->held.data + x->held.off;
+	size_t len = sl_outbuf_size(&x->held);
+
+	if (!x->until_close)
+		return false;
+	if (x->event_stream)
+		return sl_sse_partial(&x->sse) ||
+		       (!x->sse.done && !x->sse.error &&
+		        (x->api == SL_API_CHAT || x->api == SL_API_COMPLETIONS));
+	return x->state != SL_X_RELAY && len && *text == '{' && !is_whole_json(text, len);
+}
+
 static void answer_complete(struct sl_exchange *x)
 {
 	sl_usage_read(x->held.data + x->held.off, sl_outbuf_size(&x->held), &x->usage);
@@ -314,10 +341,26 @@ static void answer_complete(struct sl_exchange *x)
 	sl_exchange_done(x, sl_outbuf_size(&x->held));
 }
 
+static void on_fail(void *user, int err, bool started, bool sent)
+{
+	struct sl_exchange *x = user;
+
+	(void)started;
+	x->call = NULL;
+	if (x->state == SL_X_RELAY)
+		sl_exchange_broken(x, err);
+	else
+		leg_failed(x, err, sent);
+}
+
 static void on_end(void *user)
 {
 	struct sl_exchange *x = user;
 
+	if (is_cut(x)) {
+		on_fail(x, SL_E_UPSTREAM_TRUNCATED, true, true);
+		return;
+	}
 	x->call = NULL;
 	if (x->state == SL_X_RELAY) {
 		if (x->event_stream)
@@ -333,18 +376,6 @@ static void on_end(void *user)
 	} else {
 		answer_complete(x);
 	}
-}
-
-static void on_fail(void *user, int err, bool started, bool sent)
-{
-	struct sl_exchange *x = user;
-
-	(void)started;
-	x->call = NULL;
-	if (x->state == SL_X_RELAY)
-		sl_exchange_broken(x, err);
-	else
-		leg_failed(x, err, sent);
 }
 
 const struct sl_call_events sl_relay_call_events = { on_head, on_body, on_end, on_fail };

@@ -32,7 +32,8 @@ bool http_parse_length(struct sl_span value, int64_t *out_length);
 /* A head that has seen no field yet. */
 void http_head_init(struct sl_head *head, int version);
 /* Takes from a field what the head has members for. 0, or BAD_HTTP for a second
- * or malformed Content-Length, EXPECTATION for what we cannot meet. */
+ * or malformed Content-Length and for a request's second Content-Type or
+ * Authorization, EXPECTATION for what we cannot meet. */
 SL_MUST_CHECK int http_head_note(struct sl_head *head, const struct sl_hfield *field);
 
 #endif

@@ -129,6 +129,13 @@ static int parse_target(struct sl_span target, const struct sl_head_limits *limi
 	return parse_absolute(target, line);
 }
 
+/* RFC 9112 §3. Judged by its first bytes, so that the rest need not come. */
+static int refuse_long_method(const char *method)
+{
+	return http_all(sl_span(method, MAX_METHOD + 1), HTTP_TCHAR) ? SL_E_METHOD_UNKNOWN
+	                                                             : SL_E_BAD_HTTP;
+}
+
 /* c is the line without its CRLF. */
 static int parse_request_line(struct cursor c, const struct sl_head_limits *limits,
                               struct request_line *out_line)
@@ -136,8 +143,11 @@ static int parse_request_line(struct cursor c, const struct sl_head_limits *limi
 	struct request_line line = { .version = 0 };
 	struct sl_span target;
 
-	if (!take_until(&c, ' ', &line.method) || line.method.len == 0 ||
-	    line.method.len > MAX_METHOD || !http_all(line.method, HTTP_TCHAR))
+	if (!take_until(&c, ' ', &line.method) || line.method.len == 0)
+		return SL_E_BAD_HTTP;
+	if (line.method.len > MAX_METHOD)
+		return refuse_long_method(line.method.ptr);
+	if (!http_all(line.method, HTTP_TCHAR))
 		return SL_E_BAD_HTTP;
 	if (!take_until(&c, ' ', &target))
 		return SL_E_BAD_HTTP;
@@ -169,7 +179,8 @@ static int parse_status_line(struct cursor c, int *out_version, int *out_status)
 		status = status * 10 + (*c.p - '0');
 	}
 	/* some servers send neither a reason nor the space before it */
-	if (status < 100 || (c.p < c.end && *c.p != ' ') || !http_value_ok(span_to(c.p, c.end)))
+	if (status < 100 || status > 599 || (c.p < c.end && *c.p != ' ') ||
+	    !http_value_ok(span_to(c.p, c.end)))
 		return SL_E_BAD_HTTP;
 	*out_version = version;
 	*out_status = status;
@@ -292,10 +303,13 @@ static int parse_fields(struct cursor c, const struct sl_head_limits *limits,
 
 /* ---- Connection ---- */
 
+/* RFC 9110 §7.6.1. What has a class of its own keeps it: a sender must not name
+ * what is meant for all recipients, and an engine that lost the Content-Type
+ * or the Authorization would read another request than we did. */
 static void mark_hop(struct sl_h1_head *h, struct sl_span name)
 {
 	for (uint32_t i = 0; i < h->head.n_fields; i++)
-		if (h->fields[i].cls != SL_FC_FRAMING && sl_span_ieq(h->fields[i].name, name))
+		if (h->fields[i].cls == SL_FC_PLAIN && sl_span_ieq(h->fields[i].name, name))
 			h->fields[i].cls = SL_FC_HOP;
 }
 
@@ -440,7 +454,7 @@ static int check_unfinished(const char *buf, size_t len, const struct sl_head_li
 	size_t have = len - x->start;
 
 	if (x->line == 0 && have > MAX_METHOD && !memchr(buf + x->start, ' ', MAX_METHOD + 1))
-		return SL_E_BAD_HTTP;
+		return refuse_long_method(buf + x->start);
 	if (x->line == 0 && have > (size_t)limits->uri + MAX_METHOD + sizeof(" HTTP/1.1"))
 		return SL_E_URI_TOO_LONG;
 	return have > limits->bytes ? SL_E_HEADERS_TOO_LARGE : 0;
@@ -521,7 +535,8 @@ static int finish_response(const char *buf, const struct extent *x,
 	if (err)
 		return err;
 	sl_h1_response_body(&body, &out->head, head_request);
-	if (body.framing == SL_H1_UNTIL_CLOSE)
+	out->head.until_close = body.framing == SL_H1_UNTIL_CLOSE;
+	if (out->head.until_close)
 		out->head.keep_alive = false;
 	return 0;
 }

@@ -396,10 +396,29 @@ static int note_expect(struct sl_head *head, struct sl_span value)
 	return 0;
 }
 
+static int note_type(struct sl_head *head, struct sl_span value)
+{
+	struct sl_span type = media_type(value);
+
+	if (head->status)
+		head->event_stream = sl_span_ieq(type, SL_SPAN("text/event-stream"));
+	else /* an empty one is none to many engines, and a body without one is JSON */
+		head->content_json = type.len == 0 || is_json(type);
+	return 0;
+}
+
+/* Of two Content-Types or Authorizations an engine may heed the other one. */
+static bool is_second(struct sl_head *head, const struct sl_hfield *field)
+{
+	uint32_t bit = 1u << field->cls;
+	bool second = head->seen & bit;
+
+	head->seen |= bit;
+	return second && head->status == 0;
+}
+
 int http_head_note(struct sl_head *head, const struct sl_hfield *field)
 {
-	struct sl_span type;
-
 	switch (field->cls) {
 	case SL_FC_FRAMING:
 		if (field->name.len != sizeof("content-length") - 1)
@@ -408,12 +427,11 @@ int http_head_note(struct sl_head *head, const struct sl_hfield *field)
 	case SL_FC_EXPECT:
 		return note_expect(head, field->value);
 	case SL_FC_CONTENT_TYPE:
-		type = media_type(field->value);
-		if (head->status)
-			head->event_stream = sl_span_ieq(type, SL_SPAN("text/event-stream"));
-		else
-			head->content_json = head->content_json && is_json(type);
-		return 0;
+		if (is_second(head, field))
+			return SL_E_BAD_HTTP;
+		return note_type(head, field->value);
+	case SL_FC_AUTH:
+		return is_second(head, field) ? SL_E_BAD_HTTP : 0;
 	default:
 		return 0;
 	}

@@ -48,6 +48,8 @@ struct sl_head {
 	bool expect_continue;
 	bool content_json; /* requests: content-type is application/json (parameters ignored), or
 	                      absent */
+	uint32_t seen;     /* 1 << class of the fields that may come once */
+	bool until_close;  /* responses: only the end of the connection ends the body */
 	bool event_stream; /* responses: content-type is text/event-stream */
 };
 

@@ -1,4 +1,9 @@
-/* h1_link.c: calls over HTTP/1.1, one at a time on a link. */
+/* h1_link.c: calls over HTTP/1.1, one at a time on a link.
+ *
+ * A request is written anew, never passed through: one Host, at most one
+ * Content-Length that is the length of what follows, no transfer coding. A
+ * link whose engine breaks the framing, or says more than its answer, carries
+ * no second call. */
 #include <stdlib.h>
 
 #include "gateway/upstream/pool.h"
@@ -6,6 +11,7 @@
 /* Up to here the body is copied behind its head and leaves in the same send;
  * above it is sent from where it lies. */
 #define COPY_BYTES (16u * 1024u)
+#define MAX_INTERIMS 16
 
 static const struct sl_conn_ops h1_ops;
 
@@ -16,6 +22,13 @@ static char *put(char *at, struct sl_span text)
 	if (text.len)
 		memcpy(at, text.ptr, text.len);
 	return at + text.len;
+}
+
+/* RFC 9110 §8.6: for these, no body is a length of 0, said aloud. */
+static bool expects_body(struct sl_span method)
+{
+	return sl_span_eq(method, SL_SPAN("POST")) || sl_span_eq(method, SL_SPAN("PUT")) ||
+	       sl_span_eq(method, SL_SPAN("PATCH"));
 }
 
 static void write_request(struct sl_link *link, const struct sl_call *call)
@@ -36,7 +49,7 @@ static void write_request(struct sl_link *link, const struct sl_call *call)
 	at = put(at, SL_SPAN("\r\n"));
 	at = put(at, r->lines);
 	at = put(at, r->more_lines);
-	if (r->has_body) {
+	if (r->has_body || expects_body(r->method)) {
 		at = put(at, SL_SPAN("content-length: "));
 		at = sl_put_decimal(at, r->body.len);
 		at = put(at, SL_SPAN("\r\n"));
@@ -54,6 +67,7 @@ static void attach(struct sl_link *link, struct sl_call *call)
 	call->link = link;
 	link->call = call;
 	link->in_body = false;
+	link->interims = 0;
 	link->resume = 0;
 	sl_link_move(link, &link->pool->busy);
 	write_request(link, call);
@@ -148,6 +162,13 @@ static void fail(struct sl_link *link, int err)
 	sl_call_fail(call, err, sent);
 }
 
+/* We ask for no upgrade, so nobody may switch; and an engine that never comes
+ * to its final answer is not waited for (RFC 9110 §15.2). */
+static bool interim_ok(struct sl_link *link, int status)
+{
+	return status >= 200 || (status != 101 && ++link->interims <= MAX_INTERIMS);
+}
+
 /* Bytes of the head used, 0 if it is incomplete or the link is finished. */
 static size_t read_head(struct sl_link *link, const char *data, size_t len)
 {
@@ -157,7 +178,7 @@ static size_t read_head(struct sl_link *link, const char *data, size_t len)
 	bool head_request = sl_span_eq(call->request.method, SL_SPAN("HEAD"));
 	int n = sl_h1_response(data, len, &link->resume, &limits, head_request, &head);
 
-	if (n < 0) {
+	if (n < 0 || (n > 0 && !interim_ok(link, head.head.status))) {
 		fail(link, SL_E_UPSTREAM_PROTOCOL);
 		return 0;
 	}

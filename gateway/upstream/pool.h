@@ -71,6 +71,7 @@ struct sl_link {
 	struct sl_h1_body body;
 	bool keep_alive;
 	bool in_body;
+	uint8_t interims; /* 1xx heads of this answer */
 	/* HTTP/2 */
 	struct sl_h2 *h2; /* owned */
 	bool going_away;

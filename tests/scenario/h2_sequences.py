@@ -57,7 +57,7 @@ def play(port, engine, row, tls=None):
     _, sent, expected, _ = row
     wanted, check = expected if isinstance(expected, tuple) and expected[0] == sequences.OK else (expected, None)
     forwarded = wanted in (sequences.OK, sequences.LAST)
-    before = len(engine.requests)
+    before = len(engine.messages)
     with H2Client(port, tls=tls) as client:
         client.send(sent)
         problem = judge(client, ("status", 200) if forwarded else wanted)
@@ -76,9 +76,9 @@ def play(port, engine, row, tls=None):
                     return "a good request behind it is not answered with 200"
             except Closed as e:
                 return f"a good request behind it: {e}"
-    new = [r for r in engine.requests[before:] if not r.values(b"x-mark")]
-    if engine.faults:
-        return f"ambiguous: {engine.faults.pop()}"
+    new = [r for r in engine.messages[before:] if not r.values(b"x-mark")]
+    if engine.violations:
+        return f"ambiguous: {engine.violations.pop()}"
     if len(new) > 1 or forwarded and len(new) != 1:
         return f"forwarded {len(new)} times"
     # behind END_STREAM a violation may come too late to stop what was complete
@@ -130,8 +130,8 @@ def test_byte_by_byte(t):
         for i in range(len(sent)):
             client.send(sent[i:i + 1])
         equal(client.answer(1)[0], 200, "the answer")
-    equal(engine.requests[-1].body, b"hello", "the body")
-    equal(engine.faults, [], "what was ambiguous")
+    equal(engine.messages[-1].body, b"hello", "the body")
+    equal(engine.violations, [], "what could be read in two ways")
 
 
 story.run(globals())

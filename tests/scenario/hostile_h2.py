@@ -266,7 +266,7 @@ def test_sizes(t):
     with H2Client(gateway.port) as client:
         client.send(headers(1, fields(), OPEN))
         equal(upload(client, 1, body)[0], 200, "20 MB are accepted over HTTP/2")
-    true([r.body == body for r in engine.requests] == [True, True], "byte for byte")
+    true([m.body == body for m in engine.messages] == [True, True], "byte for byte")
     equal(gateway.post("/v1/chat/completions", b" " * (25 << 20)).status, 413, "above the cap")
     with H2Client(gateway.port) as client:
         client.send(headers(1, fields(("content-length", str(25 << 20))), OPEN))

@@ -124,7 +124,7 @@ class Connection:
             headers = []
             while line := self._line():
                 name, _, value = line.partition(b":")
-                headers.append((name.decode().lower(), value.strip().decode()))
+                headers.append((name.decode().lower(), value.strip().decode("latin-1")))
             if int(status) >= 200:
                 return Answer(int(status), headers)
 

@@ -70,7 +70,8 @@ static const struct row request_rows[] = {
 	{ "empty method", " / HTTP/1.1\r\n" HOST END, BAD, 0 },
 	{ "method not a token", "G(T / HTTP/1.1\r\n" HOST END, BAD, 0 },
 	{ "method with colon", "GET: / HTTP/1.1\r\n" HOST END, BAD, 0 },
-	{ "method too long", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n" HOST END, BAD, 0 },
+	{ "method too long", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n" HOST END,
+	  SL_E_METHOD_UNKNOWN, 0 },
 	{ "fragment", "GET /a#b HTTP/1.1\r\n" HOST END, BAD, 0 },
 	{ "quote in target", "GET /a\"b HTTP/1.1\r\n" HOST END, BAD, 0 },
 	{ "backslash in target", "GET /a\\b HTTP/1.1\r\n" HOST END, BAD, 0 },
@@ -201,6 +202,10 @@ static const struct row request_rows[] = {
 	  GET HOST "Transfer-Encoding: \x0b"
 	           "chunked\r\n" END,
 	  BAD, 0 },
+	/* what is no list */
+	{ "two Content-Types", GET HOST "Content-Type: a/b\r\ncontent-type: a/b\r\n" END, BAD, 0 },
+	{ "two Authorizations", GET HOST "Authorization: a\r\nAUTHORIZATION: b\r\n" END, BAD, 0 },
+	{ "two of a list", GET HOST "Accept: a/b\r\nAccept: a/c\r\n" END, 0, 0 },
 	/* expectations */
 	{ "100-continue", GET HOST "Expect: 100-Continue\r\n" END, 0, 0 },
 	{ "other expectation", GET HOST "Expect: 200-ok\r\n" END, SL_E_EXPECTATION, 0 },
@@ -269,28 +274,30 @@ static void test_incomplete(void **state)
 
 static void test_what_is_read(void **state)
 {
-	static const char text[] = "POST /v1/x?y HTTP/1.1\r\n"
-	                           "Host: GW:8080\r\n"
-	                           "Connection: X-Hop, Authorization\r\n"
-	                           "connection: Keep-Alive\r\n"
-	                           "x-hop: 1\r\n"
-	                           "AUTHORIZATION: Bearer k\r\n"
-	                           "X-Prefiller-Host-Port: a:1\r\n"
-	                           "X_Sluice_Tenant: spoofed\r\n"
-	                           "Content_Length: 7\r\n"
-	                           "Content-Type: Application/JSON; charset=utf-8\r\n"
-	                           "Content-Length:\t 12\t \r\n"
-	                           "X-Blank: \t a b \t\r\n"
-	                           "\r\nbody";
+	static const char text[] =
+	        "POST /v1/x?y HTTP/1.1\r\n"
+	        "Host: GW:8080\r\n"
+	        "Connection: X-Hop, Authorization, Content-Type, Content-Length, Host\r\n"
+	        "connection: Keep-Alive\r\n"
+	        "x-hop: 1\r\n"
+	        "AUTHORIZATION: Bearer k\r\n"
+	        "X-Prefiller-Host-Port: a:1\r\n"
+	        "X_Sluice_Tenant: spoofed\r\n"
+	        "Content_Length: 7\r\n"
+	        "Content-Type: Application/JSON; charset=utf-8\r\n"
+	        "Content-Length:\t 12\t \r\n"
+	        "X-Blank: \t a b \t\r\n"
+	        "\r\nbody";
 	struct sl_h1_head h;
 	static const struct {
 		const char *name, *value;
 		enum sl_field_class cls;
 	} want[] = {
-		{ "Connection", "X-Hop, Authorization", SL_FC_HOP },
+		{ "Connection", "X-Hop, Authorization, Content-Type, Content-Length, Host",
+		  SL_FC_HOP },
 		{ "connection", "Keep-Alive", SL_FC_HOP },
 		{ "x-hop", "1", SL_FC_HOP },
-		{ "AUTHORIZATION", "Bearer k", SL_FC_HOP },
+		{ "AUTHORIZATION", "Bearer k", SL_FC_AUTH },
 		{ "X-Prefiller-Host-Port", "a:1", SL_FC_PRIVATE },
 		{ "X_Sluice_Tenant", "spoofed", SL_FC_PRIVATE },
 		{ "Content_Length", "7", SL_FC_HOP },
@@ -382,8 +389,8 @@ static void test_content_type(void **state)
 		{ "Content-Type: application/problem+json\r\n", true, false },
 		{ "Content-Type: application/jsonx\r\n", false, false },
 		{ "Content-Type: text/plain\r\n", false, false },
-		{ "Content-Type:\r\n", false, false },
-		{ "Content-Type: application/json\r\nContent-Type: text/plain\r\n", false, false },
+		{ "Content-Type:\r\n", true, false },
+		{ "Content-Type: ;charset=utf-8\r\n", true, false },
 		{ "Content-Type: text/event-stream; charset=utf-8\r\n", false, true },
 		{ "Content-Type: multipart/form-data; boundary=x\r\n", false, false },
 	};
@@ -439,6 +446,8 @@ static void test_limits(void **state)
 	/* no method is this long */
 	memset(text, 'G', 100);
 	assert_int_equal(with_limits(small, text, 32), 0);
+	assert_int_equal(with_limits(small, text, 33), SL_E_METHOD_UNKNOWN);
+	text[10] = '/';
 	assert_int_equal(with_limits(small, text, 33), SL_E_BAD_HTTP);
 	/* Connection cannot be used to make us compare for ever */
 	n = (size_t)snprintf(text, sizeof(text), GET HOST "Connection: ");
@@ -458,7 +467,9 @@ static const struct row response_rows[] = {
 	{ "not even the space", "HTTP/1.1 200\r\n" END, 0, 0 },
 	{ "obs-text in the reason", "HTTP/1.1 200 \xff\r\n" END, 0, 0 },
 	{ "HTTP/1.0", "HTTP/1.0 200 OK\r\n" END, 0, 0 },
-	{ "unknown status", "HTTP/1.1 999 ?\r\n" END, 0, 0 },
+	{ "unknown status", "HTTP/1.1 599 ?\r\n" END, 0, 0 },
+	{ "600", "HTTP/1.1 600 ?\r\n" END, BAD, 0 },
+	{ "999", "HTTP/1.1 999 ?\r\n" END, BAD, 0 },
 	{ "100", "HTTP/1.1 100 Continue\r\n" END, 0, 0 },
 	{ "empty value", OK "Access-Control-Allow-Origin: \r\n" END, 0, 0 },
 	{ "Expect means nothing here", OK "Expect: x\r\n" END, 0, 0 },
@@ -507,15 +518,16 @@ static void test_response_keep_alive(void **state)
 {
 	static const struct {
 		const char *text;
-		bool head_request, keep_alive;
+		bool head_request, keep_alive, until_close;
 	} rows[] = {
-		{ OK "Content-Length: 1\r\n" END, false, true },
-		{ OK "Transfer-Encoding: chunked\r\n" END, false, true },
-		{ OK "Content-Length: 1\r\nConnection: close\r\n" END, false, false },
-		{ OK END, false, false }, /* ends with the connection */
-		{ OK END, true, true },
-		{ "HTTP/1.1 204 No Content\r\n" END, false, true },
-		{ "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n" END, false, false },
+		{ OK "Content-Length: 1\r\n" END, false, true, false },
+		{ OK "Transfer-Encoding: chunked\r\n" END, false, true, false },
+		{ OK "Content-Length: 1\r\nConnection: close\r\n" END, false, false, false },
+		{ OK END, false, false, true },
+		{ OK END, true, true, false },
+		{ "HTTP/1.1 204 No Content\r\n" END, false, true, false },
+		{ "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n" END, false, false, false },
+		{ "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n" END, false, false, true },
 	};
 
 	(void)state;
@@ -526,6 +538,7 @@ static void test_response_keep_alive(void **state)
 		assert_true(sl_h1_response(rows[i].text, strlen(rows[i].text), &resume, &limits,
 		                           rows[i].head_request, &h) > 0);
 		assert_int_equal(h.head.keep_alive, rows[i].keep_alive);
+		assert_int_equal(h.head.until_close, rows[i].until_close);
 	}
 }
 

@@ -23,6 +23,8 @@ static const struct {
 	  "POST /v1/completions?a=b HTTP/1.1\r\nhost: engine.test:8000\r\n"
 	  "content-type: application/json\r\nx-a: 1\r\ncontent-length: 13\r\n\r\n"
 	  "{\"model\":\"m\"}" },
+	{ { .method = SL_SPAN("PUT"), .path = SL_SPAN("/x") },
+	  "PUT /x HTTP/1.1\r\nhost: engine.test:8000\r\ncontent-length: 0\r\n\r\n" },
 	{ { .method = SL_SPAN("POST"),
 	    .path = SL_SPAN("/x"),
 	    .lines = SL_SPAN("x-a: 1\r\n"),
@@ -236,6 +238,11 @@ static void test_answers(void **state)
 
 /* ---- what goes wrong ------------------------------------------------- */
 
+#define INTERIMS_4                                                                                 \
+	"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"                             \
+	"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 199 ?\r\n\r\n"
+#define INTERIMS_16 INTERIMS_4 INTERIMS_4 INTERIMS_4 INTERIMS_4
+
 enum ending { STAYS, CLOSES, RESETS };
 
 static const struct {
@@ -271,6 +278,11 @@ static const struct {
 	{ "no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", STAYS, SL_E_UPSTREAM_PROTOCOL,
 	  .started = true },
 	{ "two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", STAYS,
+	  SL_E_UPSTREAM_PROTOCOL, .started = true },
+	{ "switching protocols", "HTTP/1.1 101 Switching Protocols\r\n\r\n", STAYS,
+	  SL_E_UPSTREAM_PROTOCOL, .started = true },
+	{ "one interim head too many",
+	  INTERIMS_16 "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", STAYS,
 	  SL_E_UPSTREAM_PROTOCOL, .started = true },
 	{ "no chunk size", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz",
 	  STAYS, SL_E_UPSTREAM_PROTOCOL, .started = true, .heads = 1, .body = "hello" },
