@@ -48,7 +48,7 @@ fuzz() {
 }
 
 status=0
-declare -A running
+declare -A running=()
 finish_one() {
 	local pid name runs
 	wait -n -p pid "${!running[@]}" && ok=0 || ok=$?
