@@ -19,6 +19,7 @@ enum conf_context {
 	CONF_POOL = 16,
 	CONF_SERVER = 32,
 	CONF_MODEL = 64,
+	CONF_REDIS = 1024,
 };
 
 enum conf_change {

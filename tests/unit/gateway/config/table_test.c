@@ -74,7 +74,10 @@ static void test_every_field_has_a_directive(void **state)
 		GAP(sl_config, queue_limit, default_profile),
 		GAP(sl_config, header_count, body_limit),
 		{ offsetof(struct sl_config, admin.port) + 2, 6 },
-		{ offsetof(struct sl_config, n_models) + 4, 4 },
+		HOLE(sl_config, redis),
+		HOLE(sl_config, n_redis),
+		GAP(sl_config, n_models, redis),
+		{ offsetof(struct sl_config, n_redis) + 4, 4 },
 	};
 	static const struct hole pool_holes[] = {
 		HOLE(sl_pool_conf, name),
@@ -112,6 +115,10 @@ static void test_every_field_has_a_directive(void **state)
 		{ offsetof(struct sl_model_conf, n_pools) + 4, 4 },
 	};
 
+	static const struct hole redis_holes[] = {
+		HOLE(sl_redis_conf, url),
+	};
+
 	(void)state;
 	check_filled(CONF_MAIN, sizeof(struct sl_config), main_holes, SL_COUNT(main_holes));
 	check_filled(CONF_POOL, sizeof(struct sl_pool_conf), pool_holes, SL_COUNT(pool_holes));
@@ -120,6 +127,7 @@ static void test_every_field_has_a_directive(void **state)
 	check_filled(CONF_SERVER, sizeof(struct sl_server_conf), server_holes,
 	             SL_COUNT(server_holes));
 	check_filled(CONF_MODEL, sizeof(struct sl_model_conf), model_holes, SL_COUNT(model_holes));
+	check_filled(CONF_REDIS, sizeof(struct sl_redis_conf), redis_holes, SL_COUNT(redis_holes));
 }
 
 static void test_health_defaults_are_the_probes_own(void **state)
