@@ -68,7 +68,7 @@ static cJSON *fleet(const char *version, uint32_t n_rows, uint32_t n_models)
 	FILE *out = open_memstream(&text, &len);
 	cJSON *json;
 
-	sl_fleet_write(out, version, rows, n_rows, fleet_models, n_models);
+	sl_fleet_write(out, version, rows, n_rows, fleet_models, n_models, NULL);
 	fclose(out);
 	json = cJSON_ParseWithOpts(text, NULL, true);
 	if (!json)
