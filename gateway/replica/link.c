@@ -254,15 +254,17 @@ static void on_connect(const redisAsyncContext *r, int status)
 
 static void start(struct link *l)
 {
-	char host[NI_MAXHOST];
-	struct sl_sockaddr addr;
-	int rc = sl_sockaddr_resolve(l->conf->url.addr.host, l->conf->url.addr.port, &addr);
-
-	sl_loop_refresh(l->loop);
 	l->since_us = l->loop->now_us;
-	if (rc == 0)
-		rc = getnameinfo((const struct sockaddr *)&addr.ss, addr.len, host, sizeof(host),
-		                 NULL, 0, NI_NUMERICHOST);
+	l->resolution = resolution_start(l->conf->url.addr.host, l->conf->url.addr.port);
+	l->state = LINK_RESOLVING;
+}
+
+static void connect_to(struct link *l, const struct sl_sockaddr *addr)
+{
+	char host[NI_MAXHOST];
+	int rc = getnameinfo((const struct sockaddr *)&addr->ss, addr->len, host, sizeof(host),
+	                     NULL, 0, NI_NUMERICHOST);
+
 	if (rc != 0) {
 		go_down(l, gai_strerror(rc), false);
 		return;
@@ -281,18 +283,44 @@ static void start(struct link *l)
 	redisAsyncSetConnectCallback(l->redis, on_connect);
 }
 
-void link_tick(struct link *l)
+/* However long it takes: there is one thread for it at a time. */
+static void see_resolution(struct link *l)
+{
+	struct sl_sockaddr addr;
+	int rc;
+
+	if (!resolution_done(l->resolution, &rc, &addr))
+		return;
+	resolution_drop(l->resolution);
+	l->resolution = NULL;
+	l->since_us = l->loop->now_us;
+	if (rc == 0)
+		connect_to(l, &addr);
+	else
+		go_down(l, gai_strerror(rc), false);
+}
+
+static bool is_late(const struct link *l)
 {
 	uint64_t now = l->loop->now_us;
 
-	if (l->state == LINK_DOWN && now >= l->retry_us)
+	if (l->state == LINK_UP)
+		return l->n_unanswered > 0 && now > l->answer_us &&
+		       now - l->answer_us > l->conf->reply_timeout_us + l->block_us;
+	return (l->state == LINK_CONNECTING || l->state == LINK_GREETING) &&
+	       now - l->since_us > l->conf->connect_timeout_us;
+}
+
+void link_tick(struct link *l)
+{
+	if (l->state == LINK_DOWN && l->loop->now_us >= l->retry_us)
 		start(l);
-	else if ((l->state == LINK_CONNECTING || l->state == LINK_GREETING) &&
-	         now - l->since_us > l->conf->connect_timeout_us)
-		fail(l, "no answer while connecting", false);
-	else if (l->state == LINK_UP && l->n_unanswered > 0 && now > l->answer_us &&
-	         now - l->answer_us > l->conf->reply_timeout_us + l->block_us)
-		fail(l, "no answer to a command", false);
+	else if (l->state == LINK_RESOLVING)
+		see_resolution(l);
+	else if (is_late(l))
+		fail(l,
+		     l->state == LINK_UP ? "no answer to a command" : "no answer while connecting",
+		     false);
 }
 
 /* ---- life -------------------------------------------------------------- */
@@ -314,5 +342,6 @@ void link_fini(struct link *l)
 {
 	if (l->redis)
 		give_up(l);
+	resolution_drop(l->resolution);
 	l->state = LINK_DOWN;
 }

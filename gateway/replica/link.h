@@ -1,22 +1,23 @@
 /* link.h: one connection to Redis that comes back by itself.
  *
- *   down ──► connecting ──► greeting (AUTH, SELECT, TIME) ──► up
- *    ▲           │                 │                          │
- *    └───────────┴── refused, wrong, silent past a deadline ──┘
+ *   down ──► resolving ──► connecting ──► greeting (AUTH, SELECT, TIME) ──► up
+ *    ▲           │             │             │                              │
+ *    └───────────┴─────────────┴── refused, wrong, silent past a deadline ──┘
  *
  * The next attempt follows after 50 ms, doubling to 1 s. Every command has a
  * deadline, because a Redis that was stopped keeps its connections. What is
  * given to hiredis and not yet sent is bounded: commands beyond that are
  * refused, and it is the caller's business that nothing is lost by it.
  *
- * hiredis 0.14 speaks RESP2 and no TLS. Names are resolved when a connection
- * is made, on this thread, which stands still meanwhile: an address is better. */
+ * hiredis 0.14 speaks RESP2 and no TLS. A name is resolved anew for every
+ * attempt, and never on this thread. */
 #ifndef SLUICE_REPLICA_LINK_H
 #define SLUICE_REPLICA_LINK_H
 
 #include <hiredis/async.h>
 
 #include "gateway/net/loop.h"
+#include "gateway/replica/resolution.h"
 #include "sluice/config.h"
 
 struct link;
@@ -35,14 +36,15 @@ struct link_answer {
 	void (*fn)(void *ctx, const redisReply *reply);
 };
 
-enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_UP };
+enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP };
 
 struct link {
 	struct sl_loop *loop;
 	const struct sl_redis_conf *conf;
 	const struct link_events *events;
 	void *ctx;
-	redisAsyncContext *redis; /* owned; NULL when down */
+	struct resolution *resolution; /* owned; while resolving */
+	redisAsyncContext *redis;      /* owned; from connecting on */
 	struct event read_event, write_event;
 	enum link_state state;
 	bool proven;

@@ -206,6 +206,18 @@ def test_no_redis_at_start(t):
     true("connected" in g.text(), "the log")
 
 
+def test_a_name(t):
+    """Names are resolved, on every attempt; one that is none is said."""
+    redis = t.redis()
+    engines = t.engines(1)
+    body = pool("all", engines)
+    g = t.gateway(body, *engines, main=f"redis redis://localhost:{redis.port};\n")
+    until(lambda: g.fleet()["redis"]["connected"], "the connection")
+    h = t.gateway(body, *engines, name="h", main="redis redis://nothing.invalid;\n")
+    until(lambda: "redis redis://nothing.invalid:6379/0: not connected: " in h.text(), "the log to say why")
+    equal(h.chat().status, 200, "it serves")
+
+
 def test_reload(t):
     """The block appears, changes and goes while requests are served."""
     redis = t.redis()
