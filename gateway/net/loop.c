@@ -219,7 +219,7 @@ void sl_loop_defer(struct sl_loop *loop, struct sl_task *task)
 void sl_loop_undefer(struct sl_loop *loop, struct sl_task *task)
 {
 	if (task->queued && !take_back(&loop->tasks, task) && !take_back(&loop->inputs, task))
-		assert(!"queued in another loop");
+		assert(false && "queued in another loop");
 }
 
 void sl_loop_bury(struct sl_loop *loop, struct sl_grave *grave)
