@@ -73,24 +73,20 @@ static struct peer_work *append(struct peers *p, uint64_t peer)
 	return &p->list[p->n++];
 }
 
-bool peers_put(struct peers *p, uint64_t peer, const struct sl_load *load, uint64_t until_us,
+void peers_put(struct peers *p, uint64_t peer, const struct sl_load *load, uint64_t until_us,
                uint64_t now_us)
 {
 	struct peer_work *w = find(p, peer);
-	bool has_work = load->inflight > 0, is_new = !w && has_work;
 
-	if (is_new)
+	if (!w && load->inflight)
 		w = append(p, peer);
 	if (!w)
-		return false;
-	if (has_work) {
-		w->load = *load;
-		w->until_us = until_us;
-	} else {
+		return;
+	w->load = *load;
+	w->until_us = until_us;
+	if (!load->inflight)
 		drop(p, (uint32_t)(w - p->list));
-	}
 	add_up(p, now_us);
-	return is_new;
 }
 
 void peers_expire(struct peers *p, uint64_t now_us)

@@ -28,9 +28,8 @@ struct peers {
 
 struct peers *peers_new(void);
 void peers_free(struct peers *p);
-/* True if this peer had no work here before and now has. Beyond
- * SL_MAX_PEERS of them it is ignored. */
-bool peers_put(struct peers *p, uint64_t peer, const struct sl_load *load, uint64_t until_us,
+/* In place of what this peer had here. Beyond SL_MAX_PEERS it is ignored. */
+void peers_put(struct peers *p, uint64_t peer, const struct sl_load *load, uint64_t until_us,
                uint64_t now_us);
 /* Drops the work of those who have been silent for too long. */
 void peers_expire(struct peers *p, uint64_t now_us);

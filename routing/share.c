@@ -25,16 +25,6 @@ bool sl_router_own_load(const struct sl_router *r, uint32_t slot, uint64_t now_u
 	return true;
 }
 
-/* Until now the engine's own count may have been all that told of this work. */
-static void foreign_is_known(struct endpoint *ep, const struct sl_load *load)
-{
-	double rest = load->seqs - ep->foreign_seqs;
-
-	ep->foreign_seqs = rest < 0 ? -rest : 0;
-	if (rest > 0)
-		ep->foreign_waiting = ep->foreign_waiting > rest ? ep->foreign_waiting - rest : 0;
-}
-
 void sl_router_peer_load(struct sl_router *r, uint32_t slot, uint64_t peer,
                          const struct sl_load *load, uint64_t until_us, uint64_t now_us)
 {
@@ -44,8 +34,7 @@ void sl_router_peer_load(struct sl_router *r, uint32_t slot, uint64_t peer,
 		return;
 	if (!ep->peers)
 		ep->peers = peers_new();
-	if (peers_put(ep->peers, peer, load, until_us, now_us))
-		foreign_is_known(ep, load);
+	peers_put(ep->peers, peer, load, until_us, now_us);
 	endpoint_set_wake(ep);
 }
 

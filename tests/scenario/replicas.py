@@ -54,7 +54,7 @@ def test_load_is_seen(t):
     equal(load(b, engines[0], "peers_inflight"), 0, "nothing at first")
     start = time.monotonic()
     held = hold(a, 5)
-    until(lambda: load(b, engines[0], "peers_inflight") == 5, "B to know of them", timeout=10, interval=0.001)
+    until(lambda: load(b, engines[0], "peers_inflight") == 5, "B to know of them", timeout=sized(1, 10), interval=0.001)
     print(f"  B's page told of five requests {(time.monotonic() - start) * 1000:.1f} ms after the first was sent to A")
     more = hold(b, 2)
     until(lambda: load(a, engines[0], "peers_inflight") == 2, "A to know of B's")

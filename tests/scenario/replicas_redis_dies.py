@@ -34,6 +34,10 @@ def agree(a, b):
             and sums(b, "inflight") == sums(a, "peers_inflight"))
 
 
+def total(gateway):
+    return sum(sums(gateway, "peers_inflight").values())
+
+
 def hold(gateway, n):
     held = []
     for _ in range(n):
@@ -63,13 +67,14 @@ def under_load(t, harm, heal):
         passed(x, y)
         heal(redis)
         start = time.monotonic()
-        until(lambda: sees(a, 1) and sees(b, 1), "both to be back")
+        until(lambda: sees(a, 1) and sees(b, 1) and total(a) >= 3 and total(b) >= 2,
+              "both to know again what the other does", timeout=sized(3, 10))
         seen = time.monotonic() - start
         passed(x, y)
     equal(x.result.failures + y.result.failures, [], f"failures of {x.result.done + y.result.done}")
     until(lambda: agree(a, b), "both to agree on what is in progress")
     true(sum(sums(a, "peers_inflight").values()) == 3, "B's three streams are known to A")
-    print(f"  both saw each other again {seen:.2f} s after Redis was back; "
+    print(f"  both knew again what the other does {seen:.2f} s after Redis was back; "
           f"slowest request {max(x.result.longest, y.result.longest) * 1000:.0f} ms")
     for g in (a, b):
         equal(g.text().count(": lost: "), 1, f"lost is said once:\n{g.tail()}")
