@@ -40,7 +40,7 @@ trap 'exit 143' TERM
 
 say "building"
 tests/packages.sh gcc libc6-dev cmake ninja-build pkg-config libevent-dev libnghttp2-dev libssl-dev \
-	libcjson-dev libxxhash-dev curl
+	libcjson-dev libxxhash-dev libhiredis-dev curl
 cmake --preset release >"$dir/build.log" 2>&1 && cmake --build --preset release >>"$dir/build.log" 2>&1 ||
 	{ tail -30 "$dir/build.log" >&2; fail "the build failed"; }
 bin=build/release

@@ -9,7 +9,8 @@
  * needs a single one. Live traffic can only take an endpoint out, never bring
  * it back: requests are not sent to an unhealthy one, so a late success is an
  * old one. It refuses to guess at DEGRADED: that needs knowledge of the GPU
- * which neither probes nor connections give. */
+ * which neither probes nor connections give. What another gateway says is
+ * never enough to take an endpoint out: it makes the next probe decisive. */
 #include "sluice/probe.h"
 
 static const char *const health_names[] = {
@@ -59,6 +60,7 @@ static bool enter(struct sl_judge *j, enum sl_health health, const char *reason,
 	if (!changed)
 		return false;
 	j->health = health;
+	j->suspected = false;
 	j->since_us = now_us;
 	if (health == SL_HEALTH_HEALTHY) {
 		j->ever_healthy = true;
@@ -79,7 +81,7 @@ void sl_judge_init(struct sl_judge *j, uint64_t now_us)
 
 static bool probe_good(struct sl_judge *j, const struct sl_health_policy *p, uint64_t now_us)
 {
-	uint32_t needed = j->ever_healthy ? p->rise : 1;
+	uint32_t needed = j->ever_healthy && !j->suspected ? p->rise : 1;
 
 	j->bad = 0;
 	if (j->good < UINT32_MAX)
@@ -96,7 +98,7 @@ static bool probe_bad(struct sl_judge *j, const struct sl_health_policy *p, cons
 	j->good = 0;
 	if (j->bad < UINT32_MAX)
 		j->bad++;
-	if (j->bad < p->fall)
+	if (j->bad < p->fall && !j->suspected)
 		return false;
 	/* An endpoint already down gets the newest reason, which is no change. */
 	return enter(j, SL_HEALTH_UNHEALTHY, reason, now_us);
@@ -139,4 +141,13 @@ bool sl_judge_tick(struct sl_judge *j, const struct sl_health_policy *p, uint64_
 	if (j->health == SL_HEALTH_UNKNOWN)
 		return false;
 	return enter(j, SL_HEALTH_UNKNOWN, "no recent answer", now_us);
+}
+
+bool sl_judge_suspect(struct sl_judge *j, uint64_t now_us)
+{
+	if (j->health != SL_HEALTH_HEALTHY && j->health != SL_HEALTH_DEGRADED)
+		return false;
+	enter(j, SL_HEALTH_UNKNOWN, "found dead by another gateway", now_us);
+	j->suspected = true;
+	return true;
 }

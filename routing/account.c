@@ -12,6 +12,7 @@
  * Aggregated and local placements have one leg, on one engine. */
 #include <assert.h>
 
+#include "routing/block_log.h"
 #include "routing/state.h"
 
 #define MEAN_SHARE (1.0 / 64)
@@ -53,6 +54,9 @@ static struct sl_index_claim claim_blocks(struct sl_router *r, uint32_t slot,
 	struct index_put put = index_insert(&r->index, slot, facts->blocks, facts->n_blocks,
 	                                    tokens_per_byte, limit);
 
+	if (r->block_log && put.n_new)
+		block_log_add(r->block_log, slot, facts->blocks, put.first_new + put.n_new,
+		              tokens_per_byte);
 	return (struct sl_index_claim){ put.first_new, put.n_new, put.stamp };
 }
 
@@ -99,10 +103,15 @@ static double step_ms(const struct sl_router *r, const struct sl_ticket *t)
 {
 	const struct endpoint *ep = &r->endpoints[t->decode_ep];
 	double busy = ep->busy * decay_keep(&r->busy_decay, ep->busy_us, t->dispatched_us);
+	double seqs = ep->ledger.seqs + t->seqs;
+	double context = (double)ep->ledger.context_tokens + t->prompt_tokens;
 
+	if (ep->peers) {
+		seqs += ep->peers->sum.seqs;
+		context += (double)ep->peers->sum.context_tokens;
+	}
 	return t->decode_pace / (1 - (busy < 0.9 ? busy : 0.9)) *
-	       cost_profile_step_ms(&r->cost, ep->ledger.seqs + t->seqs,
-	                            (double)ep->ledger.context_tokens + t->prompt_tokens);
+	       cost_profile_step_ms(&r->cost, seqs, context);
 }
 
 static void note_facts(struct sl_ticket *t, const struct sl_facts *facts)

@@ -29,7 +29,7 @@ uint64_t chain_mix(uint64_t a, uint64_t b)
 	return XXH3_64bits(pair, sizeof(pair));
 }
 
-static uint32_t block_size(uint64_t begin)
+uint32_t chain_block_bytes(uint64_t begin)
 {
 	if (begin < 4096)
 		return 256;
@@ -72,7 +72,7 @@ void chain_fini(struct chain *chain)
 void chain_reset(struct chain *chain)
 {
 	chain->begin = 0;
-	chain->size = block_size(0);
+	chain->size = chain_block_bytes(0);
 	chain->staged = 0;
 	chain->open = 0;
 	chain->n_blocks = 0;
@@ -125,7 +125,7 @@ static void emit(struct chain *chain, const void *bytes)
 			.end_bytes = (uint32_t)end,
 		};
 	chain->begin = end;
-	chain->size = block_size(end);
+	chain->size = chain_block_bytes(end);
 	chain->staged = 0;
 }
 

@@ -31,6 +31,9 @@ struct chain {
 	unsigned char stage_inline[CHAIN_STAGE_INLINE];
 };
 
+/* Length of the block that begins at this stream offset. */
+uint32_t chain_block_bytes(uint64_t begin);
+
 void chain_init(struct chain *chain);
 void chain_fini(struct chain *chain);
 /* Empty again. Keeps its memory up to what a 1 MiB prompt needs. */

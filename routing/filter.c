@@ -76,7 +76,7 @@ static inline enum sl_filter check(const struct filter *f, const struct endpoint
 		return SL_FILTER_DRAINING;
 	if (f->binds && ep->group != f->group)
 		return SL_FILTER_KV_GROUP;
-	if (ep->spec.max_concurrent && ep->ledger.inflight >= ep->spec.max_concurrent)
+	if (ep->spec.max_concurrent && endpoint_inflight(ep) >= ep->spec.max_concurrent)
 		return SL_FILTER_FULL;
 	return SL_FILTER_NONE;
 }
@@ -113,14 +113,15 @@ static inline void consider(struct sl_router *r, const struct filter *f, uint32_
 {
 	struct endpoint *ep = &r->endpoints[slot];
 	bool plain = f->plain && ep->plain;
-	enum sl_filter reason = plain ? SL_FILTER_NONE : check(f, ep, slot);
+	enum sl_filter reason;
 
+	if (now_us >= ep->wake_us)
+		endpoint_wake(r, ep, now_us);
+	reason = plain ? SL_FILTER_NONE : check(f, ep, slot);
 	if (reason != SL_FILTER_NONE) {
 		note_dropped(r, ep, reason, dropped);
 		return;
 	}
-	if (now_us >= ep->wake_us)
-		endpoint_wake(r, ep, now_us);
 	if (plain)
 		r->passing.serve[r->passing.n_serve++] = slot;
 	else

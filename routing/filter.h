@@ -16,7 +16,7 @@
 #define FILTER_MAX_RANK 2
 
 /* Fills r->passing and r->partners (how many decode engines of a group may
- * take a hand-off), and wakes the endpoints that pass. within: a bit per slot
+ * take a hand-off), and wakes the endpoints of the model. within: a bit per slot
  * that may be looked at, NULL for all. */
 void filter_run(struct sl_router *r, const struct sl_query *q, const uint64_t *within,
                 uint64_t now_us, uint32_t dropped[SL_FILTER_COUNT]);

@@ -5,8 +5,6 @@
 
 #include "routing/round.h"
 
-#define PERIOD_US 250000u
-
 /* From the ticket's own figures, which do not change while it is live. */
 static int64_t prefill_us(const struct sl_ticket *t)
 {
@@ -20,40 +18,23 @@ static int64_t context_tokens(const struct sl_ticket *t)
 
 /* ---- how many -------------------------------------------------------- */
 
-/* The present count held since the last change. */
-static void note_level(struct ledger *l, uint64_t now_us)
-{
-	uint64_t period = now_us / PERIOD_US;
-
-	if (period > l->period) {
-		l->peak[0] = period == l->period + 1 ? l->peak[1] : l->inflight;
-		l->peak[1] = l->inflight;
-		l->period = period;
-	} else if (l->inflight > l->peak[1]) {
-		l->peak[1] = l->inflight;
-	}
-}
-
 void ledger_enter(struct ledger *l, uint64_t now_us)
 {
-	note_level(l, now_us);
+	peak_note(&l->peak, l->inflight, now_us);
 	l->inflight++;
-	note_level(l, now_us);
+	peak_note(&l->peak, l->inflight, now_us);
 }
 
 void ledger_leave(struct ledger *l, uint64_t now_us)
 {
 	assert(l->inflight > 0);
-	note_level(l, now_us);
+	peak_note(&l->peak, l->inflight, now_us);
 	l->inflight--;
 }
 
 uint32_t ledger_recent_peak(const struct ledger *l, uint64_t now_us)
 {
-	struct ledger copy = *l;
-
-	note_level(&copy, now_us);
-	return copy.peak[0] > copy.peak[1] ? copy.peak[0] : copy.peak[1];
+	return peak_recent(l->peak, l->inflight, now_us);
 }
 
 /* ---- prefill --------------------------------------------------------- */

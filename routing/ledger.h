@@ -12,6 +12,7 @@
 #ifndef SLUICE_ROUTING_LEDGER_H
 #define SLUICE_ROUTING_LEDGER_H
 
+#include "routing/peak.h"
 #include "sluice/route.h"
 
 struct ledger {
@@ -23,8 +24,7 @@ struct ledger {
 	struct sl_ticket *first, *last; /* open prefills, borrowed */
 	uint64_t first_since_us;
 	int64_t first_cost_us; /* of `first`; 0 without one */
-	uint32_t peak[2];      /* most inflight, last period and this one */
-	uint64_t period;
+	struct peak peak;      /* of inflight */
 };
 
 /* A leg of a ticket begins or ends here; the other verbs come in between. */

@@ -45,6 +45,13 @@ static inline struct cost_engine engine_now(const struct place *s, const struct 
 		e.context += ep->foreign_seqs * keep * r->mean_context;
 		e.queue_ms += ep->foreign_waiting * keep * r->mean_prefill_ms;
 	}
+	if (ep->peers) {
+		const struct sl_load *sum = &ep->peers->sum;
+
+		e.seqs += sum->seqs;
+		e.context += (double)sum->context_tokens;
+		e.queue_ms += (double)sum->queue_us / 1000;
+	}
 	if (e.busy > BUSY_MAX)
 		e.busy = BUSY_MAX;
 	return e;
@@ -372,8 +379,8 @@ static uint32_t pick_least(struct place *s, const uint32_t *slots, uint32_t n)
 	uint32_t best = slots[0], ties = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t load = s->r->endpoints[slots[i]].ledger.inflight;
-		uint32_t least = s->r->endpoints[best].ledger.inflight;
+		uint32_t load = endpoint_inflight(&s->r->endpoints[slots[i]]);
+		uint32_t least = endpoint_inflight(&s->r->endpoints[best]);
 
 		ties = load < least ? 1 : ties + (load == least);
 		if (load < least || (load == least && sl_rng_next(s->rng) % ties == 0))

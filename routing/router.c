@@ -75,7 +75,10 @@ void sl_router_free(struct sl_router *r)
 	for (uint32_t i = 0; i < r->n_slots; i++) {
 		free(r->endpoints[i].past->models);
 		free(r->endpoints[i].past);
+		peers_free(r->endpoints[i].peers);
 	}
+	sl_block_log_free(r->block_log);
+	free(r->peer_chain);
 	index_fini(&r->index);
 	models_fini(&r->models);
 	clusters_fini(&r->clusters);
@@ -195,7 +198,11 @@ void endpoint_set_wake(struct endpoint *ep)
 {
 	uint64_t due_us = ledger_due_us(&ep->ledger);
 
-	ep->wake_us = due_us < ep->past->relearn_us ? due_us : ep->past->relearn_us;
+	if (ep->past->relearn_us < due_us)
+		due_us = ep->past->relearn_us;
+	if (ep->peers && ep->peers->until_us < due_us)
+		due_us = ep->peers->until_us;
+	ep->wake_us = due_us;
 }
 
 void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
@@ -204,6 +211,8 @@ void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
 
 	while ((t = ledger_due(&ep->ledger, now_us)) != NULL)
 		ledger_close_prefill(&ep->ledger, t, ledger_due_us(&ep->ledger));
+	if (ep->peers && now_us >= ep->peers->until_us)
+		peers_expire(ep->peers, now_us);
 	if (now_us >= ep->past->relearn_us) {
 		ep->slow = learn_engine_slowness(&ep->past->evidence, &r->prefill_scale,
 		                                 &r->decode_scale, now_us);
@@ -270,6 +279,8 @@ void sl_router_endpoint_del(struct sl_router *r, uint32_t slot)
 	forget_all(r, slot);
 	leave_group(r, ep);
 	clusters_leave(&r->clusters, ep->spec.cluster, slot);
+	peers_free(ep->peers);
+	ep->peers = NULL;
 	ep->alive = false;
 	r->n_alive--;
 	endpoint_release(r, slot);
@@ -350,7 +361,15 @@ static double present(double x)
 	return x >= 0 && x < 1e15 ? x : -1;
 }
 
-/* Work that is there and not ours. Our own may still be counted a moment
+/* Sequences of other gateways that an engine may count. */
+static double peers_known(const struct peers *p, uint64_t now_us)
+{
+	double known = peak_recent(p->peak, p->sum.inflight, now_us);
+
+	return p->sum.seqs > p->sum.inflight ? known + p->sum.seqs - p->sum.inflight : known;
+}
+
+/* Work that is there and nobody's that we know. Our own may still be counted a moment
  * after it has ended, so the recent peak is subtracted, not the present. */
 static void sample_foreign(struct endpoint *ep, const struct sl_load_sample *s)
 {
@@ -365,12 +384,16 @@ static void sample_foreign(struct endpoint *ep, const struct sl_load_sample *s)
 		waiting = 0;
 	if (l->seqs > l->inflight)
 		known += l->seqs - l->inflight;
+	if (ep->peers)
+		known += peers_known(ep->peers, s->taken_us);
 	unknown = running + waiting - known;
 	if (unknown <= 0) {
 		forget_load(ep);
 		return;
 	}
 	queued = waiting - l->prefilling;
+	if (ep->peers)
+		queued -= ep->peers->sum.prefilling;
 	ep->foreign_waiting = queued < 0 ? 0 : queued < unknown ? queued : unknown;
 	ep->foreign_seqs = unknown - ep->foreign_waiting;
 	ep->foreign_us = s->taken_us;
@@ -410,6 +433,7 @@ bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t 
 		.draining = ep->draining,
 		.inflight = ep->ledger.inflight,
 		.prefilling = ep->ledger.prefilling,
+		.peers_inflight = ep->peers ? peers_sum(ep->peers, now_us).inflight : 0,
 		.queue_ms = ledger_queue_ms(&ep->ledger, now_us),
 		.context_tokens = (double)ep->ledger.context_tokens,
 		.kv_capacity_tokens = ep->capacity,

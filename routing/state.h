@@ -11,6 +11,7 @@
 #include "routing/index.h"
 #include "routing/ledger.h"
 #include "routing/models.h"
+#include "routing/peers.h"
 #include "routing/shortlist.h"
 
 /* What is known of an endpoint beside what a decision reads. */
@@ -43,8 +44,9 @@ struct endpoint {
 	uint64_t busy_us;
 	double foreign_seqs, foreign_waiting; /* as of foreign_us */
 	uint64_t foreign_us;
-	uint64_t wake_us;  /* endpoint_wake has something to do from then on */
-	struct past *past; /* owned; as old as the slot */
+	struct peers *peers; /* owned; NULL while no other gateway has spoken of it */
+	uint64_t wake_us;    /* endpoint_wake has something to do from then on */
+	struct past *past;   /* owned; as old as the slot */
 };
 
 struct kv_group {
@@ -79,6 +81,8 @@ struct sl_router {
 	struct decay foreign_decay, busy_decay;
 	double mean_prefill_ms, mean_context; /* of what was dispatched */
 	uint32_t turn_serve, turn_prefill;    /* round robin: last slots */
+	struct sl_block_log *block_log;       /* owned; NULL: nobody wants it */
+	struct sl_block *peer_chain;          /* owned scratch, SL_MAX_SHARED_BLOCKS; or NULL */
 
 	/* Scratch of one decision, sized when endpoints are added. */
 	struct passing passing;
@@ -113,6 +117,11 @@ static inline void endpoint_set_plain(struct endpoint *ep)
 {
 	ep->plain = ep->spec.role == SL_ROLE_BOTH && ep->health == SL_HEALTH_HEALTHY &&
 	            !ep->draining && !ep->spec.max_concurrent && !ep->spec.gateway;
+}
+/* Live requests there, of all gateways. */
+static inline uint32_t endpoint_inflight(const struct endpoint *ep)
+{
+	return ep->ledger.inflight + (ep->peers ? ep->peers->sum.inflight : 0);
 }
 /* Its slot may be free now. */
 void endpoint_release(struct sl_router *r, uint32_t slot);

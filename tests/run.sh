@@ -22,8 +22,8 @@ while [ $# -gt 0 ]; do
 done
 
 packages=(gcc libc6-dev cmake ninja-build pkg-config libevent-dev libnghttp2-dev libssl-dev
-	libcjson-dev libxxhash-dev libcmocka-dev python3 openssl curl nghttp2-client
-	clang-format-14)
+	libcjson-dev libxxhash-dev libhiredis-dev libcmocka-dev python3 openssl curl nghttp2-client
+	redis-server clang-format-14)
 [ "$preset" != fuzz ] || packages+=(clang)
 tests/packages.sh "${packages[@]}"
 

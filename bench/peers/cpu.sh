@@ -16,7 +16,7 @@ case ${1:-} in
 -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 tests/packages.sh gcc libc6-dev cmake ninja-build pkg-config libevent-dev libnghttp2-dev libssl-dev \
-	libcjson-dev libxxhash-dev python3 nghttp2-client nghttp2-proxy haproxy nginx-light
+	libcjson-dev libxxhash-dev libhiredis-dev python3 nghttp2-client nghttp2-proxy haproxy nginx-light
 build=${SLUICE_BUILD:-build/release}
 if [ -z "${SLUICE_BUILD:-}" ]; then
 	cmake --preset release >/dev/null

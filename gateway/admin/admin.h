@@ -50,9 +50,19 @@ struct sl_fleet_model {
 	uint32_t n_aliases;
 	struct sl_model_view view;
 };
-/* {"version":…,"endpoints":[…],"models":[…]} */
+/* How state is shared with other gateways. Borrowed strings. */
+struct sl_fleet_redis {
+	const char *url;
+	bool connected;
+	const char *reason; /* why not */
+	uint64_t since_ms;  /* ago */
+	uint32_t peers;     /* other gateways that are alive */
+	int64_t heard_ms;   /* since the last message of one, -1: none yet */
+};
+/* {"version":…,"redis":{…},"endpoints":[…],"models":[…]}; redis NULL: left out. */
 void sl_fleet_write(FILE *out, const char *version, const struct sl_fleet_row *rows,
-                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models);
+                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models,
+                    const struct sl_fleet_redis *redis);
 /* Prometheus lines of the same rows (sluice_endpoint_*{pool,endpoint,role}). */
 void sl_fleet_metrics_write(FILE *out, const struct sl_fleet_row *rows, uint32_t n_rows);
 

@@ -62,6 +62,7 @@ static void put_endpoint(FILE *out, const struct sl_fleet_row *row)
 
 	put_identity(out, row);
 	put_member(out, "inflight", view->inflight);
+	put_member(out, "peers_inflight", view->peers_inflight);
 	put_member(out, "prefilling", view->prefilling);
 	put_member(out, "queue_ms", view->queue_ms);
 	put_member(out, "context_tokens", view->context_tokens);
@@ -90,11 +91,26 @@ static void put_model(FILE *out, const struct sl_fleet_model *model)
 	fputc('}', out);
 }
 
+static void put_redis(FILE *out, const struct sl_fleet_redis *redis)
+{
+	fputs(",\"redis\":{\"url\":", out);
+	json_put_str(out, redis->url);
+	fprintf(out, ",\"connected\":%s", redis->connected ? "true" : "false");
+	put_member_str(out, "reason", redis->reason);
+	put_member(out, "since_ms", (double)redis->since_ms);
+	put_member(out, "peers", redis->peers);
+	put_member(out, "heard_ms", (double)redis->heard_ms);
+	fputc('}', out);
+}
+
 void sl_fleet_write(FILE *out, const char *version, const struct sl_fleet_row *rows,
-                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models)
+                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models,
+                    const struct sl_fleet_redis *redis)
 {
 	fputs("{\"version\":", out);
 	json_put_str(out, version);
+	if (redis)
+		put_redis(out, redis);
 	fputs(",\"endpoints\":[", out);
 	for (uint32_t i = 0; i < n_rows; i++) {
 		fputs(i ? ",\n" : "\n", out);

@@ -226,9 +226,29 @@ static void check_listen_tls(struct checker *c, const struct conf_statement *s)
 		              "protocol: h2c is HTTP/2 without TLS; expected auto or http/1.1");
 }
 
+/* The whole state is told three times per expiry, and changes before that. */
+static void check_redis(struct checker *c)
+{
+	const struct conf_statement *s = conf_statement_find(c->root, "redis");
+	const struct sl_redis_conf *redis = c->config->redis;
+	const struct conf_word *user, *interval;
+
+	if (!redis || !s)
+		return;
+	user = conf_given(s, "user");
+	if (user && !conf_was_meant(s, "password"))
+		conf_complain(c->report, &user->at, NULL, "user needs a password");
+	interval = conf_given(s, "publish_interval");
+	if (interval && redis->publish_interval_us * 3 > redis->expiry_us)
+		conf_complain(c->report, &interval->at, NULL,
+		              "publish_interval is more than a third of expiry: a living gateway "
+		              "could be taken for a dead one");
+}
+
 static void check_fit(struct checker *c)
 {
 	check_memory(c);
+	check_redis(c);
 	for (uint32_t i = 0; i < c->listens.n; i++)
 		check_listen_tls(c, c->listens.item[i]);
 	for (uint32_t i = 0; i < c->pools.n; i++) {

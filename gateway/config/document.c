@@ -50,6 +50,7 @@ static const char introduction[] =
         "| N | a whole number without a unit |\n"
         "| ADDRESS | `127.0.0.1:8080`, `[::1]:8080`, `host:8080`, `*:8080`, or a port alone where "
         "that is said to be allowed |\n"
+        "| URL | `redis://HOST`, then `:PORT` unless it is 6379 and `/DATABASE` unless it is 0 |\n"
         "| SECRET | `file:PATH` (the file's content without the newline at its end), `env:NAME`, "
         "or "
         "the secret itself; never shown by `-T` or in an error |\n"

@@ -51,6 +51,8 @@ extern const struct conf_shape conf_shape_gateway; /* of struct sl_pool_conf as 
 extern const struct conf_shape conf_shape_listen; /* the host may be left out: all addresses */
 extern const struct conf_shape conf_shape_admin;  /* it may be left out: 127.0.0.1; or off */
 extern const struct conf_shape conf_shape_server; /* it may not */
+/* struct sl_redis_url */
+extern const struct conf_shape conf_shape_redis;
 
 /* NAME: 'WORD' PROBLEM; expected WHAT. */
 void conf_mismatch(const struct conf_reader *reader, const struct conf_word *word,

@@ -135,9 +135,14 @@ static void blot_secrets(const struct conf_statement *s)
 
 	for (size_t k = 0; (d = conf_table_at(k)); k++)
 		secret |= d->shape == &conf_shape_secret && strcmp(d->name, s->words[0].text) == 0;
-	for (uint32_t i = 1; secret && i < s->n_words; i++) {
+	for (uint32_t i = 1; i < s->n_words; i++) {
 		const struct conf_word *word = &s->words[i];
+		const char *scheme = strstr(word->text, "://");
 
+		if (scheme && strchr(scheme, '@')) /* a URL with a password, perhaps */
+			conf_place_blot(&word->at);
+		if (!secret)
+			continue;
 		if (i > 1 && word->at.line != s->words[0].at.line)
 			return;
 		if (strncmp(word->text, "file:", 5) != 0 && strncmp(word->text, "env:", 4) != 0)

@@ -142,6 +142,17 @@ static const struct conf_block model_block = {
 	.most = 4096,
 };
 
+static const struct conf_block redis_block = {
+	.inside = CONF_REDIS,
+	.form = CONF_OPTIONAL,
+	.size = sizeof(struct sl_redis_conf),
+	.in_config = true,
+	.items = offsetof(struct sl_config, redis),
+	.count = offsetof(struct sl_config, n_redis),
+	.flag = CONF_NO_FIELD,
+	.most = 1,
+};
+
 #define VALUE(where, word, kind, type, field, least, most, choices, standard, when, sentence)      \
 	{ where,                                                                                   \
 	  word,                                                                                    \

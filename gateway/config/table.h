@@ -20,6 +20,7 @@ enum conf_context {
 	CONF_SERVER = 32,
 	CONF_MODEL = 64,
 	CONF_GATEWAY = 128,
+	CONF_REDIS = 256,
 };
 
 enum conf_change {

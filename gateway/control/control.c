@@ -18,6 +18,7 @@
 #include "gateway/control/prober.h"
 #include "gateway/control/registry.h"
 #include "gateway/control/thread.h"
+#include "gateway/replica/replica.h"
 #include "gateway/telemetry/log.h"
 
 enum phase { PHASE_RUN, PHASE_NOTICE, PHASE_FINAL };
@@ -30,7 +31,8 @@ struct control {
 	struct sl_prober *prober;
 	struct sl_threads *threads;
 	struct sl_listeners *listeners;
-	struct sl_admin *admin; /* NULL: off */
+	struct sl_replica *replica; /* NULL: no redis configured */
+	struct sl_admin *admin;     /* NULL: off */
 	struct sl_metrics *metrics;
 	struct event signals[5];
 	struct sl_timer phase_timer; /* shutdown */
@@ -47,6 +49,8 @@ static void publish(void *arg)
 	struct sl_fleet *fleet = sl_registry_fleet(c->registry);
 
 	sl_threads_publish(c->threads, fleet);
+	if (c->replica)
+		sl_replica_set_fleet(c->replica, fleet);
 	sl_fleet_unref(fleet);
 }
 
@@ -92,6 +96,68 @@ static void on_models(void *ctx)
 }
 
 static const struct sl_prober_events prober_events = { on_probe_health, on_models };
+
+/* ---- other gateways -------------------------------------------------- */
+
+static struct sl_engine *find_engine(struct control *c, const struct sl_endpoint *ep)
+{
+	struct sl_engine *e = sl_registry_engines(c->registry);
+
+	while (e && e->ep != ep)
+		e = e->next;
+	return e;
+}
+
+/* Another gateway's word takes an engine out only until our own probe. */
+static void on_peer_ejected(void *ctx, struct sl_endpoint *ep)
+{
+	struct control *c = ctx;
+	struct sl_engine *engine = find_engine(c, ep);
+	uint64_t now = c->loop.now_us;
+	bool changed;
+
+	if (!engine)
+		return;
+	pthread_mutex_lock(&ep->judge_lock);
+	changed = sl_judge_suspect(&ep->judge, now);
+	atomic_store(&ep->health, (int)ep->judge.health);
+	pthread_mutex_unlock(&ep->judge_lock);
+	if (!changed)
+		return;
+	sl_prober_apply_health(ep, now);
+	say_health(ep);
+	sl_prober_hurry(c->prober, engine);
+}
+
+static const struct sl_replica_events replica_events = { on_peer_ejected };
+
+static bool same_redis(const struct sl_redis_conf *a, const struct sl_redis_conf *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->url.addr.port == b->url.addr.port && a->url.db == b->url.db &&
+	       !strcmp(a->url.addr.host, b->url.addr.host) && !strcmp(a->user, b->user) &&
+	       !strcmp(a->password, b->password) && !strcmp(a->prefix, b->prefix) &&
+	       a->publish_interval_us == b->publish_interval_us && a->expiry_us == b->expiry_us &&
+	       a->connect_timeout_us == b->connect_timeout_us &&
+	       a->reply_timeout_us == b->reply_timeout_us;
+}
+
+/* The next publish() gives it the fleet. */
+static void start_replica(struct control *c, struct sl_config *config)
+{
+	if (config->redis)
+		c->replica = sl_replica_new(&c->loop, c->metrics, config, &replica_events, c);
+}
+
+static void change_replica(struct control *c, struct sl_config *config)
+{
+	if (same_redis(c->config->redis, config->redis))
+		return;
+	sl_replica_free(c->replica);
+	c->replica = NULL;
+	start_replica(c, config);
+}
 
 static void probe_newcomers(struct control *c)
 {
@@ -149,6 +215,7 @@ static bool apply(struct control *c, struct sl_config *config)
 	if (sl_config_restart_needed(c->config, config, names, sizeof(names)))
 		sl_warn("these directives take effect after a restart: %s", names);
 	apply_log_level(config);
+	change_replica(c, config);
 	sl_config_unref(c->config);
 	c->config = config;
 	publish(c);
@@ -264,10 +331,16 @@ static int page_fleet(void *ctx, FILE *out)
 	struct control *c = ctx;
 	struct sl_fleet_row *rows;
 	struct sl_fleet_model models[256];
+	struct sl_replica_view replica = { 0 };
+	struct sl_fleet_redis redis;
 	uint32_t n = sl_registry_rows(c->registry, sl_loop_refresh(&c->loop), &rows);
 	uint32_t n_models = sl_registry_models(c->registry, models, (uint32_t)SL_COUNT(models));
 
-	sl_fleet_write(out, SLUICE_VERSION, rows, n, models, n_models);
+	if (c->replica)
+		sl_replica_view(c->replica, &replica);
+	redis = (struct sl_fleet_redis){ replica.url,      replica.connected, replica.reason,
+		                         replica.since_ms, replica.peers,     replica.heard_ms };
+	sl_fleet_write(out, SLUICE_VERSION, rows, n, models, n_models, c->replica ? &redis : NULL);
 	return 200;
 }
 
@@ -345,6 +418,9 @@ static bool start(struct control *c)
 	if (!open_admin(c))
 		return false;
 	fleet = sl_registry_fleet(c->registry);
+	start_replica(c, c->config);
+	if (c->replica)
+		sl_replica_set_fleet(c->replica, fleet);
 	c->threads = sl_threads_start(c->config->worker_threads, fleet, on_traffic_health, c);
 	sl_fleet_unref(fleet);
 	c->prober = sl_prober_new(&c->loop, c->metrics, &prober_events, c);
@@ -356,6 +432,7 @@ static bool start(struct control *c)
 static void stop(struct control *c)
 {
 	sl_threads_join(c->threads);
+	sl_replica_free(c->replica);
 	for (struct sl_engine *e = sl_registry_engines(c->registry); e; e = e->next)
 		sl_prober_del(c->prober, e);
 	sl_prober_free(c->prober);

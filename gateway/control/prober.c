@@ -330,6 +330,20 @@ void sl_prober_add(struct sl_prober *p, struct sl_engine *engine)
 	ask(r, STEP_HEALTH);
 }
 
+void sl_prober_hurry(struct sl_prober *p, struct sl_engine *engine)
+{
+	struct sl_probe_run *r = engine->probe;
+
+	if (!r)
+		return;
+	if (r->call)
+		sl_call_cancel(r->call);
+	r->call = NULL;
+	sl_timer_disarm(p->loop, &r->next_timer);
+	sl_timer_disarm(p->loop, &r->limit_timer);
+	ask(r, STEP_HEALTH);
+}
+
 void sl_prober_del(struct sl_prober *p, struct sl_engine *engine)
 {
 	struct sl_probe_run *r = engine->probe;

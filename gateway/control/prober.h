@@ -23,6 +23,8 @@ struct sl_prober *sl_prober_new(struct sl_loop *loop, struct sl_metrics *metrics
 void sl_prober_free(struct sl_prober *p);
 /* Starts probing an engine, at once. */
 void sl_prober_add(struct sl_prober *p, struct sl_engine *engine);
+/* Asks for its health now, whatever is being asked. */
+void sl_prober_hurry(struct sl_prober *p, struct sl_engine *engine);
 /* Stops; the engine may be freed after. */
 void sl_prober_del(struct sl_prober *p, struct sl_engine *engine);
 /* Tells the engine's router what the judge says now. Any thread. */

@@ -601,13 +601,22 @@ uint32_t sl_registry_models(struct sl_registry *r, struct sl_fleet_model *out, u
 	return n;
 }
 
+/* Another gateway's suspicion is not enough to be called not ready. */
+static bool is_ready(struct sl_endpoint *ep)
+{
+	bool ready;
+
+	pthread_mutex_lock(&ep->judge_lock);
+	ready = ep->judge.health == SL_HEALTH_HEALTHY || ep->judge.health == SL_HEALTH_DEGRADED ||
+	        ep->judge.suspected;
+	pthread_mutex_unlock(&ep->judge_lock);
+	return ready;
+}
+
 bool sl_registry_ready(struct sl_registry *r)
 {
 	for (const struct sl_engine *m = r->members; m; m = m->next) {
-		int health = atomic_load(&m->ep->health);
-
-		if (m->n_models && m->pool->role != SL_ROLE_PREFILL &&
-		    (health == SL_HEALTH_HEALTHY || health == SL_HEALTH_DEGRADED))
+		if (m->n_models && m->pool->role != SL_ROLE_PREFILL && is_ready(m->ep))
 			return true;
 	}
 	return false;

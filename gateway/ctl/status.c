@@ -10,6 +10,7 @@
 #include "gateway/ctl/ctl.h"
 
 #define CLUSTER_COLUMN 2
+#define PEERS_COLUMN 7
 #define TROUBLES_MAX 10
 
 static const struct ctl_column endpoint_columns[] = {
@@ -20,6 +21,7 @@ static const struct ctl_column endpoint_columns[] = {
 	{ .title = "HEALTH" },
 	{ .title = "SINCE", .right = true, .drop = 7 },
 	{ .title = "LIVE", .right = true },
+	{ .title = "PEERS", .right = true, .drop = 11 },
 	{ .title = "QUEUE", .right = true, .drop = 3 },
 	{ .title = "KV %", .right = true, .drop = 2 },
 	{ .title = "INDEX", .right = true, .drop = 9 },
@@ -173,6 +175,7 @@ static void add_endpoint(struct ctl_table *t, const cJSON *endpoint)
 	ctl_table_add(t, colour_of(state), *state ? state : "-");
 	add_text(t, since);
 	add_count(t, number_of(endpoint, "inflight"));
+	add_count(t, number_of(endpoint, "peers_inflight"));
 	add_wait(t, number_of(endpoint, "queue_ms"));
 	add_fixed(t, 100 * number_of(endpoint, "kv_usage"), "", 0);
 	add_count(t, number_of(endpoint, "index_entries"));
@@ -191,7 +194,8 @@ static bool any_cluster(const cJSON *endpoints)
 	return false;
 }
 
-static void write_endpoints(FILE *out, const cJSON *endpoints, const struct ctl_view *view)
+static void write_endpoints(FILE *out, const cJSON *endpoints, bool has_peers,
+                            const struct ctl_view *view)
 {
 	struct ctl_column columns[SL_COUNT(endpoint_columns)];
 	const cJSON *endpoint;
@@ -200,6 +204,8 @@ static void write_endpoints(FILE *out, const cJSON *endpoints, const struct ctl_
 	memcpy(columns, endpoint_columns, sizeof(columns));
 	if (!any_cluster(endpoints))
 		columns[CLUSTER_COLUMN].title = NULL;
+	if (!has_peers)
+		columns[PEERS_COLUMN].title = NULL;
 	ctl_table_init(&t, columns, SL_COUNT(columns));
 	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next)
 		add_endpoint(&t, endpoint);
@@ -230,6 +236,24 @@ static void write_summary(FILE *out, const char *addr, const cJSON *root, const 
 		if (n)
 			gap = ",";
 	}
+	fputc('\n', out);
+}
+
+/* "redis redis://10.0.0.5:6379/0: connected for 3m, 2 other gateways" */
+static void write_redis(FILE *out, const cJSON *redis)
+{
+	bool connected = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(redis, "connected"));
+	const char *reason = text_of(redis, "reason");
+	double peers = number_of(redis, "peers");
+	char since[32];
+
+	if (!redis)
+		return;
+	write_age(since, sizeof(since), number_of(redis, "since_ms"));
+	fprintf(out, "redis %s: %s for %s%s%s", text_of(redis, "url"),
+	        connected ? "connected" : "not connected", since, *reason ? ": " : "", reason);
+	if (connected && isfinite(peers))
+		fprintf(out, ", %.0f other gateway%s", peers, peers == 1 ? "" : "s");
 	fputc('\n', out);
 }
 
@@ -291,12 +315,14 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 	cJSON *root = cJSON_ParseWithLength(json, len);
 	const cJSON *endpoints = cJSON_GetObjectItemCaseSensitive(root, "endpoints");
 	const cJSON *models = cJSON_GetObjectItemCaseSensitive(root, "models");
+	const cJSON *redis = cJSON_GetObjectItemCaseSensitive(root, "redis");
 	bool is_fleet = cJSON_IsArray(endpoints);
 
 	if (is_fleet) {
 		write_summary(out, addr, root, endpoints);
+		write_redis(out, redis);
 		if (cJSON_GetArraySize(endpoints))
-			write_endpoints(out, endpoints, view);
+			write_endpoints(out, endpoints, redis != NULL, view);
 		write_troubles(out, endpoints, view);
 		if (cJSON_GetArraySize(models))
 			write_models(out, models, view);

@@ -7,6 +7,7 @@
 #define SLUICE_EXCHANGE_DOMAIN_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "gateway/upstream/endpoint.h"
 #include "sluice/route.h"
@@ -20,6 +21,9 @@ struct sl_domain {
 	                               * its slot only when no ticket is live there */
 	uint32_t n_slots;
 	char *name;
+	/* Since when nothing is heard of other gateways that were there; 0: all
+	 * are heard, or there are none. */
+	atomic_uint_least64_t blind_since_us;
 	struct sl_domain *next;
 };
 

@@ -72,6 +72,14 @@ static void say_move(struct sl_exchange *x)
 	        pool ? pool->cluster : "");
 }
 
+/* How old what we know of other gateways' work is. */
+static uint64_t staleness_us(const struct sl_domain *d, uint64_t now_us)
+{
+	uint64_t since = atomic_load_explicit(&d->blind_since_us, memory_order_relaxed);
+
+	return since && now_us > since ? now_us - since : 0;
+}
+
 /* 0 with the work charged, or negative. */
 static int decide(struct sl_exchange *x)
 {
@@ -81,6 +89,7 @@ static int decide(struct sl_exchange *x)
 	int rc;
 
 	assert(!x->ticket.live);
+	x->query.staleness_us = staleness_us(d, now);
 	sl_domain_lock(d);
 	rc = sl_router_decide(d->router, &x->query, now, &x->worker->rng, &x->decision);
 	if (rc == 0) {

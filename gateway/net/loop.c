@@ -218,11 +218,8 @@ void sl_loop_defer(struct sl_loop *loop, struct sl_task *task)
 
 void sl_loop_undefer(struct sl_loop *loop, struct sl_task *task)
 {
-	bool elsewhere = task->queued && !take_back(&loop->tasks, task) &&
-	                 !take_back(&loop->inputs, task);
-
-	assert(!elsewhere);
-	(void)elsewhere;
+	if (task->queued && !take_back(&loop->tasks, task) && !take_back(&loop->inputs, task))
+		assert(false && "queued in another loop");
 }
 
 void sl_loop_bury(struct sl_loop *loop, struct sl_grave *grave)

@@ -88,6 +88,23 @@ struct sl_model_conf {
 	uint32_t n_residency;
 };
 
+struct sl_redis_url {
+	struct sl_addr_conf addr;
+	uint32_t db;
+};
+
+/* What gateways share their state through; a hint, never a dependency. */
+struct sl_redis_conf {
+	struct sl_redis_url url;
+	char *user;     /* "" = Redis's default user */
+	char *password; /* "" = none; secret */
+	char *prefix;   /* of every key */
+	uint64_t publish_interval_us;
+	uint64_t expiry_us; /* after which a silent gateway's work is taken to be over */
+	uint64_t connect_timeout_us;
+	uint64_t reply_timeout_us;
+};
+
 struct sl_config {
 	/* process */
 	uint32_t worker_threads;   /* resolved from `auto` */
@@ -133,6 +150,8 @@ struct sl_config {
 	uint32_t n_pools;
 	struct sl_model_conf *models;
 	uint32_t n_models;
+	struct sl_redis_conf *redis; /* NULL: this gateway is alone */
+	uint32_t n_redis;            /* 0 or 1 */
 };
 
 #endif

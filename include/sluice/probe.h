@@ -106,6 +106,7 @@ struct sl_judge {
 	uint32_t good, bad; /* in a row */
 	uint32_t passive_bad;
 	bool ever_healthy;
+	bool suspected; /* by another gateway; the next probe decides */
 	uint64_t last_ok_us;
 	uint64_t since_us;  /* of the present state */
 	const char *reason; /* of the present state; static */
@@ -118,6 +119,10 @@ bool sl_judge_probe(struct sl_judge *j, const struct sl_health_policy *p,
 bool sl_judge_traffic(struct sl_judge *j, const struct sl_health_policy *p, bool ok,
                       uint64_t now_us);
 bool sl_judge_tick(struct sl_judge *j, const struct sl_health_policy *p, uint64_t now_us);
+/* Another gateway found it dead. Until the next probe, which decides alone, it
+ * is used only where there is nothing better. Nothing that is out already, and
+ * nothing that is not known, can be suspected. */
+bool sl_judge_suspect(struct sl_judge *j, uint64_t now_us);
 const char *sl_health_name(enum sl_health h);
 
 #endif

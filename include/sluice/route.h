@@ -148,15 +148,66 @@ struct sl_load_sample {
 void sl_router_endpoint_sample(struct sl_router *r, uint32_t ep, const struct sl_load_sample *s,
                                uint64_t now_us);
 
+/* ---- other gateways -------------------------------------------------- */
+
+/* Work in progress on an endpoint, as a whole. */
+struct sl_load {
+	uint32_t inflight;
+	uint32_t prefilling;
+	uint32_t seqs;
+	uint64_t queue_us; /* prefill time that is still ahead */
+	uint64_t context_tokens;
+};
+
+/* What this gateway has there; false if the endpoint is gone. */
+bool sl_router_own_load(const struct sl_router *r, uint32_t ep, uint64_t now_us,
+                        struct sl_load *out_load);
+
+/* What another gateway has there, in place of what it said before; believed
+ * until until_us. peer: any number that names it. Beyond SL_MAX_PEERS with
+ * work on one endpoint the rest is ignored. */
+#define SL_MAX_PEERS 256
+void sl_router_peer_load(struct sl_router *r, uint32_t ep, uint64_t peer,
+                         const struct sl_load *load, uint64_t until_us, uint64_t now_us);
+/* It has nothing anywhere any more. */
+void sl_router_peer_forget(struct sl_router *r, uint64_t peer, uint64_t now_us);
+
+/* Another gateway dispatched a prompt with these block hashes, the first ones
+ * of its chain, at most SL_MAX_SHARED_BLOCKS. */
+#define SL_MAX_SHARED_BLOCKS 4096
+void sl_router_peer_blocks(struct sl_router *r, uint32_t ep, const uint64_t *hashes, uint32_t n,
+                           double tokens_per_byte);
+
+/* What was dispatched here and was new to the index. */
+struct sl_block_run {
+	uint32_t ep;
+	uint32_t first, count; /* in hashes */
+	double tokens_per_byte;
+};
+struct sl_block_log {
+	struct sl_block_run *runs; /* owned */
+	uint64_t *hashes;          /* owned */
+	uint32_t n_runs, n_hashes;
+	uint32_t cap_runs, cap_hashes;
+	uint64_t dropped; /* runs that were overwritten before anybody took the log */
+};
+/* max_hashes is at least SL_MAX_SHARED_BLOCKS. */
+struct sl_block_log *sl_block_log_new(uint32_t max_runs, uint32_t max_hashes);
+void sl_block_log_free(struct sl_block_log *log);
+/* The router fills this log from now on and owns it, NULL: none. Returns the
+ * one that it filled until now, for the caller to read and free or give back. */
+struct sl_block_log *sl_router_swap_block_log(struct sl_router *r, struct sl_block_log *log_take);
+
 /* What /fleet and the metrics show of an endpoint. */
 struct sl_endpoint_view {
 	struct sl_endpoint_spec spec;
 	enum sl_health health;
 	bool draining;
-	uint32_t inflight;     /* live tickets here, both legs */
-	uint32_t prefilling;   /* of them without a first token */
-	double queue_ms;       /* Q_i */
-	double context_tokens; /* K_i */
+	uint32_t inflight;       /* live tickets here, both legs */
+	uint32_t prefilling;     /* of them without a first token */
+	uint32_t peers_inflight; /* of other gateways */
+	double queue_ms;         /* Q_i */
+	double context_tokens;   /* K_i */
 	double kv_capacity_tokens;
 	double kv_usage; /* last scrape, or -1 */
 	double slowness; /* F_i */

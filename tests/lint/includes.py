@@ -34,7 +34,7 @@ RULES = {
     "gateway/upstream": (UPSTREAM, ("event", "sockets", "threads")),
     "gateway/downstream": (DOWNSTREAM, ("event", "sockets")),
     "gateway/exchange": (EXCHANGE, ("event", "threads", "cjson")),
-    "gateway/replica": (TELEMETRY, ("event", "sockets", "hiredis")),
+    "gateway/replica": (EXCHANGE, ("event", "sockets", "threads", "hiredis")),
     "gateway/control": (CONTROL, ("event", "sockets", "threads")),
     "gateway/main.c": (CONTROL, ("event", "threads")),
     "gateway/ctl": (HTTP, ("cjson", "sockets")),

@@ -1,6 +1,5 @@
 """Clusters: a model's requests go to the first one that can serve it, move at
 once when it cannot, and come back once; another gateway is a cluster, too."""
-import os
 import re
 
 from lib import gateway as gw
@@ -16,14 +15,6 @@ TIMES = "failback_delay 1s;\nfailback_ramp 500ms;\n"
 def cluster(name, content, **directives):
     lines = "".join(f"\t{k} {v};\n" for k, v in directives.items())
     return f"cluster {name} {{\n{lines}{content}}}\n"
-
-
-def far_gateway(t, name, body, *engines, **options):
-    """A gateway besides the story's own."""
-    folder = os.path.join(t.folder, name)
-    os.mkdir(folder)
-    gateway = t.adopt(gw.Gateway(story.BUILD, folder, body, **options))
-    return gateway.wait_ready().wait_healthy(*engines)
 
 
 def to_gateway(gateway, **directives):
@@ -79,7 +70,7 @@ def test_engines_of_the_first_die_and_return(t):
 
 def test_the_second_is_a_gateway(t):
     near, far = t.engines(2), t.engines(2)
-    second = far_gateway(t, "second", gw.pool("all", far), *far)
+    second = t.gateway(gw.pool("all", far), *far, name="second")
     body = (cluster("near", gw.pool("near", near))
             + cluster("far", to_gateway(second), priority=2))
     gateway = t.gateway(body, *near, main=TIMES)
@@ -151,7 +142,7 @@ def test_no_circles(t):
     """Two gateways that are each other's second cluster: when both have lost
     their engines, requests end, models disappear and neither calls the other well."""
     a_engines, b_engines = t.engines(1), t.engines(1)
-    b = far_gateway(t, "b", gw.pool("b", b_engines), *b_engines, main=TIMES)
+    b = t.gateway(gw.pool("b", b_engines), *b_engines, name="b", main=TIMES)
     body = cluster("own", gw.pool("a", a_engines)) + cluster("other", to_gateway(b), priority=2)
     a = t.gateway(body, *a_engines, main=TIMES)
     b.write(cluster("own", gw.pool("b", b_engines)) + cluster("other", to_gateway(a), priority=2))

@@ -20,6 +20,7 @@ import traceback
 from . import gateway as gw
 from .engine import Engine
 from .process import Failure
+from .redis import Redis
 
 BUILD = os.path.abspath(os.environ.get("SLUICE_BUILD", "build/dev"))
 SANITIZED = bool(os.environ.get("SLUICE_SANITIZE"))
@@ -59,9 +60,17 @@ class Story:
     def engines(self, n, role="both", options=(), **kwargs):
         return [self.engine(role, options, **kwargs) for _ in range(n)]
 
-    def gateway(self, body, *engines, **options):
-        """A gateway that is ready and knows these engines to be healthy."""
-        gateway = gw.Gateway(BUILD, self.folder, body, **options)
+    def redis(self, **options):
+        redis = Redis(os.path.join(self.folder, self._name("redis") + ".log"), **options)
+        self.adopt(redis)
+        return redis.wait_ready()
+
+    def gateway(self, body, *engines, name="", **options):
+        """A gateway that is ready and knows these engines to be healthy. The
+        second one of a story needs a name."""
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder, exist_ok=True)
+        gateway = gw.Gateway(BUILD, folder, body, **options)
         self.adopt(gateway)
         return gateway.wait_ready().wait_healthy(*engines)
 

@@ -3,6 +3,7 @@
  *   +  probe ok            T  probe timed out     B  probe broken
  *   R  probe refused       S  unexpected status
  *   o  live request ok     x  live request refused or reset
+ *   !  another gateway found it dead
  *   .  one second passes, then a tick
  * The state after each step: u(nknown) h(ealthy) d(own). */
 #include <setjmp.h>
@@ -56,6 +57,16 @@ static const struct story {
 	{ "+.T.T.", "hhhhhh", "probe ok" },
 	{ "+.T.T.T", "hhhhhhd", "probe timed out" },
 	{ "+RRR..........", "hhhddddddddddd", "connection refused" },
+	/* another gateway's word: out until the next probe, which decides */
+	{ "+!", "hu", "found dead by another gateway" },
+	{ "+!+", "huh", "probe ok" },
+	{ "+!T", "hud", "probe timed out" },
+	{ "+!T+", "hudd", "probe timed out" },
+	{ "+!T++", "huddh", "probe ok" },
+	{ "+!xxx", "huuud", "live requests refused or reset" },
+	{ "+!+RR+", "huhhhh", "probe ok" },
+	{ "!", "u", "not probed yet" },
+	{ "+RRR!", "hhhdd", "connection refused" },
 	{ "", "", "not probed yet" },
 };
 
@@ -75,6 +86,8 @@ static bool step(struct sl_judge *j, const struct sl_health_policy *p, char c, u
 	case 'o':
 	case 'x':
 		return sl_judge_traffic(j, p, c == 'o', *now_us);
+	case '!':
+		return sl_judge_suspect(j, *now_us);
 	default:
 		*now_us += 1000000;
 		return sl_judge_tick(j, p, *now_us);

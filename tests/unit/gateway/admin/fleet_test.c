@@ -28,6 +28,7 @@ static const struct sl_fleet_row rows[] = {
 	                  .health = SL_HEALTH_HEALTHY,
 	                  .inflight = 4,
 	                  .prefilling = 2,
+	                  .peers_inflight = 9,
 	                  .queue_ms = 12.5,
 	                  .context_tokens = 4096,
 	                  .kv_capacity_tokens = 2097152,
@@ -68,13 +69,42 @@ static cJSON *fleet(const char *version, uint32_t n_rows, uint32_t n_models)
 	FILE *out = open_memstream(&text, &len);
 	cJSON *json;
 
-	sl_fleet_write(out, version, rows, n_rows, fleet_models, n_models);
+	sl_fleet_write(out, version, rows, n_rows, fleet_models, n_models, NULL);
 	fclose(out);
 	json = cJSON_ParseWithOpts(text, NULL, true);
 	if (!json)
 		fail_msg("not JSON: %s", text);
 	free(text);
 	return json;
+}
+
+static void test_redis(void **state)
+{
+	static const struct sl_fleet_redis redis = {
+		"redis://r\"/0", false, "gone\n", 1500, 2, -1
+	};
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	const cJSON *member;
+	cJSON *json;
+
+	(void)state;
+	sl_fleet_write(out, "1", rows, 2, fleet_models, 1, &redis);
+	fclose(out);
+	json = cJSON_ParseWithOpts(text, NULL, true);
+	member = cJSON_GetObjectItem(json, "redis");
+	assert_non_null(member);
+	assert_string_equal(cJSON_GetObjectItem(member, "url")->valuestring, "redis://r\"/0");
+	assert_string_equal(cJSON_GetObjectItem(member, "reason")->valuestring, "gone\n");
+	assert_true(cJSON_IsFalse(cJSON_GetObjectItem(member, "connected")));
+	assert_true(cJSON_GetObjectItem(member, "peers")->valuedouble == 2);
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(member, "heard_ms")));
+	cJSON_Delete(json);
+	free(text);
+	json = fleet("1", 2, 1);
+	assert_null(cJSON_GetObjectItem(json, "redis"));
+	cJSON_Delete(json);
 }
 
 static const cJSON *at(const cJSON *json, const char *list, int i, const char *key)
@@ -133,7 +163,7 @@ static const struct {
 	{ "gamma", { 0.9, 0 } },           { "index_entries", { 100, 0 } },
 	{ "index_bytes", { 6400, 0 } },    { "dispatched", { 12345678901, 0 } },
 	{ "sample_age_ms", { 250, -1 } },  { "running", { 3, -1 } },
-	{ "waiting", { 1, -1 } },
+	{ "waiting", { 1, -1 } },          { "peers_inflight", { 9, 0 } },
 };
 
 static void test_endpoints(void **state)
@@ -237,9 +267,8 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_models),
-		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_redis),   cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_models),  cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_metrics),
 	};
 

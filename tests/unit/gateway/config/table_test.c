@@ -76,7 +76,10 @@ static void test_every_field_has_a_directive(void **state)
 		GAP(sl_config, retry_budget_min, queue_timeout_us),
 		GAP(sl_config, queue_limit, failback_delay_us),
 		{ offsetof(struct sl_config, admin.port) + 2, 6 },
-		{ offsetof(struct sl_config, n_models) + 4, 4 },
+		HOLE(sl_config, redis),
+		HOLE(sl_config, n_redis),
+		GAP(sl_config, n_models, redis),
+		{ offsetof(struct sl_config, n_redis) + 4, 4 },
 	};
 	static const struct hole pool_holes[] = {
 		HOLE(sl_pool_conf, name),
@@ -127,6 +130,10 @@ static void test_every_field_has_a_directive(void **state)
 		{ offsetof(struct sl_model_conf, n_residency) + 4, 4 },
 	};
 
+	static const struct hole redis_holes[] = {
+		HOLE(sl_redis_conf, url),
+	};
+
 	(void)state;
 	check_filled(CONF_MAIN, sizeof(struct sl_config), main_holes, SL_COUNT(main_holes));
 	check_filled(CONF_POOL, sizeof(struct sl_pool_conf), pool_holes, SL_COUNT(pool_holes));
@@ -137,6 +144,7 @@ static void test_every_field_has_a_directive(void **state)
 	check_filled(CONF_CLUSTER, sizeof(struct sl_cluster_conf), cluster_holes,
 	             SL_COUNT(cluster_holes));
 	check_filled(CONF_MODEL, sizeof(struct sl_model_conf), model_holes, SL_COUNT(model_holes));
+	check_filled(CONF_REDIS, sizeof(struct sl_redis_conf), redis_holes, SL_COUNT(redis_holes));
 }
 
 static void test_health_defaults_are_the_probes_own(void **state)

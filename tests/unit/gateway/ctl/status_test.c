@@ -215,6 +215,29 @@ static void test_numbers(void **state)
 	assert_string_equal(age, "2d");
 }
 
+static void test_redis_is_shown_if_there_is_one(void **state)
+{
+	char text[4096] = "";
+
+	(void)state;
+	show("{\"redis\":{\"url\":\"redis://r:6379/0\",\"connected\":true,\"reason\":\"\","
+	     "\"since_ms\":61000,\"peers\":2},\"endpoints\":[{\"endpoint\":\"e\","
+	     "\"inflight\":1,\"peers_inflight\":42}]}",
+	     0, false, text, sizeof(text));
+	assert_non_null(
+	        strstr(text, "\nredis redis://r:6379/0: connected for 61s, 2 other gateways\n"));
+	assert_non_null(strstr(text, "PEERS"));
+	assert_non_null(strstr(text, "42"));
+	show("{\"redis\":{\"url\":\"redis://r:6379/0\",\"connected\":false,"
+	     "\"reason\":\"Connection refused\",\"since_ms\":1000,\"peers\":0},\"endpoints\":[]}",
+	     0, false, text, sizeof(text));
+	assert_non_null(
+	        strstr(text, "redis redis://r:6379/0: not connected for 1s: Connection refused\n"));
+	show(fleet, 0, false, text, sizeof(text));
+	assert_null(strstr(text, "PEERS"));
+	assert_null(strstr(text, "redis"));
+}
+
 static void test_version(void **state)
 {
 	char version[16] = "?";
@@ -236,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_many_troubles),
 		cmocka_unit_test(test_clusters_are_shown_if_there_are_any),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_redis_is_shown_if_there_is_one),
 		cmocka_unit_test(test_version),
 	};
 
