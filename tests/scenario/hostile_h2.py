@@ -330,4 +330,39 @@ def test_connections_of_one_client(t):
     until(served, "room for another")
 
 
+def test_the_rest_is_counted(t):
+    gateway, _ = t.plain(1, workers=1, main="tls_handshake_timeout 300ms;\nkeepalive_timeout 300ms;\n"
+                         "request_memory 1M;\nbody_limit 1M;\nmax_streams 2;\nmax_connections 3;\n")
+    with gateway.connect() as c:
+        c.request("GET", "/v1/models")
+        equal(c.answer("GET").status, 200, "an answer")
+        equal(c.socket.recv(1), b"", "closed when it has been idle")
+    equal(limit(gateway, "keepalive"), 1, "idle connections")
+    with gateway.connect() as c:
+        c.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+               b"Content-Length: 900000\r\n\r\n ")
+        until(lambda: gateway.metric("sluice_body_bytes_held") >= 900000, "a body to be held")
+        equal(gateway.post("/v1/chat/completions", b" " * 900000).status, 503, "one past the budget")
+    equal(limit(gateway, "memory"), 1, "bodies past the budget")
+    with H2Client(gateway.port) as client:
+        client.send(*(headers(s, fields(), OPEN) for s in (1, 3, 5)))
+        equal(client.outcome(5), ("rst", 7), "a stream too many")
+    equal(limit(gateway, "streams"), 1, "streams")
+    until(lambda: gateway.metric("sluice_connections_open") == 0, "all to be closed")
+    held = [gateway.connect() for _ in range(8)]
+    until(lambda: limit(gateway, "connections") >= 1, "connections too many to be counted")
+    for c in held:
+        c.close()
+
+
+def test_a_handshake_that_stalls(t):
+    engine = t.engine()
+    gateway = t.gateway(pool("all", [engine]), engine, certificate=t.certificate(),
+                        main="tls_handshake_timeout 300ms;\n")
+    with H2Client(gateway.tls_port, preface=False) as client:
+        client.send(b"\x16\x03\x01\x02\x00\x01")
+        equal(ends(client), None, "closed without a word")
+    equal(limit(gateway, "tls_handshake"), 1, "it is counted")
+
+
 story.run(globals())
