@@ -120,7 +120,7 @@ def settle(gateway):
               "the attack to be over", timeout=10)
     except story.Failure:
         pass
-    time.sleep(0.3)
+    time.sleep(2.5)  # the gateway looks once a second for memory to give back
     return resident_kb(gateway.pid)
 
 

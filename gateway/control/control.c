@@ -18,6 +18,7 @@
 #include "gateway/control/prober.h"
 #include "gateway/control/registry.h"
 #include "gateway/control/thread.h"
+#include "gateway/control/trim.h"
 #include "gateway/replica/replica.h"
 #include "gateway/telemetry/log.h"
 
@@ -35,6 +36,7 @@ struct control {
 	struct sl_admin *admin;     /* NULL: off */
 	struct sl_metrics *metrics;
 	struct event signals[5];
+	struct sl_trim trim;
 	struct sl_timer phase_timer; /* shutdown */
 	struct sl_task fleet_task;   /* a new fleet at the end of the turn */
 	enum phase phase;
@@ -459,7 +461,9 @@ int sl_control_run(const char *path, struct sl_config *config_take)
 	if (started) {
 		sl_info("sluice %s is listening with %u workers", SLUICE_VERSION,
 		        c->config->worker_threads);
+		sl_trim_start(&c->trim, &c->loop);
 		sl_loop_run(&c->loop);
+		sl_trim_stop(&c->trim);
 		stop(c);
 		sl_info("stopped");
 	}

@@ -35,6 +35,7 @@ struct sl_h2_session {
 	struct sl_h2 *codec; /* owned */
 	int end_err;         /* why the session was closed */
 	bool receiving;
+	bool ending;      /* the codec is at its end */
 	bool lingering;   /* no codec any more */
 	size_t discarded; /* bytes, while lingering */
 	struct sl_timer head_timer;
@@ -80,8 +81,11 @@ static void settle(struct sl_session *s)
 		return;
 	if (sl_outbuf_size(s->conn.out))
 		sl_session_wrote(s);
-	else if (!sl_h2_alive(h->codec))
-		linger(s, SL_E_CLIENT_GONE);
+	if (sl_outbuf_size(s->conn.out) || sl_h2_alive(h->codec))
+		return;
+	/* not on the spot: streams must not end inside their owner's call */
+	h->ending = true;
+	sl_timer_arm(s->all->loop, &s->idle_timer, 0);
 }
 
 /* From here on, unless it runs already; on_head stops it. */
@@ -468,6 +472,10 @@ static void on_idle(void *arg)
 
 	if (s->h2->lingering) {
 		sl_session_close(s, s->h2->end_err, false);
+		return;
+	}
+	if (s->h2->ending) {
+		linger(s, SL_E_CLIENT_GONE);
 		return;
 	}
 	if (sl_h2_streams(s->h2->codec) > 0)

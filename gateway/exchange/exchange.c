@@ -10,7 +10,7 @@
 /* Ended exchanges are kept for the next requests, so that the data path does
  * not allocate: at most this much memory of them per worker. Fresh memory is
  * dear: at 64 KB bodies, page faults and munmap were half of the gateway's CPU. */
-#define SPARE_BYTES (32u * 1024u * 1024u)
+#define SPARE_BYTES (8u * 1024u * 1024u)
 
 /* ---- states ---------------------------------------------------------- */
 

@@ -69,6 +69,9 @@ static uint32_t judge_data(struct sl_h2 *h2, struct header f)
 		if (g->n_stray < SL_COUNT(g->stray))
 			g->stray[g->n_stray++] = f.id;
 	}
+	/* behind a reset of ours: some are in flight, but who never stops is charged */
+	if (f.id <= g->read_id && !nghttp2_session_find_stream(h2->ng, (int32_t)f.id))
+		h2_spend(h2, 1);
 	if (f.flags & NGHTTP2_FLAG_END_STREAM)
 		note_end(g, f.id);
 	return 0;
@@ -165,6 +168,7 @@ size_t h2_guard_walk(struct sl_h2 *h2, const char *data, size_t len, uint32_t *o
 	struct h2_guard *g = &h2->guard;
 	size_t at = 0, start = 0;
 
+	g->read_id = g->last_id;
 	while (at < len) {
 		struct header f;
 		size_t n = g->skip < len - at ? g->skip : len - at;

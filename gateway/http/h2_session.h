@@ -67,6 +67,7 @@ struct h2_guard {
 	unsigned char head[H2_FRAME_HEADER + 4]; /* of the frame that begins */
 	uint8_t have, need;                      /* bytes in head */
 	uint32_t last_id;                        /* highest stream the peer has opened */
+	uint32_t read_id;                        /* ... that nghttp2 knows of */
 	uint32_t gap_from, gap_to;               /* ids that it passed over last */
 	uint32_t ended[64];                      /* ids on which it has said all, a ring */
 	uint32_t n_ended;

@@ -21,7 +21,7 @@ static double cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static double resident_bytes(void)
+double process_resident_bytes(void)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
 	long pages = -1;
@@ -101,7 +101,8 @@ static const struct {
 	double (*read)(void); /* negative: not known */
 } rows[] = {
 	{ "process_cpu_seconds_total", "counter", "User and system CPU time spent.", cpu_seconds },
-	{ "process_resident_memory_bytes", "gauge", "Memory resident in RAM.", resident_bytes },
+	{ "process_resident_memory_bytes", "gauge", "Memory resident in RAM.",
+	  process_resident_bytes },
 	{ "process_open_fds", "gauge", "Open file descriptors.", open_fds },
 	{ "process_max_fds", "gauge", "Limit of open file descriptors.", max_fds },
 	{ "process_start_time_seconds", "gauge", "Start of the process, Unix time.", start_time },

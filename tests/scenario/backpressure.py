@@ -126,7 +126,7 @@ def grown_kb(gateway, before):
 def test_a_hundred_readers_that_stop(t):
     """Clients that stop in the middle of 10 MB answers cost bounded memory and
     nobody else's time, and get the rest when they read on."""
-    megabytes, clients = sized(10, 4), sized(100, 30)
+    megabytes, clients = 10, sized(100, 30)
     engine, quick = ScriptedEngine(long_answer(megabytes)), t.engine()
     body = (pool("long", [engine], metrics_path="off", model="long")
             + pool("quick", [quick], model="sim"))
@@ -152,7 +152,7 @@ def test_a_hundred_readers_that_stop(t):
 
 def test_stalled_streams_beside_one_that_reads(t):
     """One HTTP/2 connection: streams whose windows stay closed, and one that reads."""
-    megabytes, streams = sized(10, 4), 100
+    megabytes, streams = 10, sized(100, 50)
     engine = ScriptedEngine(long_answer(megabytes))
     gateway = t.gateway(pool("long", [engine], metrics_path="off"), engine)
     before = resident_kb(gateway.pid)

@@ -55,11 +55,14 @@ def hpack_bomb(s):
     return headers(s, block(fields()) + BIG + b"\xbe" * 12000)
 
 
-# name: (the limit that ends it; None: it is a connection error at once, round i)
+# name: (the limit that ends it; None: a connection error does, at the first round,
+# unless so many are read at once that the budget is used up before; round i)
 FLOODS = {
     "pings": ("glitches", lambda _: frame(PING, 0, 0, bytes(8))),
     "settings": ("glitches", lambda _: frame(SETTINGS)),
     "empty DATA": ("glitches", lambda _: data(1, b"", 0)),
+    "DATA behind a reset": ("glitches", on_streams(lambda s: data(7, b"x" * 100, 0) if s > 3 else headers(
+        7, fields(("content-length", "900000000")), OPEN))),
     "padding only": ("glitches", lambda _: frame(DATA, 8, 1, b"\x03\0\0\0")),
     "window updates": ("glitches", lambda _: frame(WINDOW_UPDATE, 0, 0, u32(1))),
     "priorities": ("glitches", lambda _: frame(PRIORITY, 0, 5, u32(3) + b"\0")),
@@ -111,7 +114,7 @@ def test_floods(t):
         before = limit(gateway, label or "glitches")
         sent, code = flood(gateway.port, make)
         true(sent < MOST, f"{name}: {sent} rounds, GOAWAY {code}")
-        equal(code, ENHANCE_YOUR_CALM if label else STREAM_CLOSED, f"how {name} ended")
+        true(code == ENHANCE_YOUR_CALM or not label and code == STREAM_CLOSED, f"{name} ended with {code}")
         if label:
             until(lambda: limit(gateway, label) == before + 1, f"{name} to be counted once as {label}")
         equal(gateway.chat("still here", max_tokens=1).status, 200, f"an honest request behind {name}")
@@ -328,6 +331,41 @@ def test_connections_of_one_client(t):
         except Truncated:
             return False
     until(served, "room for another")
+
+
+def test_the_rest_is_counted(t):
+    gateway, _ = t.plain(1, workers=1, main="tls_handshake_timeout 300ms;\nkeepalive_timeout 300ms;\n"
+                         "request_memory 1M;\nbody_limit 1M;\nmax_streams 2;\nmax_connections 3;\n")
+    with gateway.connect() as c:
+        c.request("GET", "/v1/models")
+        equal(c.answer("GET").status, 200, "an answer")
+        equal(c.socket.recv(1), b"", "closed when it has been idle")
+    equal(limit(gateway, "keepalive"), 1, "idle connections")
+    with gateway.connect() as c:
+        c.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+               b"Content-Length: 900000\r\n\r\n ")
+        until(lambda: gateway.metric("sluice_body_bytes_held") >= 900000, "a body to be held")
+        equal(gateway.post("/v1/chat/completions", b" " * 900000).status, 503, "one past the budget")
+    equal(limit(gateway, "memory"), 1, "bodies past the budget")
+    with H2Client(gateway.port) as client:
+        client.send(*(headers(s, fields(), OPEN) for s in (1, 3, 5)))
+        equal(client.outcome(5), ("rst", 7), "a stream too many")
+    equal(limit(gateway, "streams"), 1, "streams")
+    until(lambda: gateway.metric("sluice_connections_open") == 0, "all to be closed")
+    held = [gateway.connect() for _ in range(8)]
+    until(lambda: limit(gateway, "connections") >= 1, "connections too many to be counted")
+    for c in held:
+        c.close()
+
+
+def test_a_handshake_that_stalls(t):
+    engine = t.engine()
+    gateway = t.gateway(pool("all", [engine]), engine, certificate=t.certificate(),
+                        main="tls_handshake_timeout 300ms;\n")
+    with H2Client(gateway.tls_port, preface=False) as client:
+        client.send(b"\x16\x03\x01\x02\x00\x01")
+        equal(ends(client), None, "closed without a word")
+    equal(limit(gateway, "tls_handshake"), 1, "it is counted")
 
 
 story.run(globals())
