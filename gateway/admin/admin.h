@@ -50,10 +50,20 @@ struct sl_fleet_model {
 	uint32_t n_aliases;
 	struct sl_model_view view;
 };
-/* {"version":…,"endpoints":[…],"models":[…]} */
+/* One worker thread. */
+struct sl_worker_row {
+	uint32_t live;        /* requests in progress */
+	uint32_t connections; /* of clients, open */
+	uint32_t unspoken;    /* of them, without a request so far */
+	uint64_t given;       /* accepted here, handed over to another worker */
+};
+/* {"version":…,"endpoints":[…],"models":[…],"workers":[…]} */
 void sl_fleet_write(FILE *out, const char *version, const struct sl_fleet_row *rows,
-                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models);
+                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models,
+                    const struct sl_worker_row *workers, uint32_t n_workers);
 /* Prometheus lines of the same rows (sluice_endpoint_*{pool,endpoint,role}). */
 void sl_fleet_metrics_write(FILE *out, const struct sl_fleet_row *rows, uint32_t n_rows);
+/* And of the workers (sluice_worker_*{worker}). */
+void sl_worker_metrics_write(FILE *out, const struct sl_worker_row *rows, uint32_t n_rows);
 
 #endif

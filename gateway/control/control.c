@@ -20,6 +20,8 @@
 #include "gateway/control/thread.h"
 #include "gateway/telemetry/log.h"
 
+#define MAX_WORKERS 256 /* as directives.def allows */
+
 enum phase { PHASE_RUN, PHASE_NOTICE, PHASE_FINAL };
 
 struct control {
@@ -248,14 +250,26 @@ static int page_readyz(void *ctx, FILE *out)
 	return 200;
 }
 
+static uint32_t worker_rows(struct control *c, struct sl_worker_row *out_rows)
+{
+	uint32_t n = sl_threads_count(c->threads);
+
+	for (uint32_t i = 0; i < n; i++)
+		sl_threads_row(c->threads, i, &out_rows[i]);
+	return n;
+}
+
 static int page_metrics(void *ctx, FILE *out)
 {
 	struct control *c = ctx;
 	struct sl_fleet_row *rows;
+	struct sl_worker_row workers[MAX_WORKERS];
 	uint32_t n = sl_registry_rows(c->registry, sl_loop_refresh(&c->loop), &rows);
 
 	sl_metrics_write(out);
 	sl_fleet_metrics_write(out, rows, n);
+	n = worker_rows(c, workers);
+	sl_worker_metrics_write(out, workers, n);
 	return 200;
 }
 
@@ -264,10 +278,12 @@ static int page_fleet(void *ctx, FILE *out)
 	struct control *c = ctx;
 	struct sl_fleet_row *rows;
 	struct sl_fleet_model models[256];
+	struct sl_worker_row workers[MAX_WORKERS];
 	uint32_t n = sl_registry_rows(c->registry, sl_loop_refresh(&c->loop), &rows);
 	uint32_t n_models = sl_registry_models(c->registry, models, (uint32_t)SL_COUNT(models));
 
-	sl_fleet_write(out, SLUICE_VERSION, rows, n, models, n_models);
+	sl_fleet_write(out, SLUICE_VERSION, rows, n, models, n_models, workers,
+	               worker_rows(c, workers));
 	return 200;
 }
 
