@@ -59,9 +59,12 @@ class Story:
     def engines(self, n, role="both", options=(), **kwargs):
         return [self.engine(role, options, **kwargs) for _ in range(n)]
 
-    def gateway(self, body, *engines, **options):
-        """A gateway that is ready and knows these engines to be healthy."""
-        gateway = gw.Gateway(BUILD, self.folder, body, **options)
+    def gateway(self, body, *engines, name="", **options):
+        """A gateway that is ready and knows these engines to be healthy. name:
+        of its folder, for all but the first."""
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder, exist_ok=True)
+        gateway = gw.Gateway(BUILD, folder, body, **options)
         self.adopt(gateway)
         return gateway.wait_ready().wait_healthy(*engines)
 
