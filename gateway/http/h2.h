@@ -39,7 +39,8 @@ struct sl_h2_events {
 	 * else RST_STREAM or GOAWAY by the peer or a violation; h2_code is its
 	 * code (7: REFUSED_STREAM: certainly not processed). user may be NULL. */
 	void (*on_close)(void *ctx, void *user, int err, uint32_t h2_code);
-	/* A stream's copied bytes fell below half of what held it back. */
+	/* A stream's copied bytes fell below half of what held it back; told again
+	 * at every halving, down to none. */
 	void (*on_drained)(void *ctx, void *user, size_t pending);
 	/* Client: the server will take no more streams (GOAWAY). */
 	void (*on_goaway)(void *ctx);

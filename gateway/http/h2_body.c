@@ -51,10 +51,14 @@ static void move_out(struct sl_h2_stream *s, size_t n)
 	}
 }
 
+/* At every halving: whoever waits for less than the first leaves must be told
+ * again, or nobody would write any more. */
 static void note_drained(struct sl_h2_stream *s)
 {
-	if (s->held && sl_outbuf_size(&s->pending) < (s->held + 1) / 2) {
-		s->held = 0;
+	size_t left = sl_outbuf_size(&s->pending);
+
+	if (s->held && left < (s->held + 1) / 2) {
+		s->held = left;
 		h2_queue_event(s, H2_EV_DRAINED);
 	}
 }

@@ -175,7 +175,8 @@ static void test_big_bodies(void **state)
 	assert_int_equal(p->server.seen[0].sum, sum_of(0, body, len));
 	assert_int_equal(c->body, len);
 	assert_int_equal(c->sum, sum_of(0, body, len));
-	assert_int_equal(c->drains, 1);
+	assert_true(c->drains > 1); /* at every halving, to the end */
+	assert_int_equal(c->drained_to, 0);
 	assert_int_equal(c->close_err, 0);
 	free(body);
 	pair_free(p);
@@ -211,8 +212,8 @@ static void test_back_pressure(void **state)
 		settle(p, SIZE_MAX);
 		assert_true(c->body > before);
 	}
-	assert_int_equal(s->drains, 1);
-	assert_in_range(s->drained_to, 1, (total - 1) / 2);
+	assert_in_range(s->drains, 1, 20);
+	assert_int_equal(s->drained_to, 0);
 	assert_int_equal(c->sum, sum_of(0, body, len));
 	assert_int_equal(c->ends, 1);
 	free(body);
@@ -289,7 +290,7 @@ static void test_output_is_bounded(void **state)
 	sl_h2_finish(p->server.h2, p->server.seen[0].stream);
 	settle(p, SIZE_MAX);
 	assert_int_equal(c->sum, sum_of(0, body, len));
-	assert_int_equal(p->server.seen[0].drains, 1);
+	assert_int_equal(p->server.seen[0].drained_to, 0);
 	free(body);
 	pair_free(p);
 }
