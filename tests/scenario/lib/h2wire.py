@@ -144,16 +144,17 @@ class H2:
             body = json.dumps(body).encode()
         given = {"content-type": "application/json", **dict(headers)} if body is not None else headers
         stream = self.begin(method, path, given, end=body is None)
-        while body and not stream.over:
-            room = min(len(body), self._largest, self._window, stream.window)
+        at, end = 0, len(body or b"")
+        while at < end and not stream.over:
+            room = min(end - at, self._largest, self._window, stream.window)
             if room <= 0:
                 self.step()
                 continue
             self._window -= room
             stream.window -= room
-            last = room == len(body)
-            self.send(frame(DATA, END_STREAM if last else 0, stream.number, body[:room]))
-            body = body[room:]
+            last = at + room == end
+            self.send(frame(DATA, END_STREAM if last else 0, stream.number, body[at:at + room]))
+            at += room
         return stream
 
     def cancel(self, stream):
