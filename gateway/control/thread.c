@@ -34,9 +34,11 @@ struct handed {
 
 struct mailbox {
 	pthread_mutex_t lock;
-	struct sl_fleet *fleet;           /* ref, or NULL: nothing new */
-	struct sl_listener_set listeners; /* items NULL: nothing new */
-	bool has_listeners;
+	struct sl_fleet *fleet; /* ref, or NULL: nothing new */
+	/* Every set since the last look, oldest first: a socket that only one of
+	 * them names must be opened and closed all the same. */
+	struct sl_listener_set *sets; /* owned */
+	uint32_t n_sets;
 	struct handed *handed;
 	unsigned orders;
 };
@@ -319,23 +321,25 @@ static void obey(struct thread *t, unsigned orders)
 static void on_wake(void *arg)
 {
 	struct thread *t = arg;
-	struct sl_listener_set listeners;
+	struct sl_listener_set *sets;
 	struct handed *handed;
-	bool has_listeners;
+	uint32_t n_sets;
 	unsigned orders;
 
 	refresh(&t->worker);
 	pthread_mutex_lock(&t->mailbox.lock);
-	listeners = t->mailbox.listeners;
-	has_listeners = t->mailbox.has_listeners;
-	t->mailbox.has_listeners = false;
+	sets = t->mailbox.sets;
+	n_sets = t->mailbox.n_sets;
+	t->mailbox.sets = NULL;
+	t->mailbox.n_sets = 0;
 	handed = t->mailbox.handed;
 	t->mailbox.handed = NULL;
 	orders = t->mailbox.orders;
 	t->mailbox.orders = 0;
 	pthread_mutex_unlock(&t->mailbox.lock);
-	if (has_listeners)
-		update_listeners(t, &listeners);
+	for (uint32_t i = 0; i < n_sets; i++)
+		update_listeners(t, &sets[i]);
+	free(sets);
 	open_handed(t, handed);
 	obey(t, orders);
 	publish_count(t);
@@ -362,8 +366,10 @@ void sl_threads_listen(struct sl_threads *all, struct sl_listener_set *sets)
 		struct mailbox *m = &all->items[i].mailbox;
 
 		pthread_mutex_lock(&m->lock);
-		m->listeners = sets[i];
-		m->has_listeners = true;
+		m->sets = realloc(m->sets, (m->n_sets + 1) * sizeof(*m->sets));
+		if (!m->sets)
+			abort();
+		m->sets[m->n_sets++] = sets[i];
 		pthread_mutex_unlock(&m->lock);
 		sl_loop_wake(&all->items[i].worker.loop);
 	}
