@@ -20,7 +20,7 @@ import rig as rigs  # noqa: E402
 import traffic  # noqa: E402
 
 # What may be more at the end than after the warm-up.
-MORE_DESCRIPTORS, MORE_RSS_KB = 8, 48 << 10
+MORE_DESCRIPTORS, MORE_RSS_KB = 8, 64 << 10  # each worker may keep 32 MB for the next requests
 MORE_RSS_SANITIZED_KB = 192 << 10  # freed memory is kept for a while
 REPORTS = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed")
 
@@ -83,11 +83,12 @@ class Soak:
             self.problems.append(f"client {name} hangs")
 
     def warm_up(self, seconds):
-        """Every kind of request, the large ones too, on both workers."""
-        client = traffic.Client(0, "warm-up", self.ways, self.book, self.clock, None)
-        for kind in client.WEIGHTS:
-            for _ in range(4 if "mega" in kind else 1):
-                getattr(client, "do_" + kind)(kind)
+        """Every kind of request, the large ones on every way in: what the
+        gateways keep for the next requests is then what they always keep."""
+        for way in self.ways:
+            client = traffic.Client(0, f"warm-up {way.name}", [way], self.book, self.clock, None)
+            client.do_eight_megabytes("eight_megabytes")
+            client.do_megabyte("megabyte")
         self.run_traffic(seconds, f"{self.o.seed} warm-up")
 
     def settle(self, what):

@@ -493,10 +493,24 @@ sl_threads_start(uint32_t n, struct sl_fleet *fleet,
 	return all;
 }
 
+/* Given to us when we had stopped. */
+static void drop_handed(struct thread *t)
+{
+	while (t->mailbox.handed) {
+		struct handed *h = t->mailbox.handed;
+
+		t->mailbox.handed = h->next;
+		close(h->fd);
+		sl_tls_context_unref(h->kind.tls);
+		free(h);
+	}
+}
+
 static void fini_worker(struct thread *t)
 {
 	struct sl_worker *w = &t->worker;
 
+	drop_handed(t);
 	sl_sessions_close(&w->sessions);
 	sl_worker_stop_releases(w);
 	sl_upstreams_free(w->upstreams);
