@@ -101,16 +101,17 @@ class Soak:
             self.problems.append(f"{what}: left over: {', '.join(self.rig.quiet())}")
 
     def measure(self, most=None):
-        """Of both gateways. most: waits until descriptors are no more than that."""
-        def now():
-            return {os.path.basename(os.path.dirname(g.conf)): self.rig.measure(g) for g in self.rig.gateways}
-        seen = [now()]
+        """Of both gateways, when the connections to engines that nobody needs
+        are closed. most: waits until descriptors are no more than that."""
+        seen = []
 
         def calm():
-            seen.append(now())
+            seen.append({os.path.basename(os.path.dirname(g.conf)): self.rig.measure(g)
+                         for g in self.rig.gateways})
+            counts = [[m["descriptors"] for m in s.values()] for s in seen]
             if most:
-                return all(seen[-1][n]["descriptors"] <= most[n]["descriptors"] for n in most)
-            return len(seen) > 10 and seen[-1] == seen[-8]
+                return all(n <= m["descriptors"] for n, m in zip(counts[-1], most.values()))
+            return len(seen) > 12 and all(c == counts[-1] for c in counts[-8:])
         try:
             until(calm, "descriptors to be closed", timeout=20, interval=0.25)
         except Failure:
