@@ -7,7 +7,7 @@ import threading
 from lib.process import Failure
 
 ENGINE_FAULTS = {"kill -9": 5, "SIGSTOP": 4, "RST before the answer": 2, "RST after tokens": 3,
-                 "status 503": 2, "slow": 2, "error event": 2, "half an event": 2, "leases expire": 1}
+                 "status 503": 2, "slow": 2, "error event": 2, "half an event": 2, "cache forgotten": 1}
 OPERATIONS = {"reload": 3, "engine removed": 3, "limit changed": 2, "broken file": 1}
 REDIS = {"Redis kill -9": 2, "Redis SIGSTOP": 2}
 REQUEST_FAULTS = {"RST before the answer": {"reset": True}, "RST after tokens": {"die_after_tokens": 5},
@@ -80,8 +80,8 @@ class Plan(threading.Thread):
             engine.freeze()
             self._hold(duration)
             engine.thaw()
-        elif kind == "leases expire":
-            engine.fault(expire_now=True)
+        elif kind == "cache forgotten":
+            engine.fault(forget=True)
         else:
             engine.fault(**({"slow": 20} if kind == "slow" else {**REQUEST_FAULTS[kind], "count": 3}))
             self._hold(duration)
