@@ -32,6 +32,6 @@ fi
 # gcc 12's sanitizers need a smaller address space layout than new kernels choose.
 fixed=()
 ! setarch "$(uname -m)" -R true 2>/dev/null || fixed=(setarch "$(uname -m)" -R)
-export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1:detect_leaks=1:quarantine_size_mb=16}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1:detect_leaks=1}
 export PYTHONDONTWRITEBYTECODE=1
 exec "${fixed[@]}" python3 bench/soak/main.py --build "$build" "${options[@]}"

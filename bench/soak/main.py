@@ -120,7 +120,8 @@ class Soak:
 
     def compare(self, first, last):
         with open(f"{self.o.build}/sluice", "rb") as f:
-            sanitized = b"AddressSanitizer" in f.read()
+            program = f.read()
+        sanitized = b"AddressSanitizer" in program or b"ThreadSanitizer" in program
         more_kb = MORE_RSS_SANITIZED_KB if sanitized else MORE_RSS_KB
         for name, before in first.items():
             after = last[name]
@@ -164,6 +165,8 @@ class Soak:
 
 def main():
     o = options()
+    # Freed memory would look like a leak, if much of it were kept.
+    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "detect_leaks=1") + ":quarantine_size_mb=16"
     folder = tempfile.mkdtemp(prefix="sluice-soak-")
     soak = None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
