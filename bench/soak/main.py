@@ -121,7 +121,7 @@ class Soak:
     def compare(self, first, last):
         with open(f"{self.o.build}/sluice", "rb") as f:
             program = f.read()
-        sanitized = b"AddressSanitizer" in program or b"ThreadSanitizer" in program
+        sanitized = b"__asan_init" in program or b"__tsan_init" in program
         more_kb = MORE_RSS_SANITIZED_KB if sanitized else MORE_RSS_KB
         for name, before in first.items():
             after = last[name]
