@@ -59,11 +59,29 @@ struct sl_fleet_redis {
 	uint32_t peers;     /* other gateways that are alive */
 	int64_t heard_ms;   /* since the last message of one, -1: none yet */
 };
-/* {"version":…,"redis":{…},"endpoints":[…],"models":[…]}; redis NULL: left out. */
-void sl_fleet_write(FILE *out, const char *version, const struct sl_fleet_row *rows,
-                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models,
-                    const struct sl_fleet_redis *redis);
+/* One worker thread. */
+struct sl_worker_row {
+	uint32_t live;        /* requests in progress */
+	uint32_t connections; /* of clients, open */
+	uint32_t unspoken;    /* of them, without a request so far */
+	uint64_t given;       /* accepted here, handed over to another worker */
+};
+/* All that /fleet shows. */
+struct sl_fleet_page {
+	const char *version;
+	const struct sl_fleet_row *rows;
+	uint32_t n_rows;
+	const struct sl_fleet_model *models;
+	uint32_t n_models;
+	const struct sl_worker_row *workers;
+	uint32_t n_workers;
+	const struct sl_fleet_redis *redis; /* NULL: left out */
+};
+/* {"version":…,"redis":{…},"endpoints":[…],"models":[…],"workers":[…]} */
+void sl_fleet_write(FILE *out, const struct sl_fleet_page *page);
 /* Prometheus lines of the same rows (sluice_endpoint_*{pool,endpoint,role}). */
 void sl_fleet_metrics_write(FILE *out, const struct sl_fleet_row *rows, uint32_t n_rows);
+/* And of the workers (sluice_worker_*{worker}). */
+void sl_worker_metrics_write(FILE *out, const struct sl_worker_row *rows, uint32_t n_rows);
 
 #endif

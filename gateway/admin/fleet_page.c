@@ -103,24 +103,35 @@ static void put_redis(FILE *out, const struct sl_fleet_redis *redis)
 	fputc('}', out);
 }
 
-void sl_fleet_write(FILE *out, const char *version, const struct sl_fleet_row *rows,
-                    uint32_t n_rows, const struct sl_fleet_model *models, uint32_t n_models,
-                    const struct sl_fleet_redis *redis)
+static void put_worker(FILE *out, uint32_t i, const struct sl_worker_row *row)
+{
+	fprintf(out, "%s{\"worker\":%u", i ? ",\n" : "\n", i);
+	put_member(out, "live", row->live);
+	put_member(out, "connections", row->connections);
+	put_member(out, "unspoken", row->unspoken);
+	put_member(out, "given", (double)row->given);
+	fputc('}', out);
+}
+
+void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 {
 	fputs("{\"version\":", out);
-	json_put_str(out, version);
-	if (redis)
-		put_redis(out, redis);
+	json_put_str(out, page->version);
+	if (page->redis)
+		put_redis(out, page->redis);
 	fputs(",\"endpoints\":[", out);
-	for (uint32_t i = 0; i < n_rows; i++) {
+	for (uint32_t i = 0; i < page->n_rows; i++) {
 		fputs(i ? ",\n" : "\n", out);
-		put_endpoint(out, &rows[i]);
+		put_endpoint(out, &page->rows[i]);
 	}
 	fputs("],\"models\":[", out);
-	for (uint32_t i = 0; i < n_models; i++) {
+	for (uint32_t i = 0; i < page->n_models; i++) {
 		fputs(i ? ",\n" : "\n", out);
-		put_model(out, &models[i]);
+		put_model(out, &page->models[i]);
 	}
+	fputs("],\"workers\":[", out);
+	for (uint32_t i = 0; i < page->n_workers; i++)
+		put_worker(out, i, &page->workers[i]);
 	fputs("]}\n", out);
 }
 
@@ -192,4 +203,17 @@ void sl_fleet_metrics_write(FILE *out, const struct sl_fleet_row *rows, uint32_t
 		for (uint32_t k = 0; k < n_rows; k++)
 			put_sample(out, families[i].name, &rows[k], family_value(i, &rows[k]));
 	}
+}
+
+void sl_worker_metrics_write(FILE *out, const struct sl_worker_row *rows, uint32_t n_rows)
+{
+#define SL_WORKER_METRIC(name, type, value, help)                                                  \
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, #type);                     \
+	for (uint32_t i = 0; i < n_rows; i++) {                                                    \
+		const struct sl_worker_row *row = &rows[i];                                        \
+                                                                                                   \
+		fprintf(out, "%s{worker=\"%u\"} %llu\n", name, i, (unsigned long long)(value));    \
+	}
+#include "gateway/telemetry/worker.def"
+#undef SL_WORKER_METRIC
 }

@@ -22,6 +22,8 @@
 #include "gateway/replica/replica.h"
 #include "gateway/telemetry/log.h"
 
+#define MAX_WORKERS 256 /* as directives.def allows */
+
 enum phase { PHASE_RUN, PHASE_NOTICE, PHASE_FINAL };
 
 struct control {
@@ -317,14 +319,26 @@ static int page_readyz(void *ctx, FILE *out)
 	return 200;
 }
 
+static uint32_t worker_rows(struct control *c, struct sl_worker_row *out_rows)
+{
+	uint32_t n = sl_threads_count(c->threads);
+
+	for (uint32_t i = 0; i < n; i++)
+		sl_threads_row(c->threads, i, &out_rows[i]);
+	return n;
+}
+
 static int page_metrics(void *ctx, FILE *out)
 {
 	struct control *c = ctx;
 	struct sl_fleet_row *rows;
+	struct sl_worker_row workers[MAX_WORKERS];
 	uint32_t n = sl_registry_rows(c->registry, sl_loop_refresh(&c->loop), &rows);
 
 	sl_metrics_write(out);
 	sl_fleet_metrics_write(out, rows, n);
+	n = worker_rows(c, workers);
+	sl_worker_metrics_write(out, workers, n);
 	return 200;
 }
 
@@ -333,16 +347,27 @@ static int page_fleet(void *ctx, FILE *out)
 	struct control *c = ctx;
 	struct sl_fleet_row *rows;
 	struct sl_fleet_model models[256];
+	struct sl_worker_row workers[MAX_WORKERS];
 	struct sl_replica_view replica = { 0 };
 	struct sl_fleet_redis redis;
 	uint32_t n = sl_registry_rows(c->registry, sl_loop_refresh(&c->loop), &rows);
 	uint32_t n_models = sl_registry_models(c->registry, models, (uint32_t)SL_COUNT(models));
+	struct sl_fleet_page page = { .version = SLUICE_VERSION,
+		                      .rows = rows,
+		                      .n_rows = n,
+		                      .models = models,
+		                      .n_models = n_models,
+		                      .workers = workers,
+		                      .n_workers = worker_rows(c, workers) };
 
-	if (c->replica)
+	if (c->replica) {
 		sl_replica_view(c->replica, &replica);
-	redis = (struct sl_fleet_redis){ replica.url,      replica.connected, replica.reason,
-		                         replica.since_ms, replica.peers,     replica.heard_ms };
-	sl_fleet_write(out, SLUICE_VERSION, rows, n, models, n_models, c->replica ? &redis : NULL);
+		redis = (struct sl_fleet_redis){ replica.url,    replica.connected,
+			                         replica.reason, replica.since_ms,
+			                         replica.peers,  replica.heard_ms };
+		page.redis = &redis;
+	}
+	sl_fleet_write(out, &page);
 	return 200;
 }
 

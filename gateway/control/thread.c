@@ -11,6 +11,10 @@
 
 #define ACCEPT_BATCH 16
 #define ACCEPT_PAUSE_US 100000u
+/* How many more streams than another a worker may have before it gives new
+ * ones away: a few, because a hand-over costs a wake-up, and an eighth. */
+#define BALANCE_SLACK 3u
+#define BALANCE_SHARE 8u
 
 struct listener {
 	struct listener *next;
@@ -30,9 +34,11 @@ struct handed {
 
 struct mailbox {
 	pthread_mutex_t lock;
-	struct sl_fleet *fleet;           /* ref, or NULL: nothing new */
-	struct sl_listener_set listeners; /* items NULL: nothing new */
-	bool has_listeners;
+	struct sl_fleet *fleet; /* ref, or NULL: nothing new */
+	/* Every set since the last look, oldest first: a socket that only one of
+	 * them names must be opened and closed all the same. */
+	struct sl_listener_set *sets; /* owned */
+	uint32_t n_sets;
 	struct handed *handed;
 	unsigned orders;
 };
@@ -44,6 +50,8 @@ struct thread {
 	struct mailbox mailbox;
 	struct listener *listeners;
 	atomic_uint n_sessions;
+	atomic_uint n_handed;  /* in the mailbox, not opened yet */
+	atomic_ullong n_given; /* handed over to others so far */
 };
 
 struct sl_threads {
@@ -74,24 +82,36 @@ static void publish_count(struct thread *t)
 	atomic_store_explicit(&t->n_sessions, t->worker.sessions.count, memory_order_relaxed);
 }
 
+/* The streams a worker has and is about to have. A connection without a
+ * request counts as one: in a burst of new ones, all workers would look idle
+ * until the first request is read. */
+static unsigned load_of(const struct thread *t)
+{
+	int live = atomic_load_explicit(&t->worker.n_live, memory_order_relaxed);
+
+	return (unsigned)live +
+	       atomic_load_explicit(&t->worker.sessions.unspoken, memory_order_relaxed) +
+	       atomic_load_explicit(&t->n_handed, memory_order_relaxed);
+}
+
 /* Streams are long: a worker with clearly more of them than another gives a
  * new connection away before it has read from it. */
 static struct thread *less_busy(struct thread *t)
 {
 	struct thread *best = t;
-	int mine = atomic_load_explicit(&t->worker.n_live, memory_order_relaxed);
-	int least = mine;
+	unsigned mine = load_of(t);
+	unsigned least = mine;
 
 	for (uint32_t i = 0; i < t->all->n; i++) {
 		struct thread *other = &t->all->items[i];
-		int live = atomic_load_explicit(&other->worker.n_live, memory_order_relaxed);
+		unsigned load = load_of(other);
 
-		if (live < least) {
-			least = live;
+		if (load < least) {
+			least = load;
 			best = other;
 		}
 	}
-	return mine > 2 * least + 8 ? best : t;
+	return mine > least + least / BALANCE_SHARE + BALANCE_SLACK ? best : t;
 }
 
 static void hand_over(struct thread *to, int fd, const struct sl_sockaddr *peer,
@@ -104,6 +124,7 @@ static void hand_over(struct thread *to, int fd, const struct sl_sockaddr *peer,
 	*h = (struct handed){ NULL, fd, *peer, *kind };
 	if (kind->tls)
 		sl_tls_context_ref(kind->tls);
+	atomic_fetch_add_explicit(&to->n_handed, 1, memory_order_relaxed);
 	pthread_mutex_lock(&to->mailbox.lock);
 	h->next = to->mailbox.handed;
 	to->mailbox.handed = h;
@@ -150,6 +171,8 @@ static bool accept_one(struct listener *l)
 		sl_session_open(&t->worker.sessions, fd, &peer, &kind);
 	else
 		hand_over(to, fd, &peer, &kind);
+	if (to != t)
+		atomic_fetch_add_explicit(&t->n_given, 1, memory_order_relaxed);
 	publish_count(t);
 	return true;
 }
@@ -274,6 +297,7 @@ static void open_handed(struct thread *t, struct handed *h)
 		struct handed *next = h->next;
 
 		sl_session_open(&t->worker.sessions, h->fd, &h->peer, &h->kind);
+		atomic_fetch_sub_explicit(&t->n_handed, 1, memory_order_relaxed);
 		sl_tls_context_unref(h->kind.tls);
 		free(h);
 		h = next;
@@ -304,23 +328,25 @@ static void obey(struct thread *t, unsigned orders)
 static void on_wake(void *arg)
 {
 	struct thread *t = arg;
-	struct sl_listener_set listeners;
+	struct sl_listener_set *sets;
 	struct handed *handed;
-	bool has_listeners;
+	uint32_t n_sets;
 	unsigned orders;
 
 	refresh(&t->worker);
 	pthread_mutex_lock(&t->mailbox.lock);
-	listeners = t->mailbox.listeners;
-	has_listeners = t->mailbox.has_listeners;
-	t->mailbox.has_listeners = false;
+	sets = t->mailbox.sets;
+	n_sets = t->mailbox.n_sets;
+	t->mailbox.sets = NULL;
+	t->mailbox.n_sets = 0;
 	handed = t->mailbox.handed;
 	t->mailbox.handed = NULL;
 	orders = t->mailbox.orders;
 	t->mailbox.orders = 0;
 	pthread_mutex_unlock(&t->mailbox.lock);
-	if (has_listeners)
-		update_listeners(t, &listeners);
+	for (uint32_t i = 0; i < n_sets; i++)
+		update_listeners(t, &sets[i]);
+	free(sets);
 	open_handed(t, handed);
 	obey(t, orders);
 	publish_count(t);
@@ -347,8 +373,10 @@ void sl_threads_listen(struct sl_threads *all, struct sl_listener_set *sets)
 		struct mailbox *m = &all->items[i].mailbox;
 
 		pthread_mutex_lock(&m->lock);
-		m->listeners = sets[i];
-		m->has_listeners = true;
+		m->sets = realloc(m->sets, (m->n_sets + 1) * sizeof(*m->sets));
+		if (!m->sets)
+			abort();
+		m->sets[m->n_sets++] = sets[i];
 		pthread_mutex_unlock(&m->lock);
 		sl_loop_wake(&all->items[i].worker.loop);
 	}
@@ -369,6 +397,19 @@ void sl_threads_order(struct sl_threads *all, unsigned orders)
 uint32_t sl_threads_count(const struct sl_threads *all)
 {
 	return all->n;
+}
+
+void sl_threads_row(const struct sl_threads *all, uint32_t i, struct sl_worker_row *out_row)
+{
+	const struct thread *t = &all->items[i];
+
+	*out_row = (struct sl_worker_row){
+		.live = (uint32_t)atomic_load_explicit(&t->worker.n_live, memory_order_relaxed),
+		.connections = atomic_load_explicit(&t->n_sessions, memory_order_relaxed),
+		.unspoken =
+		        atomic_load_explicit(&t->worker.sessions.unspoken, memory_order_relaxed),
+		.given = atomic_load_explicit(&t->n_given, memory_order_relaxed),
+	};
 }
 
 /* ---- the thread ------------------------------------------------------ */
@@ -462,10 +503,24 @@ sl_threads_start(uint32_t n, struct sl_fleet *fleet,
 	return all;
 }
 
+/* Given to us when we had stopped. */
+static void drop_handed(struct thread *t)
+{
+	while (t->mailbox.handed) {
+		struct handed *h = t->mailbox.handed;
+
+		t->mailbox.handed = h->next;
+		close(h->fd);
+		sl_tls_context_unref(h->kind.tls);
+		free(h);
+	}
+}
+
 static void fini_worker(struct thread *t)
 {
 	struct sl_worker *w = &t->worker;
 
+	drop_handed(t);
 	sl_sessions_close(&w->sessions);
 	sl_worker_stop_releases(w);
 	sl_upstreams_free(w->upstreams);

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "gateway/admin/admin.h"
 #include "gateway/exchange/worker.h"
 
 /* A listening address, with one socket per worker. Made by the control thread;
@@ -45,6 +46,8 @@ void sl_threads_order(struct sl_threads *all, unsigned orders);
 uint32_t sl_threads_count(const struct sl_threads *all);
 /* Client connections open now, all workers together. */
 uint32_t sl_threads_sessions(const struct sl_threads *all);
+/* What worker i carries. */
+void sl_threads_row(const struct sl_threads *all, uint32_t i, struct sl_worker_row *out_row);
 /* After SL_ORDER_CLOSE: waits for the threads and frees everything. */
 void sl_threads_join(struct sl_threads *all);
 

@@ -316,6 +316,7 @@ static size_t parse_head(struct sl_session *s, const char *data, size_t len)
 	 * on_head need not end the connection. */
 	h->state = h->body.done ? H1_ANSWER : H1_BODY;
 	sl_timer_disarm(s->all->loop, &s->idle_timer);
+	sl_session_spoke(s);
 	s->all->events->on_head(s->all->ctx, &h->stream, &head.head, h->body.done);
 	if (h->state == H1_ANSWER && !h->answered && !s->closed)
 		end_of_request(h);

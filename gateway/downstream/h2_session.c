@@ -274,6 +274,7 @@ static void *on_head(void *ctx, struct sl_h2_stream *codec, const struct sl_head
 		return NULL;
 	/* Idleness begins anew, even if the answer is out before we return. */
 	sl_timer_disarm(s->all->loop, &s->idle_timer);
+	sl_session_spoke(s);
 	x = sl_spares_take(&s->all->spare_streams, sizeof(*x));
 	bind_stream(x, s, codec);
 	x->head_request = sl_span_eq(head->method, SL_SPAN("HEAD"));

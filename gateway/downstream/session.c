@@ -15,6 +15,7 @@ static void link_session(struct sl_session *s)
 		all->list->prev = s;
 	all->list = s;
 	all->count++;
+	atomic_fetch_add_explicit(&all->unspoken, 1, memory_order_relaxed);
 	sl_metric_add(all->metrics, SL_M_CONNECTIONS_OPEN, 1);
 }
 
@@ -29,6 +30,7 @@ static void unlink_session(struct sl_session *s)
 	if (s->next)
 		s->next->prev = s->prev;
 	all->count--;
+	sl_session_spoke(s);
 	sl_metric_add(all->metrics, SL_M_CONNECTIONS_OPEN, -1);
 }
 

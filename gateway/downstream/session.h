@@ -3,6 +3,8 @@
 #ifndef SLUICE_DOWNSTREAM_SESSION_H
 #define SLUICE_DOWNSTREAM_SESSION_H
 
+#include <stdatomic.h>
+
 #include "gateway/downstream/hold.h"
 #include "gateway/downstream/pace.h"
 #include "gateway/downstream/stream.h"
@@ -27,6 +29,9 @@ struct sl_sessions {
 	struct sl_session *list;        /* open ones, newest first */
 	struct sl_spares spare_streams; /* h2_session.c's */
 	uint32_t count;
+	/* Of them, without a request so far. Other threads read it: a connection
+	 * that was just accepted will soon be a stream. */
+	atomic_uint unspoken;
 	bool draining;
 };
 
@@ -68,6 +73,7 @@ struct sl_session {
 	struct sl_grave grave;
 	bool h2c_only, h1_only;
 	bool closed;
+	bool spoken; /* it has had a request */
 	char peer[64];
 	size_t peer_len;
 	char sniffed[24]; /* plain text: the start, until it is known */
@@ -88,6 +94,14 @@ void sl_sessions_drain(struct sl_sessions *all, bool final);
 void sl_sessions_close(struct sl_sessions *all);
 /* Their shared memory, when the loop has buried the last of them. */
 void sl_sessions_fini(struct sl_sessions *all);
+/* A request came. */
+static inline void sl_session_spoke(struct sl_session *s)
+{
+	if (s->spoken)
+		return;
+	s->spoken = true;
+	atomic_fetch_sub_explicit(&s->all->unspoken, 1, memory_order_relaxed);
+}
 /* Charges what the connection has not taken. False if there is no room for it. */
 bool sl_session_hold(struct sl_session *s);
 /* Output was added: flush at the end of the turn, watch for a stuck client. */

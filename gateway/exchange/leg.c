@@ -185,6 +185,7 @@ int sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 		.more_lines = gateway_lines(x, pool),
 		.body = leg_body(x, leg),
 		.has_body = x->has_body,
+		.once = leg == SL_LEG_DECODE && x->kv_params.len > 0,
 	};
 	set_limits(x, leg, pool);
 	x->attempts++;

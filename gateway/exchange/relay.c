@@ -86,6 +86,8 @@ static void watch_pressure(struct sl_exchange *x, size_t pending)
 		return;
 	x->paused = true;
 	x->drained_us = sl_exchange_now(x);
+	/* The timer may be set for the engine's silence, which is longer. */
+	sl_exchange_arm(x, x->worker->fleet->config->write_timeout_us);
 	sl_call_pause(x->call);
 }
 

@@ -124,6 +124,7 @@ static struct sl_call_request copy_request(struct sl_release *r, const struct sl
 	request.more_lines = copy(&at, sl_span(x->more_lines.data, x->more_lines.len));
 	request.body = sl_span(at, sl_splice_write(&s, at));
 	request.has_body = true;
+	request.once = true;
 	return request;
 }
 

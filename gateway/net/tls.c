@@ -10,7 +10,6 @@
 
 struct sl_tls_context {
 	SSL_CTX *ctx; /* owned */
-	unsigned alpn;
 	atomic_uint refs;
 };
 
@@ -40,9 +39,8 @@ static unsigned alpn_wire(unsigned alpn, unsigned char *out)
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *in, unsigned in_len, void *arg)
 {
-	const struct sl_tls_context *c = arg;
 	unsigned char ours[16];
-	unsigned n = alpn_wire(c->alpn, ours);
+	unsigned n = alpn_wire((unsigned)(uintptr_t)arg, ours);
 	unsigned char *chosen;
 
 	(void)ssl;
@@ -66,14 +64,13 @@ static void say(char *error, size_t size, const char *what, const char *path)
 	ERR_clear_error();
 }
 
-static struct sl_tls_context *new_context(const SSL_METHOD *method, unsigned alpn)
+static struct sl_tls_context *new_context(const SSL_METHOD *method)
 {
 	struct sl_tls_context *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		abort();
 	atomic_init(&c->refs, 1);
-	c->alpn = alpn;
 	c->ctx = SSL_CTX_new(method);
 	if (!c->ctx)
 		abort();
@@ -91,7 +88,7 @@ static struct sl_tls_context *new_context(const SSL_METHOD *method, unsigned alp
 struct sl_tls_context *sl_tls_server_context(const char *certificate, const char *key,
                                              unsigned alpn, char *error, size_t error_size)
 {
-	struct sl_tls_context *c = new_context(TLS_server_method(), alpn);
+	struct sl_tls_context *c = new_context(TLS_server_method());
 
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(c->ctx, certificate) != 1)
@@ -101,7 +98,8 @@ struct sl_tls_context *sl_tls_server_context(const char *certificate, const char
 	else if (SSL_CTX_check_private_key(c->ctx) != 1)
 		say(error, error_size, "the key does not belong to the certificate:", key);
 	else {
-		SSL_CTX_set_alpn_select_cb(c->ctx, on_alpn, c);
+		/* By value: a handshake keeps the SSL_CTX alive, but not c. */
+		SSL_CTX_set_alpn_select_cb(c->ctx, on_alpn, (void *)(uintptr_t)alpn);
 		SSL_CTX_set_session_id_context(c->ctx, (const unsigned char *)"sluice", 6);
 		return c;
 	}
@@ -112,7 +110,7 @@ struct sl_tls_context *sl_tls_server_context(const char *certificate, const char
 struct sl_tls_context *sl_tls_client_context(const char *ca, bool verify, unsigned alpn,
                                              char *error, size_t error_size)
 {
-	struct sl_tls_context *c = new_context(TLS_client_method(), alpn);
+	struct sl_tls_context *c = new_context(TLS_client_method());
 	unsigned char wire[16];
 	unsigned n = alpn_wire(alpn, wire);
 

@@ -23,6 +23,14 @@ static const struct endpoint_row {
 #undef SL_ENDPOINT_METRIC
 };
 
+static const struct worker_row {
+	const char *name, *type, *help;
+} worker_rows[] = {
+#define SL_WORKER_METRIC(name, type, value, help) { name, #type, help },
+#include "gateway/telemetry/worker.def"
+#undef SL_WORKER_METRIC
+};
+
 static void table_head(FILE *out)
 {
 	fputs("| name | type | labels | meaning |\n|---|---|---|---|\n", out);
@@ -58,6 +66,11 @@ void sl_metrics_document(FILE *out)
 	for (size_t i = 0; i < SL_COUNT(endpoint_rows); i++)
 		fprintf(out, "| `%s` | %s | pool, endpoint, role | %s |\n", endpoint_rows[i].name,
 		        endpoint_rows[i].type, endpoint_rows[i].help);
+	fputs("\n## Each worker thread\n\n", out);
+	table_head(out);
+	for (size_t i = 0; i < SL_COUNT(worker_rows); i++)
+		fprintf(out, "| `%s` | %s | worker | %s |\n", worker_rows[i].name,
+		        worker_rows[i].type, worker_rows[i].help);
 	fputs("\n## The process\n\n", out);
 	table_head(out);
 	process_metrics_document(out);

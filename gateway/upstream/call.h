@@ -35,6 +35,10 @@ struct sl_call_request {
 	struct sl_span more_lines;
 	struct sl_span body;
 	bool has_body;
+	/* Not to be sent a second time on a fresh connection when a kept one
+	 * ends without an answer: the engine may have read it, and what it names
+	 * can be used once. */
+	bool once;
 };
 
 /* Pool settings that apply to this call; see sl_pool_conf. */

@@ -153,7 +153,8 @@ static void fail(struct sl_link *link, int err)
 	sl_link_close(link);
 	if (!call)
 		return;
-	if (call->reused && !call->started && err != SL_E_UPSTREAM_PROTOCOL) {
+	if (call->reused && !call->started && !call->request.once &&
+	    err != SL_E_UPSTREAM_PROTOCOL) {
 		sl_h1_link_send(call->pool, call, true);
 		return;
 	}

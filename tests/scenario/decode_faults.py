@@ -2,7 +2,8 @@
 client does not notice. What is the engine's word about load or about the
 request is taken as that."""
 from lib import story, text
-from lib.gateway import chat
+from lib.gateway import chat, pool
+from lib.scripted import ScriptedEngine, completion
 from lib.story import equal, true
 from lib.wire import ask, text_of
 
@@ -100,6 +101,31 @@ def test_all_down(t):
         e.heal()
     gateway.wait_healthy(*engines)
     equal(gateway.chat().status, 200, "and well again afterwards")
+
+
+def test_a_handoff_is_used_once(t):
+    """An engine that has read the decode leg on a kept connection may have
+    fetched the blocks before it died: they are computed again."""
+    dead = []
+
+    def die_at_second(r):
+        if r.nth == 1:
+            r.send(completion())
+            return True
+        dead.append(r.body)
+        mortal.close()
+        return False
+    mortal = ScriptedEngine(die_at_second)
+    p, d = t.engines(1, "prefill"), t.engines(1, "decode")
+    body = (f"model sim {{ policy round-robin; }}\n" + pool("prefill", p, role="prefill", connector="nixl")
+            + pool("decode", [mortal, d[0]], role="decode", connector="nixl", metrics_path="off"))
+    gateway = t.gateway(body, *p, mortal, *d, workers=1)
+    asked = 0
+    while not dead:
+        asked += 1
+        equal(gateway.chat(f"{asked} {LONG}").status, 200, "status")
+    equal(mortal.connections, [2], "requests that the dead engine was sent, by connection")
+    equal(p[0].requests, asked + 1, "prefills: one each, and one again")
 
 
 story.run(globals())

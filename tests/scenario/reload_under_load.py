@@ -1,10 +1,14 @@
 """The configuration changes under load: no request notices. A file that is
 wrong changes nothing and says why."""
+import os
 import signal
+import socket
+import ssl
 
 from lib import story
 from lib.gateway import pool, prefill_decode
 from lib.load import Load
+from lib.ports import free_ports
 from lib.process import until
 from lib.story import equal, sized, true
 
@@ -107,6 +111,34 @@ def test_check_mode(t):
     equal(code, 1, "a bad file")
     gateway.signal(signal.SIGHUP)
     equal(gateway.chat().status, 200, "the running gateway goes on")
+
+
+def test_a_handshake_across_a_reload(t):
+    """Connected under the old configuration, TLS begun under the new one."""
+    engines = t.engines(1)
+    gateway = t.gateway(pool("all", engines), *engines, certificate=t.certificate())
+    with socket.create_connection(("127.0.0.1", gateway.tls_port)) as plain:
+        until(lambda: gateway.metric("sluice_connections_open") == 1, "the connection to be accepted")
+        for _ in range(3):
+            gateway.reload()
+        context = ssl.create_default_context(cafile=gateway.certificate)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        with context.wrap_socket(plain, server_hostname="localhost") as c:
+            equal(c.selected_alpn_protocol(), "h2", "the protocol agreed on")
+
+
+def test_reloads_in_a_row(t):
+    """Listeners that come and go faster than workers look: none is left behind."""
+    engines = t.engines(1)
+    gateway = t.gateway(pool("all", engines), *engines, certificate=t.certificate(), workers=4)
+    before = len(os.listdir(f"/proc/{gateway.pid}/fd"))
+    ports = free_ports(2)
+    for i in range(30):
+        gateway.write(pool("all", engines) + f"listen 127.0.0.1:{ports[i % 2]};\n")
+        equal(gateway.admin("/reload", "POST").status, 200, "the reload")
+    gateway.write(pool("all", engines))
+    gateway.reload()
+    until(lambda: len(os.listdir(f"/proc/{gateway.pid}/fd")) <= before, "the old listeners to be closed")
 
 
 story.run(globals())

@@ -43,7 +43,7 @@ def xxh64(data, seed=0):
     return h ^ h >> 32
 
 
-def _word(number):
+def word(number):
     n = (number >> 4) % (20 * 5 * 20)
     if number & 15 == 0:
         return _WIDE[n % 8]
@@ -54,7 +54,7 @@ def after(said, tokens, variant=0):
     """The next tokens behind these bytes."""
     words = []
     for _ in range(tokens):
-        words.append(_word(xxh64(said, variant)))
+        words.append(word(xxh64(said, variant)))
         said += words[-1].encode()
     return "".join(words)
 

@@ -62,14 +62,21 @@ static const struct sl_fleet_model fleet_models[] = {
 	{ "tiny", aliases, 1, { .bytes_per_token = 4.25, .output_tokens = 128, .requests = 7 } },
 };
 
+static const struct sl_worker_row workers[] = {
+	{ .live = 31, .connections = 40, .unspoken = 2, .given = 12345678901 },
+	{ 0 },
+};
+
 static cJSON *fleet(const char *version, uint32_t n_rows, uint32_t n_models)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
+	struct sl_fleet_page page = { version,  rows,    n_rows, fleet_models,
+		                      n_models, workers, 2,      NULL };
 	cJSON *json;
 
-	sl_fleet_write(out, version, rows, n_rows, fleet_models, n_models, NULL);
+	sl_fleet_write(out, &page);
 	fclose(out);
 	json = cJSON_ParseWithOpts(text, NULL, true);
 	if (!json)
@@ -86,11 +93,12 @@ static void test_redis(void **state)
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
+	struct sl_fleet_page page = { "1", rows, 2, fleet_models, 1, workers, 2, &redis };
 	const cJSON *member;
 	cJSON *json;
 
 	(void)state;
-	sl_fleet_write(out, "1", rows, 2, fleet_models, 1, &redis);
+	sl_fleet_write(out, &page);
 	fclose(out);
 	json = cJSON_ParseWithOpts(text, NULL, true);
 	member = cJSON_GetObjectItem(json, "redis");
@@ -203,6 +211,37 @@ static void test_models(void **state)
 	cJSON_Delete(json);
 }
 
+static void test_workers(void **state)
+{
+	cJSON *json = fleet("0.1.0", 0, 0);
+
+	(void)state;
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "workers")), 2);
+	assert_true(at(json, "workers", 0, "worker")->valuedouble == 0);
+	assert_true(at(json, "workers", 0, "live")->valuedouble == 31);
+	assert_true(at(json, "workers", 0, "connections")->valuedouble == 40);
+	assert_true(at(json, "workers", 0, "unspoken")->valuedouble == 2);
+	assert_true(at(json, "workers", 1, "worker")->valuedouble == 1);
+	assert_true(at(json, "workers", 1, "live")->valuedouble == 0);
+	cJSON_Delete(json);
+}
+
+static void test_worker_metrics(void **state)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	sl_worker_metrics_write(out, workers, 2);
+	fclose(out);
+	assert_non_null(strstr(text, "# TYPE sluice_worker_requests_live gauge\n"
+	                             "sluice_worker_requests_live{worker=\"0\"} 31\n"
+	                             "sluice_worker_requests_live{worker=\"1\"} 0\n"));
+	assert_non_null(strstr(text, "sluice_worker_handovers_total{worker=\"0\"} 12345678901\n"));
+	free(text);
+}
+
 static void test_empty(void **state)
 {
 	cJSON *json = fleet("", 0, 0);
@@ -267,8 +306,9 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_redis),   cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_models),  cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_redis),          cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_models),         cmocka_unit_test(test_workers),
+		cmocka_unit_test(test_worker_metrics), cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_metrics),
 	};
 
