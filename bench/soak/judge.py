@@ -86,13 +86,13 @@ class Book:
         self.kinds = collections.defaultdict(collections.Counter)
         self.errors, self.faults = collections.Counter(), collections.Counter()
         self.problems = []   # what must not be
-        self._spans = []     # [begin, end or None] of each fault
-        self._open = []      # errors that are not judged yet: (begin, end, words)
+        self.refusals = []   # each clean error that a client saw
+        self._spans = []     # [begin, end or None, kind] of each fault
 
     def begin_fault(self, kind):
         with self._lock:
             self.faults[kind] += 1
-            self._spans.append([self._clock(), None])
+            self._spans.append([self._clock(), None, kind])
             return self._spans[-1]
 
     def end_fault(self, span):
@@ -107,12 +107,16 @@ class Book:
                 self.problems.append(f"{end:7.1f} s  {kind}: {verdict.detail}")
             elif verdict.outcome in ("refused", "broken"):
                 self.errors[f"{verdict.outcome}: {verdict.detail}"] += 1
-                if not self._justified(begin, end):
+                faults = self._in_place(begin, end)
+                if verdict.outcome == "refused":
+                    self.refusals.append(f"{begin:.1f} to {end:.1f} s  {kind}: {verdict.detail}; "
+                                         f"faults: {', '.join(faults)}")
+                if not faults:
                     self.problems.append(f"{end:7.1f} s  {kind}: {verdict.outcome} without a fault: "
                                          f"{verdict.detail} (begun at {begin:.1f} s)")
 
-    def _justified(self, begin, end):
-        return any(b <= end and (e is None or begin <= e + GRACE_S) for b, e in self._spans)
+    def _in_place(self, begin, end):
+        return [kind for b, e, kind in self._spans if b <= end and (e is None or begin <= e + GRACE_S)]
 
     def count(self, *outcomes):
         with self._lock:

@@ -29,6 +29,8 @@ def write(what, book, measures, problems):
     lines += ["## Faults", "", *_table(("fault", "times"), sorted(book.faults.items()))]
     lines += ["## Errors that clients saw, all while a fault was in place unless named below", "",
               *_table(("error", "times"), book.errors.most_common())]
+    if book.refusals:
+        lines += ["Clean errors, which retries should mostly hide:", "", *[f"- {r}" for r in book.refusals[:50]], ""]
     lines += ["## The gateways", "", *_table(("gateway", "", "after warm-up", "at the end"), [
         (name, what_, first[what_], last[what_]) for name, (first, last) in measures.items() for what_ in first])]
     if problems:
