@@ -69,7 +69,6 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.rng = random.Random(f"{seed} client {number}")
         self.ways, self.book, self.clock, self._stop_event = ways, book, clock, stop
-        self.failure = None
 
     def run(self):
         kinds, weights = list(self.WEIGHTS), list(self.WEIGHTS.values())
