@@ -52,7 +52,6 @@ static void reset_exchange(struct sl_exchange *x)
 {
 	memset(&x->worker, 0, sizeof(*x) - offsetof(struct sl_exchange, worker));
 	x->ticket.live = false;
-	x->prefill_name[0] = x->decode_name[0] = x->other_name[0] = 0;
 	empty(&x->lines);
 	empty(&x->target);
 	empty(&x->sent_body);
@@ -64,7 +63,7 @@ static void reset_exchange(struct sl_exchange *x)
 static size_t memory_of(const struct sl_exchange *x)
 {
 	return sizeof(*x) + x->body_cap + x->sent_body.cap + x->handoff.cap + x->held.cap +
-	       x->lines.cap + x->target.cap + x->more_lines.cap + x->held_text.cap;
+	       x->lines.cap + x->target.cap + x->more_lines.cap + x->held_head.cap + x->names.cap;
 }
 
 static struct sl_exchange *take_spare(struct sl_worker *w)
@@ -116,7 +115,8 @@ static void destroy(struct sl_exchange *x)
 	sl_outbuf_fini(&x->sent_body);
 	sl_outbuf_fini(&x->more_lines);
 	sl_outbuf_fini(&x->handoff);
-	sl_outbuf_fini(&x->held_text);
+	sl_outbuf_fini(&x->held_head);
+	sl_outbuf_fini(&x->names);
 	sl_outbuf_fini(&x->held);
 	free(x);
 }
@@ -249,8 +249,8 @@ static void log_end(struct sl_exchange *x, const char *end, int err, uint64_t no
 
 	if (x->attempts) {
 		a.placement = sl_placement_name(x->decision.chosen.placement);
-		a.prefill = *x->prefill_name ? x->prefill_name : NULL;
-		a.decode = *x->decode_name ? x->decode_name : NULL;
+		a.prefill = x->prefill_name;
+		a.decode = x->decode_name;
 		sl_explain(x, why, sizeof(why));
 		a.why = why;
 	}

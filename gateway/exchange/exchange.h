@@ -42,7 +42,8 @@ struct sl_exchange {
 	struct sl_outbuf sent_body;  /* an edited body */
 	struct sl_outbuf more_lines; /* the gateway's own fields */
 	struct sl_outbuf handoff;    /* the prefill engine's answer */
-	struct sl_outbuf held_text;  /* names and values of the held answer's fields */
+	struct sl_outbuf held_head;  /* the held answer's fields, and behind them their text */
+	struct sl_outbuf names;      /* of engines, for the access log; unused without one */
 	struct sl_outbuf held;       /* body bytes that wait; in RELAY: the unfinished event */
 
 	/* Written before they are read; a new request does not clear them. */
@@ -51,11 +52,7 @@ struct sl_exchange {
 	struct sl_decision decision;
 	struct sl_ticket ticket;
 	struct sl_sse sse;
-	struct sl_hfield held_field[SL_HELD_FIELDS]; /* within held_text */
 	char request_id[SL_REQUEST_ID_MAX];
-	/* Of the last decision and its runner-up, "" none; for the access log. */
-	char prefill_name[SL_ENDPOINT_NAME_MAX], decode_name[SL_ENDPOINT_NAME_MAX];
-	char other_name[2 * SL_ENDPOINT_NAME_MAX + 8];
 
 	/* All zero for a new request, from here to the end. */
 	struct sl_worker *worker;        /* borrowed */
@@ -109,8 +106,9 @@ struct sl_exchange {
 	int status;
 	int64_t answer_length; /* -1: not known */
 	bool event_stream;
-	bool until_close; /* the answer's end is the connection's */
-	bool passing;     /* the engine's own error, given to the client as it is */
+	bool until_close;             /* the answer's end is the connection's */
+	bool passing;                 /* the engine's own error, given to the client as it is */
+	struct sl_hfield *held_field; /* within held_head */
 	uint32_t n_held_fields;
 	bool raw; /* part of an unfinished event was passed on */
 	struct sl_usage usage;
@@ -118,6 +116,8 @@ struct sl_exchange {
 	uint64_t drained_us;
 
 	/* for the log */
+	/* Of the last decision and its runner-up, within names; NULL: none. */
+	const char *prefill_name, *decode_name, *other_name;
 	uint64_t head_us, end_of_body_us, prefilled_us, first_us, waiting_us, waited_us;
 };
 

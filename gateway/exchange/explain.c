@@ -31,7 +31,8 @@ static int say_cost(const struct sl_exchange *x, char *buf, size_t size)
 	if (!other)
 		return snprintf(buf, size, "; cost %.1f ms; the only choice", d->chosen.cost_ms);
 	return snprintf(buf, size, "; cost %.1f ms against %.1f ms for %s on %s", d->chosen.cost_ms,
-	                other->cost_ms, sl_placement_name(other->placement), x->other_name);
+	                other->cost_ms, sl_placement_name(other->placement),
+	                x->other_name ? x->other_name : "");
 }
 
 void sl_explain(const struct sl_exchange *x, char *buf, size_t size)

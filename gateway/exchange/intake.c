@@ -313,7 +313,7 @@ static int grow_body(struct sl_exchange *x, size_t need)
 		return 0;
 	/* A declared length is taken at once; one that only grows, in steps. */
 	cap = need > cap + cap / 2 ? need : cap + cap / 2;
-	cap = (cap + 4095) & ~(size_t)4095;
+	cap = (cap + 255) & ~(size_t)255;
 	x->body = realloc(x->body, cap);
 	if (!x->body)
 		abort();

@@ -14,11 +14,13 @@ static uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void copy_name(char *out, const struct sl_endpoint *ep)
+static char *copy_name(char *at, const struct sl_endpoint *ep, const char **out_name)
 {
-	out[0] = 0;
-	if (ep)
-		memcpy(out, ep->name, strlen(ep->name) + 1);
+	size_t len = strlen(ep->name);
+
+	*out_name = at;
+	memcpy(at, ep->name, len + 1);
+	return at + len + 1;
 }
 
 /* For the access log, whose line is written when the endpoints may be gone. */
@@ -27,17 +29,21 @@ static void keep_names(struct sl_exchange *x)
 	const struct sl_decision *d = &x->decision;
 	struct sl_endpoint **by_slot = x->domain->by_slot;
 	const struct sl_candidate *other = &d->kept[d->runner_up];
+	size_t room = 4 * (size_t)SL_ENDPOINT_NAME_MAX + 8;
+	char *at = sl_outbuf_reserve(&x->names, room), *end = at + room;
 
-	copy_name(x->decode_name, x->decode_ep);
-	copy_name(x->prefill_name, x->prefill_ep);
-	x->other_name[0] = 0;
+	x->prefill_name = x->other_name = NULL;
+	at = copy_name(at, x->decode_ep, &x->decode_name);
+	if (x->prefill_ep)
+		at = copy_name(at, x->prefill_ep, &x->prefill_name);
 	if (d->runner_up >= d->n_kept)
 		return;
+	x->other_name = at;
 	if (other->placement == SL_PLACE_REMOTE)
-		snprintf(x->other_name, sizeof(x->other_name), "%s and %s",
-		         by_slot[other->prefill_ep]->name, by_slot[other->decode_ep]->name);
+		snprintf(at, (size_t)(end - at), "%s and %s", by_slot[other->prefill_ep]->name,
+		         by_slot[other->decode_ep]->name);
 	else
-		copy_name(x->other_name, by_slot[other->decode_ep]);
+		copy_name(at, by_slot[other->decode_ep], &x->other_name);
 }
 
 /* Holds the engines of the decision, and the fleet that says how to treat

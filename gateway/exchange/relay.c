@@ -40,7 +40,8 @@ static void hold_head(struct sl_exchange *x, const struct sl_head *head)
 {
 	static const struct sl_span id_name = { "x-request-id", 12 };
 	struct sl_span id = sl_exchange_request_id(x);
-	size_t room = id_name.len + id.len;
+	uint32_t most = head->n_fields < SL_HELD_FIELDS ? head->n_fields + 1 : SL_HELD_FIELDS;
+	size_t room = most * sizeof(*x->held_field) + id_name.len + id.len;
 	char *at;
 
 	x->status = head->status;
@@ -50,8 +51,10 @@ static void hold_head(struct sl_exchange *x, const struct sl_head *head)
 	x->n_held_fields = 0;
 	for (uint32_t i = 0; i < head->n_fields; i++)
 		room += head->fields[i].name.len + head->fields[i].value.len;
-	at = sl_outbuf_reserve(&x->held_text, room);
-	for (uint32_t i = 0; i < head->n_fields && x->n_held_fields < SL_HELD_FIELDS - 1; i++)
+	at = sl_outbuf_reserve(&x->held_head, room);
+	x->held_field = (struct sl_hfield *)(void *)at;
+	at += most * sizeof(*x->held_field);
+	for (uint32_t i = 0; i < head->n_fields && x->n_held_fields < most - 1; i++)
 		if (is_passed_on(&head->fields[i]))
 			hold_field(x, &at, head->fields[i].name, head->fields[i].value);
 	hold_field(x, &at, id_name, id);

@@ -75,7 +75,7 @@ SL_MUST_CHECK int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len);
 struct sl_outbuf *sl_h2_out(struct sl_h2 *h2);
 /* Serialises whatever can be and delivers what waits to be told: call it after
  * output was drained. Frames are only made while the output holds less than
- * 256 KiB. */
+ * 64 KiB. */
 void sl_h2_pull(struct sl_h2 *h2);
 /* False when the session has nothing more to read or write: close it. */
 bool sl_h2_alive(const struct sl_h2 *h2);

@@ -10,7 +10,7 @@
 #include "gateway/http/spares.h"
 
 /* No more frames are made while the output holds this much. */
-#define H2_OUT_LIMIT ((size_t)256 * 1024)
+#define H2_OUT_LIMIT ((size_t)64 * 1024)
 
 /* RFC 9113 §7 */
 enum h2_code {
