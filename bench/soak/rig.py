@@ -136,7 +136,7 @@ class Rig:
             m = gateway.metrics()
             left += [f"{os.path.basename(os.path.dirname(gateway.conf))} {name} {m[name]:.0f}"
                      for name in ("sluice_requests_live", "sluice_requests_waiting",
-                                  "sluice_body_bytes_held") if m.get(name)]
+                                  "sluice_request_bytes_held", "sluice_answer_bytes_held") if m[name]]
         for name, engine in self.engines.items():
             state = engine.state()
             left += [f"{name} {what} {state[what]}" for what in

@@ -1,12 +1,21 @@
 /* tls.c: see tls.h. */
 #include "gateway/net/tls.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+/* RFC 8446 §5.1 */
+#define RECORD_HEAD 5u
+#define RECORD_MAX (RECORD_HEAD + 16384u)
+#define RECORD_HANDSHAKE 22u
 
 struct sl_tls_context {
 	SSL_CTX *ctx; /* owned */
@@ -14,7 +23,9 @@ struct sl_tls_context {
 };
 
 struct sl_tls {
-	SSL *ssl; /* owned */
+	SSL *ssl;     /* owned; a server's: NULL before the client's first record */
+	SSL_CTX *ctx; /* ref, until then */
+	int fd;
 };
 
 /* Both protocols in wire form, h2 first; a mask picks a part of it. */
@@ -140,19 +151,27 @@ void sl_tls_context_unref(struct sl_tls_context *c)
 	free(c);
 }
 
+static void make_ssl(struct sl_tls *t)
+{
+	t->ssl = SSL_new(t->ctx);
+	if (!t->ssl || SSL_set_fd(t->ssl, t->fd) != 1)
+		abort();
+	SSL_CTX_free(t->ctx);
+	t->ctx = NULL;
+}
+
 struct sl_tls *sl_tls_new(struct sl_tls_context *c, int fd, const char *server_name)
 {
 	struct sl_tls *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		abort();
-	t->ssl = SSL_new(c->ctx);
-	if (!t->ssl || SSL_set_fd(t->ssl, fd) != 1)
-		abort();
-	if (!server_name) {
-		SSL_set_accept_state(t->ssl);
+	t->fd = fd;
+	t->ctx = c->ctx;
+	SSL_CTX_up_ref(t->ctx);
+	if (!server_name)
 		return t;
-	}
+	make_ssl(t);
 	SSL_set_connect_state(t->ssl);
 	/* An address has no SNI, and is verified as an address. */
 	if (!X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), server_name)) {
@@ -167,7 +186,61 @@ void sl_tls_free(struct sl_tls *t)
 	if (!t)
 		return;
 	SSL_free(t->ssl);
+	SSL_CTX_free(t->ctx);
 	free(t);
+}
+
+/* ---- a client's first record ------------------------------------------ */
+
+/* Fewer bytes are not announced as readable. */
+static void set_low_mark(int fd, size_t bytes)
+{
+	int mark = (int)bytes;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark));
+}
+
+/* What must be there before OpenSSL can do anything with it; 0: whatever is. */
+static size_t first_record_bytes(int fd)
+{
+	unsigned char head[RECORD_HEAD];
+	ssize_t n = recv(fd, head, sizeof(head), MSG_PEEK);
+	size_t all;
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 1 : 0;
+	if (n == 0 || head[0] != RECORD_HANDSHAKE)
+		return 0;
+	if (n < (ssize_t)RECORD_HEAD)
+		return RECORD_HEAD;
+	all = RECORD_HEAD + (size_t)(head[3] << 8 | head[4]);
+	return all > RECORD_MAX ? 0 : all;
+}
+
+static bool is_at_end(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* OpenSSL takes 50 KB for a handshake, however little of it has come. So it is
+ * given a connection when the client's first record is complete, which nearly
+ * always is at once; until then the kernel keeps the bytes. */
+static bool first_record_is_here(int fd)
+{
+	size_t needed = first_record_bytes(fd);
+	int there = 0;
+
+	if (needed == 1)
+		return false;
+	if (needed && ioctl(fd, FIONREAD, &there) == 0 && (size_t)there < needed &&
+	    !is_at_end(fd)) {
+		set_low_mark(fd, needed);
+		return false;
+	}
+	set_low_mark(fd, 1);
+	return true;
 }
 
 static enum sl_tls_result result_of(struct sl_tls *t, int rc)
@@ -193,8 +266,15 @@ static enum sl_tls_result result_of(struct sl_tls *t, int rc)
 
 enum sl_tls_result sl_tls_handshake(struct sl_tls *t)
 {
-	int rc = SSL_do_handshake(t->ssl);
+	int rc;
 
+	if (!t->ssl) {
+		if (!first_record_is_here(t->fd))
+			return SL_TLS_WANT_READ;
+		make_ssl(t);
+		SSL_set_accept_state(t->ssl);
+	}
+	rc = SSL_do_handshake(t->ssl);
 	return rc == 1 ? SL_TLS_OK : result_of(t, rc);
 }
 

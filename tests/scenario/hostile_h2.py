@@ -344,7 +344,7 @@ def test_the_rest_is_counted(t):
     with gateway.connect() as c:
         c.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
                b"Content-Length: 900000\r\n\r\n ")
-        until(lambda: gateway.metric("sluice_body_bytes_held") >= 900000, "a body to be held")
+        until(lambda: gateway.metric("sluice_request_bytes_held") >= 900000, "a body to be held")
         equal(gateway.post("/v1/chat/completions", b" " * 900000).status, 503, "one past the budget")
     equal(limit(gateway, "memory"), 1, "bodies past the budget")
     with H2Client(gateway.port) as client:

@@ -92,7 +92,7 @@ def at_rest(gateway, engines, what):
                         or s["pinned_blocks"])
         until(still, f"{what}: {e.name} to have no work and no block")
     until(lambda: gateway.metric("sluice_requests_live") == 0, f"{what}: no live request")
-    until(lambda: gateway.metric("sluice_body_bytes_held") == 0, f"{what}: no body held")
+    until(lambda: gateway.metric("sluice_request_bytes_held") == 0, f"{what}: no body held")
 
 
 def every_way(t, gateway, engines, reached, before=lambda: None, after=lambda: None):

@@ -98,8 +98,10 @@ class Gateway(Process):
         return samples
 
     def metric(self, name):
-        """One family summed over its labels."""
-        return sum(v for k, v in self.metrics().items() if re.match(re.escape(name) + r"(\{|$)", k))
+        """One family summed over its labels, or one sample; it must be there."""
+        values = [v for k, v in self.metrics().items() if k == name or k.startswith(name + "{")]
+        assert values, f"no metric {name}"
+        return sum(values)
 
     # -- waiting for it ----------------------------------------------------
 
