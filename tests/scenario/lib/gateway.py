@@ -1,7 +1,6 @@
 """The gateway under test: its configuration, its logs, its admin pages."""
 import json
 import os
-import re
 import signal
 
 from .ports import free_port
