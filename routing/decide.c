@@ -116,9 +116,12 @@ static int place_by_tier(struct sl_router *r, const struct sl_query *q, uint64_t
 	uint32_t order[SL_MAX_CLUSTERS];
 	int err = SL_E_NO_ENDPOINT;
 
-	if (l->as_of != cs->changes)
+	if (l->as_of != cs->changes) {
 		l->ready = ready_tiers(r, m);
-	l->as_of = cs->changes;
+		l->as_of = cs->changes;
+		if (l->tier >= cs->n_tiers) /* a reload has taken some away */
+			l->tier = 0;
+	}
 	order_tiers(r, q, ladder_step(l, cs, now_us, rng, &d->moved), order);
 	d->filtered[SL_FILTER_CLUSTER] = m->n_endpoints;
 	for (uint32_t i = 0; i < cs->n_tiers; i++) {

@@ -307,6 +307,27 @@ static void an_endpoint_changes_its_cluster(void **state)
 	fixture_fini(&f);
 }
 
+/* ... or take whole tiers away, that of the present engines among them. */
+static void tiers_disappear(void **state)
+{
+	struct fixture f;
+	uint32_t near, last;
+
+	(void)state;
+	fixture_init(&f);
+	near = add_in(&f, 1);
+	last = add_in(&f, 0);
+	set_health(&f, near, SL_HEALTH_UNHEALTHY);
+	assert_int_equal(choose(&f), last);
+	sl_router_clusters(f.r, &(struct sl_clusters){ .n = 2, .priority = { 1, 1 } });
+	sl_router_model_clusters(f.r, f.q.model, 3);
+	set_health(&f, last, SL_HEALTH_UNHEALTHY);
+	assert_int_equal(sl_router_decide(f.r, &f.q, f.now_us, &f.rng, &f.d), SL_E_NO_ENDPOINT);
+	set_health(&f, last, SL_HEALTH_HEALTHY);
+	assert_int_equal(choose(&f), last);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +344,7 @@ int main(void)
 		cmocka_unit_test(residency_needs_no_priorities),
 		cmocka_unit_test(what_came_from_a_gateway_goes_to_no_other),
 		cmocka_unit_test(an_endpoint_changes_its_cluster),
+		cmocka_unit_test(tiers_disappear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
