@@ -93,15 +93,25 @@ bool sl_fleet_has(const struct sl_fleet *fleet, const struct sl_endpoint *ep)
 	return false;
 }
 
+bool sl_endpoint_ready(struct sl_endpoint *ep)
+{
+	bool ready;
+
+	pthread_mutex_lock(&ep->judge_lock);
+	ready = ep->judge.health == SL_HEALTH_HEALTHY || ep->judge.health == SL_HEALTH_DEGRADED ||
+	        ep->judge.suspected;
+	pthread_mutex_unlock(&ep->judge_lock);
+	return ready;
+}
+
 bool sl_fleet_ready(const struct sl_fleet *fleet, bool local)
 {
 	for (uint32_t i = 0; i < fleet->n_endpoints; i++) {
-		const struct sl_endpoint *ep = fleet->endpoints[i];
+		struct sl_endpoint *ep = fleet->endpoints[i];
 		const struct sl_pool_conf *pool = fleet->pool_of[ep->id];
-		int health = atomic_load_explicit(&ep->health, memory_order_relaxed);
 
 		if (pool->role != SL_ROLE_PREFILL && !(local && pool->gateway) &&
-		    (health == SL_HEALTH_HEALTHY || health == SL_HEALTH_DEGRADED))
+		    sl_endpoint_ready(ep))
 			return true;
 	}
 	return false;

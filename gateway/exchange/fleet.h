@@ -41,6 +41,8 @@ void sl_fleet_unref(struct sl_fleet *fleet);
  * answered by engines of its own, so that nothing ever goes in circles. */
 #define SL_HOPS_LINE "x-sluice-hops: 1\r\n"
 
+/* It is well, or merely suspected by another gateway. */
+bool sl_endpoint_ready(struct sl_endpoint *ep);
 /* Some engine that answers clients is well. local: not counting gateways. */
 bool sl_fleet_ready(const struct sl_fleet *fleet, bool local);
 /* Borrowed from the fleet, or NULL. */

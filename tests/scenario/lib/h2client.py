@@ -3,13 +3,12 @@ say how they ended. One thread at a time; nothing is read but in step(), so a
 caller that does not call it is a client that does not read."""
 import json
 import socket
-import ssl
 import struct
 
 from .h2wire import (ACK, CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADER_TABLE_SIZE, HEADERS,
                      INITIAL_WINDOW, MAX_FRAME, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, block,
                      frame, settings, status_of, u32)
-from .wire import Truncated, split_events
+from .wire import Truncated, dial, split_events
 
 
 class Stream:
@@ -39,16 +38,7 @@ class H2:
     more as it is read; without it the client's windows close for ever."""
 
     def __init__(self, port, tls=None, timeout=60.0, window=65535, grant=True, receive_buffer=None):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls:
-            context = ssl.create_default_context(cafile=tls)
-            context.set_alpn_protocols(["h2"])
-            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self.socket = dial(port, "h2", timeout, tls, receive_buffer)
         self.grant, self.streams, self.goaway = grant, {}, None
         self._buffer, self._next, self._window, self._initial, self._largest = b"", 1, 65535, 65535, 16384
         self.send(PREFACE + settings((HEADER_TABLE_SIZE, 0), (INITIAL_WINDOW, window)))

@@ -4,9 +4,9 @@ and a client that reports what it is sent, frame by frame.
 It asks for a dynamic table of size 0, so an answer's block holds only what the
 static table or the block itself says, and :status, which comes first, can be
 read without an HPACK decoder."""
-import socket
-import ssl
 import struct
+
+from .wire import dial
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 (DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE,
@@ -106,16 +106,7 @@ class H2Client:
     and acknowledgements where acknowledge is set."""
 
     def __init__(self, port, tls=None, timeout=30.0, preface=True, options=(), receive_buffer=None):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls:
-            context = ssl.create_default_context(cafile=tls)
-            context.set_alpn_protocols(["h2"])
-            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self.socket = dial(port, "h2", timeout, tls, receive_buffer)
         self.buffer = b""
         if preface:
             self.send(PREFACE + settings((HEADER_TABLE_SIZE, 0), *options))

@@ -52,21 +52,28 @@ def text_of(events):
     return "".join(out)
 
 
+def dial(port, protocol, timeout, tls=None, receive_buffer=None):
+    """A connected socket, over TLS if tls is the authorities' file; protocol is
+    what ALPN then asks for."""
+    raw = socket.socket()
+    if receive_buffer:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    raw.settimeout(timeout)
+    raw.connect(("127.0.0.1", port))
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not tls:
+        return raw
+    context = ssl.create_default_context(cafile=tls)
+    context.set_alpn_protocols([protocol])
+    return context.wrap_socket(raw, server_hostname="localhost")
+
+
 class Connection:
     """One client connection. Requests and answers are explicit, one at a time
     or pipelined."""
 
     def __init__(self, port, timeout=60.0, tls=None, receive_buffer=None):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls:
-            context = ssl.create_default_context(cafile=tls)
-            context.set_alpn_protocols(["http/1.1"])
-            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self.socket = dial(port, "http/1.1", timeout, tls, receive_buffer)
         self.buffer = b""
 
     def __enter__(self):

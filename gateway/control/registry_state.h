@@ -1,0 +1,30 @@
+/* registry_state.h: the inside of the registry, shared by registry.c, which
+ * keeps it, and registry_view.c, which shows it. */
+#ifndef SLUICE_CONTROL_REGISTRY_STATE_H
+#define SLUICE_CONTROL_REGISTRY_STATE_H
+
+#include <stdlib.h>
+
+#include "gateway/control/registry.h"
+
+struct sl_registry {
+	struct sl_config *config;  /* ref, NULL before the first reconcile */
+	struct sl_engine *members; /* in the order of the configuration */
+	struct sl_engine *removed;
+	struct sl_domain *domains;  /* owned, kept until exit */
+	struct sl_endpoint **by_id; /* refs: an id is given again when only ours is left */
+	uint32_t n_ids;
+	struct sl_fleet_row *rows;
+	uint32_t n_rows;
+};
+
+static inline void *registry_zalloc(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size);
+
+	if (!p)
+		abort();
+	return p;
+}
+
+#endif
