@@ -22,7 +22,7 @@ while [ $# -gt 0 ]; do
 	esac
 done
 tests/packages.sh gcc libc6-dev cmake ninja-build pkg-config libevent-dev libnghttp2-dev libssl-dev \
-	libcjson-dev libxxhash-dev python3 openssl
+	libhiredis-dev libcjson-dev libxxhash-dev redis-server python3 openssl
 if [ -z "$build" ]; then
 	build=build/$preset
 	cmake --preset "$preset" >/dev/null

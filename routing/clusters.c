@@ -71,14 +71,26 @@ void clusters_leave(struct clusters *cs, uint32_t cluster, uint32_t slot)
 	cs->changes++;
 }
 
+uint64_t clusters_of_tier(const struct clusters *cs, uint64_t allowed, uint32_t tier)
+{
+	uint64_t clusters = 0;
+
+	for (uint32_t c = 0; c < SL_MAX_CLUSTERS; c++)
+		if (cs->slots[c] && cs->tier_of[c] == tier)
+			clusters |= 1ull << c;
+	return clusters & allowed;
+}
+
 const uint64_t *clusters_mask(struct clusters *cs, uint64_t allowed, uint32_t tier)
 {
+	uint64_t clusters = clusters_of_tier(cs, allowed, tier);
+
 	memset(cs->mask, 0, cs->n_words * sizeof(*cs->mask));
-	for (uint32_t c = 0; c < SL_MAX_CLUSTERS; c++) {
-		if (!(allowed >> c & 1) || cs->tier_of[c] != tier || !cs->slots[c])
-			continue;
+	for (; clusters; clusters &= clusters - 1) {
+		const uint64_t *slots = cs->slots[__builtin_ctzll(clusters)];
+
 		for (uint32_t w = 0; w < cs->n_words; w++)
-			cs->mask[w] |= cs->slots[c][w];
+			cs->mask[w] |= slots[w];
 	}
 	return cs->mask;
 }

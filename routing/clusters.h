@@ -49,6 +49,8 @@ static inline bool clusters_matter(const struct clusters *cs)
 {
 	return cs->n_tiers > 1 || cs->restricts;
 }
+/* The clusters of a tier that a model is allowed in, a bit each. */
+uint64_t clusters_of_tier(const struct clusters *cs, uint64_t allowed, uint32_t tier);
 /* The endpoints of a tier that the model is allowed on: a bit per slot, valid
  * until the next call. */
 const uint64_t *clusters_mask(struct clusters *cs, uint64_t allowed, uint32_t tier);

@@ -451,14 +451,17 @@ bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t 
 bool sl_router_model_view(const struct sl_router *r, uint32_t model, struct sl_model_view *out)
 {
 	const struct learn_model *m;
+	const struct ladder *l;
 
 	if (model >= r->models.count)
 		return false;
 	m = &r->models.list[model].learned;
+	l = &r->models.list[model].ladder;
 	*out = (struct sl_model_view){
 		.bytes_per_token = learn_model_bytes_per_token(m, r->opt.bytes_per_token),
 		.output_tokens = m->output,
 		.requests = m->requests,
+		.clusters = clusters_of_tier(&r->clusters, l->allowed, l->tier),
 	};
 	return true;
 }

@@ -48,6 +48,8 @@ struct sl_fleet_model {
 	const char *name;
 	const char *const *aliases;
 	uint32_t n_aliases;
+	const char *clusters[SL_MAX_CLUSTERS]; /* that its requests go to first */
+	uint32_t n_clusters;
 	struct sl_model_view view;
 };
 /* How state is shared with other gateways. Borrowed strings. */

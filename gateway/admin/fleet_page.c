@@ -85,6 +85,7 @@ static void put_model(FILE *out, const struct sl_fleet_model *model)
 	fputs("{\"name\":", out);
 	json_put_str(out, model->name);
 	put_names(out, "aliases", model->aliases, model->n_aliases);
+	put_names(out, "clusters", model->clusters, model->n_clusters);
 	put_member(out, "bytes_per_token", model->view.bytes_per_token);
 	put_member(out, "output_tokens", model->view.output_tokens);
 	put_member(out, "requests", (double)model->view.requests);

@@ -176,6 +176,9 @@ static struct sl_fleet_model make_model(const struct sl_registry *r, const struc
 	sl_domain_lock(d);
 	sl_router_model_view(d->router, sl_router_model(d->router, sl_span_str(name)), &model.view);
 	sl_domain_unlock(d);
+	for (uint32_t i = 0; i < r->config->n_clusters; i++)
+		if (model.view.clusters >> (i + 1) & 1)
+			model.clusters[model.n_clusters++] = r->config->clusters[i].name;
 	return model;
 }
 

@@ -30,8 +30,11 @@ static const struct ctl_column endpoint_columns[] = {
 	{ .title = "MODELS", .drop = 6, .cut = true },
 };
 
+#define MODEL_CLUSTERS 1
+
 static const struct ctl_column model_columns[] = {
 	{ .title = "MODEL" },
+	{ .title = "CLUSTERS" },
 	{ .title = "REQUESTS", .right = true },
 	{ .title = "OUT TOKENS", .right = true, .drop = 1 },
 	{ .title = "BYTES/TOKEN", .right = true, .drop = 2 },
@@ -291,14 +294,27 @@ static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_v
 	ctl_table_fini(&t);
 }
 
+static bool any_model_cluster(const cJSON *models)
+{
+	for (const cJSON *m = first(models); m; m = m->next)
+		if (cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(m, "clusters")))
+			return true;
+	return false;
+}
+
 static void write_models(FILE *out, const cJSON *models, const struct ctl_view *view)
 {
+	struct ctl_column columns[SL_COUNT(model_columns)];
 	const cJSON *model;
 	struct ctl_table t;
 
-	ctl_table_init(&t, model_columns, SL_COUNT(model_columns));
+	memcpy(columns, model_columns, sizeof(columns));
+	if (!any_model_cluster(models))
+		columns[MODEL_CLUSTERS].title = NULL;
+	ctl_table_init(&t, columns, SL_COUNT(columns));
 	for (model = first(models); model; model = model->next) {
 		add_text(&t, text_of(model, "name"));
+		add_names(&t, cJSON_GetObjectItemCaseSensitive(model, "clusters"));
 		add_count(&t, number_of(model, "requests"));
 		add_fixed(&t, number_of(model, "output_tokens"), "", 0);
 		add_fixed(&t, number_of(model, "bytes_per_token"), "", 2);

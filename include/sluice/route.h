@@ -225,6 +225,7 @@ struct sl_model_view {
 	double bytes_per_token;
 	double output_tokens; /* ô */
 	uint64_t requests;
+	uint64_t clusters; /* that its requests go to first, a bit each */
 };
 bool sl_router_model_view(const struct sl_router *r, uint32_t model, struct sl_model_view *out);
 uint64_t sl_router_index_bytes(const struct sl_router *r);

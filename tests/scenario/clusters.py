@@ -53,6 +53,7 @@ def kill_and_return(t, gateway, near, far_requests, **load):
         passed(run, REQUESTS)
         true(far_requests() >= REQUESTS - 20, "the second cluster serves")
         equal(moves(gateway), 1, "moves")
+        equal(gateway.fleet()["models"][0]["clusters"], ["far"], "where /fleet says that they go")
         back = [t.adopt(engine.again()) for engine in near]
         until(lambda: moves(gateway) == 2, "the return")
         begun = far_requests()

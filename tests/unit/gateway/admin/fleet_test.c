@@ -59,7 +59,12 @@ static const struct sl_fleet_row rows[] = {
 	},
 };
 static const struct sl_fleet_model fleet_models[] = {
-	{ "tiny", aliases, 1, { .bytes_per_token = 4.25, .output_tokens = 128, .requests = 7 } },
+	{ .name = "tiny",
+	  .aliases = aliases,
+	  .n_aliases = 1,
+	  .clusters = { "west", "north" },
+	  .n_clusters = 2,
+	  .view = { .bytes_per_token = 4.25, .output_tokens = 128, .requests = 7 } },
 };
 
 static const struct sl_worker_row workers[] = {
@@ -205,6 +210,10 @@ static void test_models(void **state)
 	assert_string_equal(
 	        cJSON_GetStringValue(cJSON_GetArrayItem(at(json, "models", 0, "aliases"), 0)),
 	        "gpt-4");
+	assert_int_equal(cJSON_GetArraySize(at(json, "models", 0, "clusters")), 2);
+	assert_string_equal(
+	        cJSON_GetStringValue(cJSON_GetArrayItem(at(json, "models", 0, "clusters"), 1)),
+	        "north");
 	assert_true(at(json, "models", 0, "bytes_per_token")->valuedouble == 4.25);
 	assert_true(at(json, "models", 0, "output_tokens")->valuedouble == 128);
 	assert_true(at(json, "models", 0, "requests")->valuedouble == 7);
