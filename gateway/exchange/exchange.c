@@ -268,8 +268,9 @@ static void end(struct sl_exchange *x, const char *how, int err)
 		sl_queue_leave(x);
 	sl_exchange_set_state(x, SL_X_DONE);
 	sl_timer_disarm(&w->loop, &x->timer);
-	count_end(x, now);
-	if (sl_access_log_on(w->access))
+	if (!x->is_probe)
+		count_end(x, now);
+	if (sl_access_log_on(w->access) && !x->is_probe)
 		log_end(x, how, err, now);
 	if (x->charged_bytes) {
 		atomic_fetch_sub_explicit(&w->budget->request_bytes, x->charged_bytes,

@@ -72,6 +72,7 @@ struct sl_exchange {
 	uint32_t request_id_len;
 	bool has_auth;
 	bool from_gateway; /* another gateway has sent it */
+	bool is_probe;     /* of our health: neither counted nor logged */
 	bool scanning;
 	bool has_body;
 	bool streams; /* the client asked for a stream */

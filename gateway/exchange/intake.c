@@ -196,6 +196,7 @@ static void answer_model(struct sl_exchange *x, struct sl_span escaped)
 /* For load balancers, and for gateways whose cluster we are. */
 static void answer_health(struct sl_exchange *x)
 {
+	x->is_probe = true;
 	if (sl_fleet_ready(x->worker->fleet, x->from_gateway))
 		finish_here(x, "{\"status\":\"ok\"}", 15);
 	else

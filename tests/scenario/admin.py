@@ -82,9 +82,15 @@ def test_health(t):
     gateway.wait_healthy(engine, state="unhealthy")
     until(lambda: gateway.admin("/readyz").status == 503, "not ready without an engine")
     equal(gateway.admin("/livez").status, 200, "alive all the same")
+    equal(gateway.ask("GET", "/health").status, 503, "the same on the clients' port")
     back = t.adopt(engine.again())
     gateway.wait_healthy(back)
     equal(gateway.admin("/readyz").status, 200, "ready again")
+    equal(gateway.ask("GET", "/health").status, 200, "the same on the clients' port")
+    equal(gateway.ask("HEAD", "/health").status, 200, "and without its body")
+    equal(gateway.ask("POST", "/health", b"{}").status, 405, "it is no API")
+    gateway.wait_idle()
+    equal([a["path"] for a in gateway.access() if a["status"] != 405], [], "probes are not logged")
 
 
 def test_ready_waits_for_engines(t):
