@@ -137,8 +137,8 @@ def test_a_hundred_readers_that_stop(t):
     for c in stalled:
         c.request("POST", "/v1/chat/completions", chat(model="long", stream=True))
     heads = [c.head() for c in stalled]
+    until(lambda: gateway.metric("sluice_answer_bytes_held") > 0, "something to wait for them")
     waiting = _stands_still(lambda: gateway.metric("sluice_answer_bytes_held"))
-    true(waiting > 0, "something waits for them")
     ask_often(gateway, 50)
     grown = grown_kb(gateway, before)
     print(f"       {clients} stalled clients: {grown} kB more, {waiting / 1024:.0f} kB of answers held")
