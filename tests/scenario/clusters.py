@@ -81,6 +81,29 @@ def test_the_second_is_a_gateway(t):
     true(len(second.access()) > 0, "the second gateway has served requests")
 
 
+def test_a_gateway_over_tls(t):
+    """Certificates, a key of its own, a long prompt, a stream, a client that leaves."""
+    engine = t.engine()
+    certificate = t.certificate()
+    second = t.gateway(gw.pool("all", [engine]), engine, name="second", certificate=certificate)
+    far = (f"\tgateway https://127.0.0.1:{second.tls_port} {{ tls_ca {certificate}; api_key of-the-second; "
+           "probe_interval 100ms; }\n")
+    gateway = t.gateway(cluster("far", far))
+    until(lambda: gateway.fleet()["models"], "the second gateway to say what it serves")
+    long = "word " * 80000
+    body = gw.chat(long, max_tokens=4)
+    answer = gateway.post("/v1/chat/completions", body, {"authorization": "Bearer of-the-client"})
+    equal(answer.status, 200, "status of a long prompt")
+    equal(engine.last().json()["messages"][0]["content"], long, "the prompt at the engine")
+    equal(engine.last_headers()["authorization"], "Bearer of-the-second", "the key")
+    true("x-sluice-hops" not in engine.last_headers(), "hops are between gateways")
+    with gateway.connect() as c:
+        c.request("POST", "/v1/chat/completions", gw.chat("go on", max_tokens=100000, stream=True))
+        answer = c.head()
+        next(iter(c.events(answer)))
+    until(lambda: engine.state()["open_requests"] == 0, "the engine to be free, two gateways away")
+
+
 def test_prefill_and_decode_stay_together(t):
     """Hand-offs never cross: the near cluster loses its prefill engines, not its place."""
     p1, d1 = t.engines(1, "prefill"), t.engines(1, "decode")
