@@ -277,6 +277,7 @@ static void end(struct sl_exchange *x, const char *how, int err)
 		                          memory_order_relaxed);
 		sl_metric_add(w->metrics, SL_M_REQUEST_BYTES_HELD, -x->charged_bytes);
 	}
+	(void)sl_hold_set(&w->sessions, &x->kept, 0);
 	if (x->retrying)
 		atomic_fetch_sub_explicit(&w->budget->retries, 1, memory_order_relaxed);
 	sl_exchange_forget_endpoints(x);

@@ -7,6 +7,8 @@
 #define HANDOFF_MAX (8u * 1024u * 1024u)
 /* An unfinished event longer than this is passed on as it comes. */
 #define TAIL_MAX (64u * 1024u)
+/* So much may be kept of an answer without being charged. */
+#define KEPT_FREE ((size_t)16 * 1024)
 
 /* ---- holding the head ------------------------------------------------ */
 
@@ -140,6 +142,11 @@ static void release(struct sl_exchange *x, bool complete)
 	sl_stream_respond(x->stream, x->status, x->held_field, x->n_held_fields, length);
 }
 
+static size_t kept_bytes(const struct sl_exchange *x)
+{
+	return sl_outbuf_size(&x->held) + sl_outbuf_size(&x->handoff);
+}
+
 /* Passes on the first n held bytes. */
 static void pass_held(struct sl_exchange *x, size_t n)
 {
@@ -147,6 +154,22 @@ static void pass_held(struct sl_exchange *x, size_t n)
 		return;
 	pass(x, x->held.data + x->held.off, n);
 	sl_outbuf_drain(&x->held, n);
+	if (x->kept)
+		(void)sl_hold_set(&x->worker->sessions, &x->kept, kept_bytes(x));
+}
+
+/* Keeps what an engine says before it can be passed on. How much that is, the
+ * engine decides: it is charged like what waits for clients. False if the
+ * answer was given up: x is done. */
+static bool keep(struct sl_exchange *x, struct sl_outbuf *where, const char *data, size_t len)
+{
+	sl_outbuf_add(where, data, len);
+	if (kept_bytes(x) <= KEPT_FREE ||
+	    sl_hold_set(&x->worker->sessions, &x->kept, kept_bytes(x)))
+		return true;
+	sl_limit_hit(x->worker->metrics, SL_LIMIT_ANSWER_MEMORY, x->client, sl_exchange_now(x));
+	sl_exchange_fail(x, SL_E_MEMORY, NULL, NULL);
+	return false;
 }
 
 /* ---- the prefill leg's answer ---------------------------------------- */
@@ -253,7 +276,8 @@ static void hold_stream(struct sl_exchange *x, const char *data, size_t len)
 	size_t before = sl_outbuf_size(&x->held);
 	size_t complete = sl_sse_feed(&x->sse, data, len);
 
-	sl_outbuf_add(&x->held, data, len);
+	if (!keep(x, &x->held, data, len))
+		return;
 	if (x->sse.events > 0)
 		begin_stream(x, complete ? before + complete : 0);
 	else if (sl_outbuf_size(&x->held) > x->worker->fleet->config->stream_buffer)
@@ -273,8 +297,9 @@ static void relay_stream(struct sl_exchange *x, const char *data, size_t len)
 		pass_held(x, sl_outbuf_size(&x->held));
 		pass(x, data, complete);
 	}
-	if (complete < len)
-		sl_outbuf_add(&x->held, data + complete, len - complete);
+	if (x->state != SL_X_RELAY ||
+	    (complete < len && !keep(x, &x->held, data + complete, len - complete)))
+		return;
 	if (sl_outbuf_size(&x->held) > TAIL_MAX) {
 		x->raw = true;
 		pass_held(x, sl_outbuf_size(&x->held));
@@ -297,14 +322,15 @@ static void on_body(void *user, const char *data, size_t len)
 		if (x->handoff.len + len > HANDOFF_MAX)
 			leg_failed(x, SL_E_UPSTREAM_PROTOCOL, true);
 		else
-			sl_outbuf_add(&x->handoff, data, len);
+			(void)!keep(x, &x->handoff, data, len);
 		return;
 	}
 	if (x->event_stream) {
 		hold_stream(x, data, len);
 		return;
 	}
-	sl_outbuf_add(&x->held, data, len);
+	if (!keep(x, &x->held, data, len))
+		return;
 	if (sl_outbuf_size(&x->held) > x->worker->fleet->config->stream_buffer) {
 		x->passing = is_refusal(x);
 		release(x, false);

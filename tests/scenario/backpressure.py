@@ -221,6 +221,31 @@ def test_the_newest_pays(t):
     until(lambda: gateway.metric("sluice_answer_bytes_held") == 0, "nothing held at the end")
 
 
+def test_engines_that_never_come_to_an_end(t):
+    """What engines say before it can be passed on is charged, too."""
+    def endless(r):
+        r.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"
+               + b" " * 200000)
+        while r.conn.recv(1000):
+            pass
+    engine = ScriptedEngine(endless)
+    gateway = t.gateway(pool("all", [engine], metrics_path="off"), engine, main="answer_memory 1M;\n")
+    waiting = []
+    while not gateway.metric('sluice_client_limits_total{limit="answer_memory"}'):
+        c = gateway.connect()
+        c.request("POST", "/v1/chat/completions", chat())
+        waiting.append(c)
+        true(len(waiting) < 50, "the budget holds")
+        until(lambda: gateway.metric("sluice_answer_bytes_held") > 190000 * min(len(waiting), 5)
+              or gateway.metric('sluice_client_limits_total{limit="answer_memory"}'), "the engine's bytes")
+    equal(waiting[-1].answer().status, 503, "the status of the last one")
+    true(4 <= len(waiting) - 1 <= 5, f"{len(waiting) - 1} times 200 KB fit into 1 MB")
+    for c in waiting:
+        c.close()
+    gateway.wait_idle()
+    equal(gateway.metric("sluice_answer_bytes_held"), 0, "bytes held at the end")
+
+
 def test_a_reader_that_never_comes_back(t):
     """write_timeout ends it, and the engine with it."""
     sent = [0]
