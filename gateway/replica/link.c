@@ -18,16 +18,69 @@
 #define UNSENT_MAX (1u << 20)
 #define UNANSWERED_MAX 4096u
 
+static void fail(struct link *l, const char *why, bool said);
+
+/* ---- answers that nobody asked for ------------------------------------- */
+
+/* hiredis 0.14 ends the process when one comes. What a read brings can only
+ * answer what was asked before it; so while it reads, the last in its list of
+ * those to be called back is this one. */
+static void on_unasked(redisAsyncContext *r, void *reply, void *arg)
+{
+	struct link *l = r->data;
+
+	(void)arg;
+	if (l && reply)
+		fail(l, "an answer that nobody asked for", true);
+}
+
+static void append_unasked(redisCallbackList *list)
+{
+	redisCallback *last = calloc(1, sizeof(*last));
+
+	if (!last)
+		abort();
+	last->fn = on_unasked;
+	if (list->tail)
+		list->tail->next = last;
+	else
+		list->head = last;
+	list->tail = last;
+}
+
+static void remove_unasked(redisCallbackList *list)
+{
+	redisCallback *before = NULL, *at = list->head;
+
+	while (at && at->fn != on_unasked) {
+		before = at;
+		at = at->next;
+	}
+	if (!at)
+		return;
+	if (before)
+		before->next = at->next;
+	else
+		list->head = at->next;
+	if (list->tail == at)
+		list->tail = before;
+	free(at);
+}
+
 /* ---- hiredis's hooks to the loop --------------------------------------- */
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct link *l = arg;
+	redisAsyncContext *r = l->redis;
 
 	(void)fd;
 	(void)what;
 	sl_loop_refresh(l->loop);
-	redisAsyncHandleRead(l->redis);
+	append_unasked(&r->replies);
+	redisAsyncHandleRead(r);
+	if (l->redis == r) /* it is still there */
+		remove_unasked(&r->replies);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -195,9 +248,16 @@ void link_flush(struct link *l)
 
 /* ---- greeting ---------------------------------------------------------- */
 
+static bool is_time(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+	       reply->element[0]->type == REDIS_REPLY_STRING &&
+	       reply->element[1]->type == REDIS_REPLY_STRING;
+}
+
 static void on_time(struct link *l, const redisReply *reply)
 {
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+	if (!is_time(reply)) {
 		fail(l, "unexpected answer to TIME", true);
 		return;
 	}

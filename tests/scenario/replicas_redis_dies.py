@@ -1,10 +1,13 @@
 """Redis is killed, stopped and restarted under load. No request may notice, and
 afterwards every gateway knows again what the others do."""
+import socket
+import threading
 import time
 
 from lib import story
 from lib.gateway import chat, pool
 from lib.load import Load
+from lib.ports import free_port
 from lib.process import until
 from lib.story import equal, sized, true
 
@@ -149,6 +152,52 @@ def test_wrong_type_of_key(t):
     equal(a.chat().status, 200, "it serves")
     redis.ask("DEL", "sluice:load")
     until(lambda: a.fleet()["redis"]["connected"], "the connection")
+
+
+LIES = {
+    "no text where it belongs": b"*2\r\n:1\r\n:2\r\n",
+    "answers that nobody asked for": b"*2\r\n$1\r\n1\r\n$1\r\n2\r\n" * 5000,
+    "messages of a subscription": b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n" * 3,
+    "bytes": bytes(range(256)) * 10,
+    "half a gigabyte, announced": b"$536870912\r\n" + b"x" * 100,
+    "arrays in arrays": b"*1\r\n" * 100000,
+    "an error": b"-ERR no\r\n",
+    "nothing": b"",
+}
+
+
+class LyingRedis:
+    """Says `lie` to whatever it is asked; asked counts."""
+
+    def __init__(self):
+        self.port, self.lie, self.asked = free_port(), b"", 0
+        self._server = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            conn, _ = self._server.accept()
+            threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
+
+    def _serve(self, conn):
+        try:
+            with conn:
+                while conn.recv(65536):
+                    self.asked += 1
+                    conn.sendall(self.lie)
+        except OSError:
+            pass
+
+
+def test_a_redis_that_lies(t):
+    redis, engine = LyingRedis(), t.engine()
+    gateway = t.gateway(f"redis redis://127.0.0.1:{redis.port} {{ connect_timeout 100ms; reply_timeout 100ms; }}\n"
+                        + pool("all", [engine]), engine)
+    for what, redis.lie in LIES.items():
+        asked = redis.asked
+        until(lambda a=asked: redis.asked > a + 1, f"the gateway to ask again after {what}")
+        true(gateway.running, f"it survives {what}: {gateway.tail()}")
+        equal(gateway.chat().status, 200, f"status with {what}")
 
 
 story.run(globals())
