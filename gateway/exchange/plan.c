@@ -248,6 +248,16 @@ static bool budget_allows(struct sl_exchange *x)
 	return true;
 }
 
+/* What is taken away from an engine that is gone loads nobody twice. */
+static bool is_free(const struct sl_exchange *x, int err)
+{
+	bool prefill_gone = x->prefill_ep && is_unhealthy(x->prefill_ep);
+
+	if (err == SL_E_UPSTREAM_CONNECT || prefill_gone)
+		return true;
+	return x->leg == SL_LEG_DECODE && is_unhealthy(x->decode_ep);
+}
+
 /* Another prefill engine for the same decode engine; then that engine itself,
  * which costs the failing prefill pool nothing and so needs no budget. */
 static int replan_prefill(struct sl_exchange *x, const struct sl_endpoint *prefill,
@@ -344,7 +354,8 @@ bool sl_plan_retry(struct sl_exchange *x, int err, bool sent)
 	x->last_err = err;
 	x->failures++;
 	sl_metric_add_at(m, SL_M_LEG_FAILURES, (unsigned)leg, 1);
-	again = x->failures < x->worker->fleet->config->retry_attempts && budget_allows(x);
+	again = x->failures < x->worker->fleet->config->retry_attempts &&
+	        (is_free(x, err) || budget_allows(x));
 	if (!again && leg != SL_LEG_PREFILL)
 		return false;
 	sl_exchange_drop_leg(x, leg == SL_LEG_PREFILL ? SL_BLAME_PREFILL : SL_BLAME_DECODE);

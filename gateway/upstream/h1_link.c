@@ -208,8 +208,10 @@ static size_t read_body(struct sl_link *link, const char *data, size_t len)
 		fail(link, SL_E_UPSTREAM_PROTOCOL);
 		return 0;
 	}
-	if (content.len)
+	if (content.len) {
+		call->body_seen = true;
 		call->events->on_body(call->user, content.ptr, content.len);
+	}
 	if (link->call == call && link->body.done)
 		finish(link, len - used);
 	return used;

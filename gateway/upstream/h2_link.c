@@ -168,6 +168,7 @@ static void on_stream_data(void *ctx, void *user, const char *data, size_t len)
 	if (!call)
 		return;
 	stream = call->stream;
+	call->body_seen = true;
 	call->events->on_body(call->user, data, len);
 	if (sl_h2_stream_user(stream) != call)
 		return; /* cancelled from inside */

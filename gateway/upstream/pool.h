@@ -52,6 +52,7 @@ struct sl_call {
 	bool reused;                 /* sent on a kept connection */
 	bool started;                /* bytes of an answer came */
 	bool head_seen;
+	bool body_seen;
 	bool paused;
 };
 

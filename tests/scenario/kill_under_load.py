@@ -46,6 +46,22 @@ def test_plain_engine(t):
     equal(result.failures, [], f"failures of {result.done}")
 
 
+def test_more_at_once_than_the_retry_budget(t):
+    """The budget keeps retries from loading a failing fleet twice; what is taken
+    away from a dead engine loads nobody twice, however much it is."""
+    gateway, engines = t.plain(3, main="retry_budget 0%;\nretry_budget_min 3;\n", probe_timeout="500ms",
+                               stale="1s")
+    with Load(gateway, clients=40, words=300, max_tokens=1) as run:
+        passed(run, REQUESTS)
+        engines[0].kill()
+        passed(run, REQUESTS)
+        engines[1].freeze()
+        gateway.wait_healthy(engines[1], state="unhealthy")
+        passed(run, REQUESTS)
+        engines[1].thaw()
+    equal(run.result.failures, [], f"failures of {run.result.done}")
+
+
 def test_frozen_engine(t):
     """SIGSTOP: the connection stands, nothing comes. A peer would wait for ever."""
     gateway, engines = t.plain(3, first_event_timeout="1s", probe_timeout="500ms", stale="1s")
