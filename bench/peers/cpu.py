@@ -92,10 +92,11 @@ class Family(Process):
 
 
 class Proxy:
-    """A proxy that is ready, and what it has cost so far."""
+    """A proxy that is ready, and what it has cost so far. "baseline" is another
+    sluice: what it was before a change."""
 
-    def __init__(self, t, name, engine_ports):
-        self.name, self.port = name, free_port()
+    def __init__(self, t, name, engine_ports, baseline=None):
+        self.name, self.port, self._baseline_path = name, free_port(), baseline
         path = os.path.join(t.folder, name + ".conf")
         argv, text = getattr(self, "_" + name)(t, path, engine_ports)
         if text:
@@ -108,6 +109,10 @@ class Proxy:
         self.admin = free_port()
         return ([t.program("sluice"), "-c", path],
                 SLUICE.format(port=self.port, admin=self.admin, servers=servers))
+
+    def _baseline(self, t, path, ports):
+        argv, text = self._sluice(t, path, ports)
+        return [self._baseline_path, *argv[1:]], text
 
     def _nghttpx(self, t, path, ports):
         return ([program("nghttpx"), f"-f127.0.0.1,{self.port};no-tls", *[f"-b127.0.0.1,{p}" for p in ports],
@@ -206,19 +211,22 @@ def main():
     parser.add_argument("--requests", type=int, default=20000, help="per window at 1 KB; fewer for larger bodies")
     parser.add_argument("--sizes", default="1024,8192,65536")
     parser.add_argument("--proxies", default="sluice,nghttpx,haproxy,nginx", help="nghttpx is always measured")
+    parser.add_argument("--baseline", metavar="SLUICE", help="another sluice to measure in the same rounds")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
     sizes = [int(s) for s in options.sizes.split(",")]
     names = [n for n in options.proxies.split(",")]
     if "nghttpx" not in names:
         names.append("nghttpx")
+    if options.baseline:
+        names.insert(1, "baseline")
 
     with story.session() as t:
         ports = free_ports(ENGINES)
         engines = t.adopt(Engine(story.BUILD, "engines", os.path.join(t.folder, "engines.log"),
                                  port=ports[0], options=["--count", ENGINES, "--fast"]))
         until(lambda: all(ask(p, "GET", "/health").status == 200 for p in ports), "the engines")
-        proxies = [Proxy(t, name, ports) for name in names]
+        proxies = [Proxy(t, name, ports, options.baseline) for name in names]
         for proxy in proxies:
             def answers(proxy=proxy):
                 assert proxy.process.running, f"{proxy.name} ended:\n{proxy.process.tail()}"
