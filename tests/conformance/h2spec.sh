@@ -33,7 +33,7 @@ if [ -z "$h2spec" ]; then
 		[ -n "$go" ] || skip "h2spec is not on the PATH, H2SPEC is not set, and there is no go to build it"
 		mkdir -p "$cache"
 		GOBIN=$cache timeout 300 "$go" install \
-			"github.com/summerwind/h2spec/cmd/h2spec@v$version" >"$cache/build.log" 2>&1 ||
+			"github.com/summerwind/h2spec/cmd/h2spec@v$version+incompatible" >"$cache/build.log" 2>&1 ||
 			skip "go cannot build h2spec $version: $(tail -1 "$cache/build.log")"
 	fi
 fi
