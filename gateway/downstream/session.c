@@ -153,8 +153,10 @@ static void on_blocked(void *owner)
 {
 	struct sl_session *s = owner;
 
-	/* Whoever writes the next time is told, if this was too much. */
-	(void)sl_session_hold(s);
+	if (sl_session_hold(s))
+		return;
+	sl_session_limit(s, SL_LIMIT_ANSWER_MEMORY);
+	sl_session_close(s, SL_E_MEMORY, true);
 }
 
 static const struct sl_conn_ops conn_ops = { on_ready, on_data, on_closed, on_flushed, on_blocked };

@@ -26,7 +26,8 @@ struct sl_conn_ops {
 	void (*on_closed)(void *owner, int err);
 	/* A flush has sent everything there was. */
 	void (*on_flushed)(void *owner);
-	/* The peer does not take what was to be sent; NULL: no interest. */
+	/* The peer does not take what was to be sent; the owner may close. NULL: no
+	 * interest. */
 	void (*on_blocked)(void *owner);
 };
 

@@ -212,7 +212,7 @@ def test_the_newest_pays(t):
             break
     until(lambda: gateway.metric('sluice_client_limits_total{limit="answer_memory"}') > 0,
           "an answer to be given up")
-    true(gateway.metric("sluice_answer_bytes_held") <= 1 << 20, "held bytes stay within the budget")
+    until(lambda: gateway.metric("sluice_answer_bytes_held") <= 1 << 20, "held bytes to be within the budget")
     ask_often(gateway, 20)
     check_whole(stalled[0].events(stalled[0].head()), 4)
     for c in stalled:
