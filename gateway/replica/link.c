@@ -192,16 +192,26 @@ static void on_disconnect(const redisAsyncContext *r, int status)
 
 /* ---- commands ---------------------------------------------------------- */
 
+/* Whose reply it is; NULL if nobody listens any more, or it is none. */
+static struct link *note_reply(const redisAsyncContext *r, const redisReply *reply)
+{
+	struct link *l = r->data;
+
+	if (!l || !reply)
+		return NULL;
+	l->answer_us = l->loop->now_us;
+	l->n_unanswered--;
+	return l;
+}
+
 static void on_reply(redisAsyncContext *r, void *reply_in, void *arg)
 {
 	const struct link_answer *answer = arg;
 	const redisReply *reply = reply_in;
-	struct link *l = r->data;
+	struct link *l = note_reply(r, reply);
 
-	if (!l || !reply)
+	if (!l)
 		return;
-	l->answer_us = l->loop->now_us;
-	l->n_unanswered--;
 	if (reply->type == REDIS_REPLY_ERROR) {
 		fail(l, reply->str, true);
 		return;
@@ -269,12 +279,10 @@ static void on_time(struct link *l, const redisReply *reply)
 static void on_greeting(redisAsyncContext *r, void *reply_in, void *arg)
 {
 	const redisReply *reply = reply_in;
-	struct link *l = r->data;
+	struct link *l = note_reply(r, reply);
 
-	if (!l || !reply)
+	if (!l)
 		return;
-	l->answer_us = l->loop->now_us;
-	l->n_unanswered--;
 	if (reply->type == REDIS_REPLY_ERROR)
 		fail(l, reply->str, true);
 	else if (arg)

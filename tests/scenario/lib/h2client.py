@@ -2,13 +2,12 @@
 say how they ended. One thread at a time; nothing is read but in step(), so a
 caller that does not call it is a client that does not read."""
 import json
-import socket
 import struct
 
 from .h2wire import (ACK, CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADER_TABLE_SIZE, HEADERS,
                      INITIAL_WINDOW, MAX_FRAME, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, block,
                      frame, settings, status_of, u32)
-from .wire import Truncated, dial, split_events
+from .wire import Client, Truncated, dial, split_events
 
 
 class Stream:
@@ -33,7 +32,7 @@ class Stream:
         return f"<h2 {self.status} ended={self.ended} reset={self.reset} {self.body[-200:]!r}>"
 
 
-class H2:
+class H2(Client):
     """window: what a stream may be sent before it is given more. grant: give
     more as it is read; without it the client's windows close for ever."""
 
@@ -42,20 +41,6 @@ class H2:
         self.grant, self.streams, self.goaway = grant, {}, None
         self._buffer, self._next, self._window, self._initial, self._largest = b"", 1, 65535, 65535, 16384
         self.send(PREFACE + settings((HEADER_TABLE_SIZE, 0), (INITIAL_WINDOW, window)))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.socket.close()
-
-    def reset(self):
-        """Ends the connection with RST."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.close()
 
     def send(self, data):
         self.socket.sendall(data)

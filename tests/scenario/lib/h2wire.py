@@ -6,7 +6,7 @@ static table or the block itself says, and :status, which comes first, can be
 read without an HPACK decoder."""
 import struct
 
-from .wire import dial
+from .wire import Client, dial
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 (DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE,
@@ -101,24 +101,14 @@ class Closed(Exception):
     """The connection is at its end."""
 
 
-class H2Client:
-    """Frames out and frames in; nothing by itself but the two preface SETTINGS,
-    and acknowledgements where acknowledge is set."""
+class H2Client(Client):
+    """Frames out and frames in; nothing by itself but the preface's SETTINGS."""
 
     def __init__(self, port, tls=None, timeout=30.0, preface=True, options=(), receive_buffer=None):
         self.socket = dial(port, "h2", timeout, tls, receive_buffer)
         self.buffer = b""
         if preface:
             self.send(PREFACE + settings((HEADER_TABLE_SIZE, 0), *options))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def close(self):
-        self.socket.close()
 
     def send(self, *parts):
         self.socket.sendall(b"".join(parts))

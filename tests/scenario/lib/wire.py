@@ -68,13 +68,10 @@ def dial(port, protocol, timeout, tls=None, receive_buffer=None):
     return context.wrap_socket(raw, server_hostname="localhost")
 
 
-class Connection:
-    """One client connection. Requests and answers are explicit, one at a time
-    or pipelined."""
+class Client:
+    """What every client's end of a connection can do."""
 
-    def __init__(self, port, timeout=60.0, tls=None, receive_buffer=None):
-        self.socket = dial(port, "http/1.1", timeout, tls, receive_buffer)
-        self.buffer = b""
+    socket = None
 
     def __enter__(self):
         return self
@@ -89,6 +86,15 @@ class Connection:
         """Ends the connection with RST, as a killed client's kernel does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+
+class Connection(Client):
+    """One client connection. Requests and answers are explicit, one at a time
+    or pipelined."""
+
+    def __init__(self, port, timeout=60.0, tls=None, receive_buffer=None):
+        self.socket = dial(port, "http/1.1", timeout, tls, receive_buffer)
+        self.buffer = b""
 
     def send(self, data):
         self.socket.sendall(data)

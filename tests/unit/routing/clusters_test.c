@@ -11,6 +11,7 @@ struct fixture {
 	struct sl_decision d;
 	struct sl_rng rng;
 	uint64_t now_us;
+	uint32_t near, far; /* fixture_init_two */
 };
 
 /* Cluster 1 goes first, 2 and 3 share the next place, 0 comes last. */
@@ -35,6 +36,14 @@ static void fixture_fini(struct fixture *f)
 static uint32_t add_in(struct fixture *f, uint32_t cluster)
 {
 	return help_add_spec(f->r, (struct sl_endpoint_spec){ .cluster = cluster });
+}
+
+/* An engine in the first cluster and one in the next. */
+static void fixture_init_two(struct fixture *f)
+{
+	fixture_init(f);
+	f->near = add_in(f, 1);
+	f->far = add_in(f, 2);
 }
 
 static void set_health(struct fixture *f, uint32_t ep, enum sl_health health)
@@ -144,19 +153,16 @@ static void it_comes_back_after_a_while_and_gradually(void **state)
 static void a_flapping_cluster_is_not_returned_to(void **state)
 {
 	struct fixture f;
-	uint32_t near, far;
 
 	(void)state;
-	fixture_init(&f);
-	near = add_in(&f, 1);
-	far = add_in(&f, 2);
+	fixture_init_two(&f);
 	for (int i = 0; i < 10; i++) {
-		set_health(&f, near, SL_HEALTH_UNHEALTHY);
-		assert_int_equal(choose(&f), far);
-		set_health(&f, near, SL_HEALTH_HEALTHY);
-		assert_int_equal(choose(&f), far);
+		set_health(&f, f.near, SL_HEALTH_UNHEALTHY);
+		assert_int_equal(choose(&f), f.far);
+		set_health(&f, f.near, SL_HEALTH_HEALTHY);
+		assert_int_equal(choose(&f), f.far);
 		f.now_us += FAILBACK_US - 1;
-		assert_int_equal(choose(&f), far);
+		assert_int_equal(choose(&f), f.far);
 	}
 	fixture_fini(&f);
 }
@@ -165,17 +171,14 @@ static void a_flapping_cluster_is_not_returned_to(void **state)
 static void nobody_waits_where_nothing_else_is_left(void **state)
 {
 	struct fixture f;
-	uint32_t near, far;
 
 	(void)state;
-	fixture_init(&f);
-	near = add_in(&f, 1);
-	far = add_in(&f, 2);
-	set_health(&f, near, SL_HEALTH_UNHEALTHY);
-	assert_int_equal(choose(&f), far);
-	set_health(&f, near, SL_HEALTH_HEALTHY);
-	set_health(&f, far, SL_HEALTH_UNHEALTHY);
-	assert_int_equal(choose(&f), near);
+	fixture_init_two(&f);
+	set_health(&f, f.near, SL_HEALTH_UNHEALTHY);
+	assert_int_equal(choose(&f), f.far);
+	set_health(&f, f.near, SL_HEALTH_HEALTHY);
+	set_health(&f, f.far, SL_HEALTH_UNHEALTHY);
+	assert_int_equal(choose(&f), f.near);
 	fixture_fini(&f);
 }
 
@@ -183,17 +186,14 @@ static void nobody_waits_where_nothing_else_is_left(void **state)
 static void a_request_tries_on(void **state)
 {
 	struct fixture f;
-	uint32_t near, far;
 
 	(void)state;
-	fixture_init(&f);
-	near = add_in(&f, 1);
-	far = add_in(&f, 2);
-	f.q.excluded[f.q.n_excluded++] = near;
-	assert_int_equal(choose(&f), far);
+	fixture_init_two(&f);
+	f.q.excluded[f.q.n_excluded++] = f.near;
+	assert_int_equal(choose(&f), f.far);
 	assert_false(f.d.moved);
 	f.q.n_excluded = 0;
-	assert_int_equal(choose(&f), near);
+	assert_int_equal(choose(&f), f.near);
 	fixture_fini(&f);
 }
 
