@@ -11,6 +11,7 @@ import threading
 from lib import story
 from lib.gateway import chat, pool
 from lib.process import Failure
+from lib.rows import check_table, tell
 from lib.scripted import MODELS, ScriptedEngine, completion, reply
 from lib.story import equal, true
 from lib.wire import Connection, Truncated, split_events
@@ -96,15 +97,11 @@ def each(t, rows, one):
             one(row)
         except (Failure, Truncated, OSError, ValueError, KeyError, AssertionError) as e:
             failures.append(f"{row.name} ({row.why}): {e!r}")
-    print(f"       {len(rows)} rows")
-    if failures:
-        raise Failure(f"{len(failures)} rows:\n" + "\n".join(failures))
+    tell(failures, f"{len(rows)} rows")
 
 
 def test_rows_differ(_):
-    names = [r.name for r in ROWS]
-    equal(sorted({n for n in names if names.count(n) > 1}), [], "two rows of one name")
-    true(all(r.why for r in ROWS), "every row has a reason")
+    check_table(ROWS)
 
 
 def test_one_engine(t):

@@ -12,6 +12,7 @@ from lib import story
 from lib.echo import EchoEngine, echoed, text
 from lib.gateway import pool
 from lib.process import Failure
+from lib.rows import check_table, tell
 from lib.story import equal, true
 from lib.wire import Connection, Truncated
 
@@ -114,15 +115,11 @@ def play_all(t, rows, cuts):
                 failures.append(f"{row.name} ({row.why}): {e!r}")
                 engine.violations.clear()
                 break
-    print(f"       {len(rows)} rows, {plays} connections")
-    if failures:
-        raise Failure(f"{len(failures)} rows:\n" + "\n".join(failures))
+    tell(failures, f"{len(rows)} rows, {plays} connections")
 
 
 def test_rows_differ(_):
-    names = [r.name for r in ROWS]
-    equal(sorted({n for n in names if names.count(n) > 1}), [], "two rows of one name")
-    true(all(r.why for r in ROWS), "every row has a reason")
+    check_table(ROWS)
 
 
 def test_the_table_is_written_down(_):
