@@ -48,6 +48,7 @@ static void count_limit(const struct sl_stream *s, int err)
 		{ SL_E_URI_TOO_LONG, SL_LIMIT_HEADERS },
 		{ SL_E_BODY_TOO_LARGE, SL_LIMIT_BODY },
 		{ SL_E_MEMORY, SL_LIMIT_MEMORY },
+		{ SL_E_ANSWER_MEMORY, SL_LIMIT_ANSWER_MEMORY },
 	};
 
 	for (size_t i = 0; i < SL_COUNT(limits); i++)

@@ -180,7 +180,7 @@ static size_t h1_write(struct sl_stream *stream, const char *data, size_t len)
 		sl_session_wrote(h->session);
 	}
 	stream->overdrawn = !sl_session_hold(h->session);
-	pending = h->session->held;
+	pending = h->session->hold.waits;
 	if (pending > h->held)
 		h->held = pending;
 	return pending;
@@ -226,9 +226,11 @@ static void h1_finish(struct sl_stream *stream, const char *data, size_t len)
 	stream->user = NULL;
 	if (stream->overdrawn) {
 		sl_session_limit(h->session, SL_LIMIT_ANSWER_MEMORY);
-		sl_session_close(h->session, SL_E_MEMORY, true);
+		sl_session_close(h->session, SL_E_ANSWER_MEMORY, true);
 		return;
 	}
+	if (!h->session->hold.waits)
+		sl_hold_end(h->session->all, &h->session->hold);
 	sl_session_wrote(h->session);
 	/* Inside on_body or on_end the parser goes on from what it finds here. */
 	if (h->state == H1_ANSWER && h->keep_alive && !h->draining)
@@ -420,6 +422,8 @@ static void h1_flushed(struct sl_session *s)
 {
 	struct sl_h1_session *h = s->h1;
 
+	if (!h->stream.user)
+		sl_hold_end(s->all, &s->hold);
 	if (h->state == H1_LINGER)
 		sl_conn_shutdown(&s->conn);
 	else if (h->held && h->stream.user) {

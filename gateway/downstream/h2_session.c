@@ -142,7 +142,7 @@ static size_t h2_write(struct sl_stream *stream, const char *data, size_t len)
 
 	if (x->codec && !x->head_request)
 		pending = sl_h2_write(x->session->h2->codec, x->codec, data, len);
-	stream->overdrawn = !sl_hold_set(stream->all, &stream->held, pending);
+	stream->overdrawn = !sl_hold_set(stream->all, &stream->hold, pending);
 	if (pending)
 		watch_stall(x);
 	settle(x->session);
@@ -159,7 +159,7 @@ static void finish_codec(struct h2_stream *x, const char *data, size_t len)
 		watch_stall(x);
 	else /* nor may the request go on for ever */
 		sl_timer_arm(s->all->loop, &x->stall_timer, EARLY_US);
-	if (sl_hold_set(s->all, &x->stream.held, pending))
+	if (sl_hold_set(s->all, &x->stream.hold, pending))
 		return;
 	sl_session_limit(s, SL_LIMIT_ANSWER_MEMORY);
 	sl_h2_reset(s->h2->codec, x->codec, 2 /* INTERNAL_ERROR */);
@@ -294,7 +294,7 @@ static bool on_bad_head(void *ctx, struct sl_h2_stream *codec, int err)
 	sl_metric_add_at(s->all->metrics, SL_M_ERRORS, (unsigned)(-1 - err), 1);
 	sl_answer_problem(&x.stream, &problem);
 	sl_timer_disarm(s->all->loop, &x.stall_timer);
-	(void)sl_hold_set(s->all, &x.stream.held, 0);
+	sl_hold_end(s->all, &x.stream.hold);
 	return true;
 }
 
@@ -329,7 +329,7 @@ static void on_stream_close(void *ctx, void *user, int err, uint32_t h2_code)
 		return;
 	x->codec = NULL;
 	sl_timer_disarm(s->all->loop, &x->stall_timer);
-	(void)sl_hold_set(s->all, &x->stream.held, 0);
+	sl_hold_end(s->all, &x->stream.hold);
 	if (s->closed)
 		err = s->h2->end_err;
 	if (x->stream.user)
@@ -343,7 +343,7 @@ static void on_drained(void *ctx, void *user, size_t pending)
 	struct h2_stream *x = user;
 
 	if (x)
-		(void)sl_hold_set(s->all, &x->stream.held, pending);
+		(void)sl_hold_set(s->all, &x->stream.hold, pending);
 	if (x && x->stream.user)
 		s->all->events->on_drained(&x->stream, pending);
 }

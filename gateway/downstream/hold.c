@@ -3,16 +3,35 @@
 
 #include "gateway/downstream/session.h"
 
-bool sl_hold_set(struct sl_sessions *all, size_t *held, size_t bytes)
+/* All that is granted, then. */
+static long long grant(struct sl_sessions *all, struct sl_hold *hold, size_t bytes)
 {
-	long long grown = (long long)bytes - (long long)*held, total;
+	long long grown = (long long)bytes - (long long)hold->granted;
 
-	*held = bytes;
-	if (grown == 0 || !all->hold)
-		return true;
-	total = atomic_fetch_add_explicit(&all->hold->bytes, grown, memory_order_relaxed) + grown;
+	hold->granted = bytes;
 	sl_metric_add(all->metrics, SL_M_ANSWER_BYTES_HELD, grown);
-	return grown < 0 || total <= (long long)all->config->answer_memory;
+	return atomic_fetch_add_explicit(&all->hold->bytes, grown, memory_order_relaxed) + grown;
+}
+
+bool sl_hold_set(struct sl_sessions *all, struct sl_hold *hold, size_t bytes)
+{
+	size_t need = bytes && bytes < SL_HOLD_LEAST ? SL_HOLD_LEAST : bytes;
+
+	hold->waits = bytes;
+	if (!all->hold || need == hold->granted)
+		return true;
+	if (need > hold->granted)
+		return grant(all, hold, need) <= (long long)all->config->answer_memory;
+	if (!sl_hold_pressed(all))
+		(void)grant(all, hold, need);
+	return true;
+}
+
+void sl_hold_end(struct sl_sessions *all, struct sl_hold *hold)
+{
+	hold->waits = 0;
+	if (hold->granted)
+		(void)grant(all, hold, 0);
 }
 
 bool sl_hold_pressed(const struct sl_sessions *all)

@@ -52,7 +52,7 @@ void sl_session_close(struct sl_session *s, int err, bool reset)
 		s->protocol->end(s, err);
 	sl_timer_disarm(s->all->loop, &s->idle_timer);
 	sl_timer_disarm(s->all->loop, &s->write_timer);
-	(void)sl_hold_set(s->all, &s->held, 0);
+	sl_hold_end(s->all, &s->hold);
 	if (reset)
 		sl_conn_reset(&s->conn);
 	else
@@ -134,14 +134,14 @@ static void on_closed(void *owner, int err)
 bool sl_session_hold(struct sl_session *s)
 {
 	/* What this very turn will flush is not waiting for the client. */
-	return sl_hold_set(s->all, &s->held, s->conn.blocked ? sl_conn_unsent(&s->conn) : 0);
+	return sl_hold_set(s->all, &s->hold, s->conn.blocked ? sl_conn_unsent(&s->conn) : 0);
 }
 
 static void on_flushed(void *owner)
 {
 	struct sl_session *s = owner;
 
-	(void)sl_hold_set(s->all, &s->held, 0);
+	(void)sl_hold_set(s->all, &s->hold, 0);
 
 	/* The write timer finds out by itself, the next time it looks. */
 	s->write_pace.from_us = s->all->loop->now_us;
@@ -156,7 +156,7 @@ static void on_blocked(void *owner)
 	if (sl_session_hold(s))
 		return;
 	sl_session_limit(s, SL_LIMIT_ANSWER_MEMORY);
-	sl_session_close(s, SL_E_MEMORY, true);
+	sl_session_close(s, SL_E_ANSWER_MEMORY, true);
 }
 
 static const struct sl_conn_ops conn_ops = { on_ready, on_data, on_closed, on_flushed, on_blocked };

@@ -68,7 +68,7 @@ struct sl_session {
 	struct sl_timer idle_timer; /* handshake, head, keep-alive */
 	struct sl_timer write_timer;
 	struct sl_pace write_pace;
-	size_t held;              /* charged for what the connection has not taken */
+	struct sl_hold hold;      /* what the connection has not taken */
 	struct sl_client *client; /* its place among those of its address, or NULL */
 	struct sl_grave grave;
 	bool h2c_only, h1_only;

@@ -8,6 +8,7 @@
 #ifndef SLUICE_DOWNSTREAM_STREAM_H
 #define SLUICE_DOWNSTREAM_STREAM_H
 
+#include "gateway/downstream/hold.h"
 #include "gateway/http/head.h"
 
 struct sl_sessions;
@@ -41,7 +42,7 @@ struct sl_stream {
 	void *user;              /* the handler's; NULL: nobody is interested any more */
 	const char *protocol;    /* "http/1.1" or "h2" */
 	struct sl_span client;   /* "10.0.0.9:51234", borrowed from the session */
-	size_t held;             /* charged to the budget for what waits; see hold.h */
+	struct sl_hold hold;     /* what its window holds back; HTTP/2 only */
 	bool responded;
 	bool overdrawn; /* there is no memory for what was written: abort it */
 };

@@ -277,7 +277,7 @@ static void end(struct sl_exchange *x, const char *how, int err)
 		                          memory_order_relaxed);
 		sl_metric_add(w->metrics, SL_M_REQUEST_BYTES_HELD, -x->charged_bytes);
 	}
-	(void)sl_hold_set(&w->sessions, &x->kept, 0);
+	sl_hold_end(&w->sessions, &x->kept);
 	if (x->retrying)
 		atomic_fetch_sub_explicit(&w->budget->retries, 1, memory_order_relaxed);
 	sl_exchange_forget_endpoints(x);
@@ -363,12 +363,15 @@ void sl_exchange_broken(struct sl_exchange *x, int err)
 	char event[4200] = "data: ";
 	size_t len = 6;
 
+	if (err == SL_E_ANSWER_MEMORY)
+		sl_limit_hit(x->worker->metrics, SL_LIMIT_ANSWER_MEMORY, x->client,
+		             sl_exchange_now(x));
 	sl_exchange_drop_leg(x, SL_BLAME_DECODE);
 	sl_metric_add_at(x->worker->metrics, SL_M_STREAM_BREAKS, (unsigned)(-1 - err), 1);
 	/* A client that reads events is told in its own terms; anything else
 	 * must not look complete. Never a [DONE] that no engine said. */
 	if (x->event_stream && !x->raw && !x->passing && err != SL_E_CLIENT_GONE &&
-	    err != SL_E_MEMORY) {
+	    err != SL_E_ANSWER_MEMORY) {
 		len += sl_problem_body(&problem, event + len, sizeof(event) - len - 2);
 		event[len++] = '\n';
 		event[len++] = '\n';

@@ -114,7 +114,7 @@ struct sl_exchange {
 	bool raw; /* part of an unfinished event was passed on */
 	struct sl_usage usage;
 	int64_t sent_bytes;
-	size_t kept; /* charged for held and handoff; see hold.h */
+	struct sl_hold kept; /* held and handoff, once they are many */
 	uint64_t drained_us;
 
 	/* for the log */

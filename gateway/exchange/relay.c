@@ -105,7 +105,8 @@ void sl_relay_drained(struct sl_stream *s, size_t pending)
 		return;
 	x->paused = false;
 	x->quiet_since_us = x->drained_us;
-	sl_call_resume(x->call);
+	sl_call_resume(x->call,
+	               sl_hold_pressed(&x->worker->sessions) ? SL_HOLD_STEP : SL_CALL_STEP);
 }
 
 /* The answer may be given up here: x is then done. */
@@ -117,12 +118,10 @@ static void pass(struct sl_exchange *x, const char *data, size_t len)
 		return;
 	x->sent_bytes += (int64_t)len;
 	pending = sl_stream_write(x->stream, data, len);
-	if (!x->stream->overdrawn) {
+	if (x->stream->overdrawn)
+		sl_exchange_broken(x, SL_E_ANSWER_MEMORY);
+	else
 		watch_pressure(x, pending);
-		return;
-	}
-	sl_limit_hit(x->worker->metrics, SL_LIMIT_ANSWER_MEMORY, x->client, sl_exchange_now(x));
-	sl_exchange_broken(x, SL_E_MEMORY);
 }
 
 /* From here on the client has its status and nothing can be tried again.
@@ -154,7 +153,7 @@ static void pass_held(struct sl_exchange *x, size_t n)
 		return;
 	pass(x, x->held.data + x->held.off, n);
 	sl_outbuf_drain(&x->held, n);
-	if (x->kept)
+	if (x->kept.granted)
 		(void)sl_hold_set(&x->worker->sessions, &x->kept, kept_bytes(x));
 }
 
@@ -167,8 +166,7 @@ static bool keep(struct sl_exchange *x, struct sl_outbuf *where, const char *dat
 	if (kept_bytes(x) <= KEPT_FREE ||
 	    sl_hold_set(&x->worker->sessions, &x->kept, kept_bytes(x)))
 		return true;
-	sl_limit_hit(x->worker->metrics, SL_LIMIT_ANSWER_MEMORY, x->client, sl_exchange_now(x));
-	sl_exchange_fail(x, SL_E_MEMORY, NULL, NULL);
+	sl_exchange_fail(x, SL_E_ANSWER_MEMORY, NULL, NULL);
 	return false;
 }
 

@@ -7,10 +7,6 @@
 
 #include "gateway/upstream/pool.h"
 
-/* What a client does not take is kept; so an answer comes in smaller steps than
- * a request. */
-#define ANSWER_READ_BYTES (64u * 1024u)
-
 /* ---- links ----------------------------------------------------------- */
 
 void sl_link_move(struct sl_link *link, struct sl_link **list)
@@ -80,7 +76,7 @@ struct sl_link *sl_link_open(struct sl_pool *pool, const struct sl_conn_ops *ops
 	link->timer.fn = on_connect_timeout;
 	link->timer.arg = link;
 	sl_conn_init(&link->conn, loop, fd, link_tls(pool->ep, fd), true, ops, link);
-	link->conn.read_bytes = ANSWER_READ_BYTES;
+	link->conn.read_bytes = SL_CALL_STEP;
 	sl_timer_arm(loop, &link->timer, connect_timeout_us);
 	sl_conn_start(&link->conn);
 	sl_metric_add(pool->all->metrics, SL_M_UPSTREAM_CONNECTS, 1);
@@ -316,11 +312,13 @@ void sl_call_pause(struct sl_call *call)
 		sl_conn_pause(&call->link->conn);
 }
 
-void sl_call_resume(struct sl_call *call)
+void sl_call_resume(struct sl_call *call, uint32_t step)
 {
 	call->paused = false;
 	if (is_h2(call->pool->ep))
 		sl_h2_link_resume(call);
-	else if (call->link)
+	else if (call->link) {
+		call->link->conn.read_bytes = step;
 		sl_conn_resume(&call->link->conn);
+	}
 }

@@ -59,6 +59,10 @@ void sl_upstreams_free(struct sl_upstreams *u);
  * ones when their call ends. */
 void sl_upstreams_retire(struct sl_upstreams *u, const struct sl_endpoint *ep);
 
+/* Bytes of an answer that are read at once: what a client does not take is kept,
+ * so it is less than for a request. */
+#define SL_CALL_STEP (64u * 1024u)
+
 /* Never fails at once: failures arrive as on_fail in a later callback. */
 struct sl_call *sl_call_start(struct sl_upstreams *u, struct sl_endpoint *ep,
                               const struct sl_call_limits *limits,
@@ -70,6 +74,8 @@ bool sl_call_sent(const struct sl_call *call);
 /* Back-pressure: no more on_body until resumed (what was read already may
  * still come once). */
 void sl_call_pause(struct sl_call *call);
-void sl_call_resume(struct sl_call *call);
+/* In steps of so many bytes from now on; over HTTP/2 a step is what the stream's
+ * window lets the engine send. */
+void sl_call_resume(struct sl_call *call, uint32_t step);
 
 #endif

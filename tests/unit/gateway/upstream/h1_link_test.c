@@ -363,7 +363,7 @@ static void test_pause_and_resume(void **state)
 	settle_down(&r->loop);
 	assert_true(SAYS(&a, "hello"));
 	assert_false(ask_over(&a));
-	sl_call_resume(a.call);
+	sl_call_resume(a.call, SL_CALL_STEP);
 	TURN_UNTIL(&r->loop, ask_over(&a));
 	assert_true(SAYS(&a, "helloworld"));
 	assert_int_equal(a.ends, 1);

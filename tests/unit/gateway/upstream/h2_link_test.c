@@ -170,7 +170,7 @@ static void test_pause_and_resume(void **state)
 	reply(&ends[0], arrived(r, 1), "ok");
 	UNTIL(r, b.ends == 1);
 	a.pause_in_body = false;
-	sl_call_resume(a.call);
+	sl_call_resume(a.call, SL_CALL_STEP);
 	UNTIL(r, ask_over(&a));
 	assert_int_equal(a.ends, 1);
 	assert_int_equal(a.body_len, size);
