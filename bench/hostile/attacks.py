@@ -16,6 +16,9 @@ OPEN = END_HEADERS
 CHAT = (b'{"model":"victim","max_tokens":20000,"stream":true,"messages":[{"role":"user","content":"' + b"x" * 200
         + b'"}]}')
 
+ATTACKER = "127.0.0.66"  # the honest client is 127.0.0.1
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; not in Python's socket before 3.13
+
 
 class Target:
     def __init__(self, port, tls_port, seconds):
@@ -26,13 +29,15 @@ class Target:
     def over(self):
         return time.monotonic() >= self._end
 
-    def connect(self, receive_buffer=None):
+    def connect(self, receive_buffer=None, port=None):
         self.connections += 1
         s = socket.socket()
+        s.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        s.bind((ATTACKER, 0))
         if receive_buffer:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         s.settimeout(2)
-        s.connect(("127.0.0.1", self.port))
+        s.connect(("127.0.0.1", port or self.port))
         return s
 
     def h2(self, *options, **kwargs):
@@ -183,8 +188,8 @@ def handshake_flood(t):
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     while not t.over():
         try:
-            with socket.create_connection(("127.0.0.1", t.tls_port), 2) as raw, context.wrap_socket(raw):
-                t.connections += 1
+            with t.connect(port=t.tls_port) as raw, context.wrap_socket(raw):
+                pass
         except OSError:
             pass
 
@@ -200,11 +205,7 @@ def pin(connections, begin, drip=None, every=0.2, tls=False, **kwargs):
         while not t.over():
             try:
                 while len(held) < connections and not t.over():
-                    if tls:
-                        s = socket.create_connection(("127.0.0.1", t.tls_port), 2)
-                        t.connections += 1
-                    else:
-                        s = t.connect(**kwargs)
+                    s = t.connect(port=t.tls_port if tls else None, **kwargs)
                     held[s] = None
                     s.sendall(begin(len(held)) if callable(begin) else begin)
             except OSError:
@@ -301,4 +302,9 @@ ATTACKS = {
     "connection flood": connection_flood,
     "requests, and a reset": reset_connections,
     "TLS handshake flood": handshake_flood,
+    "connection flood, limited": connection_flood,
+    "requests, and a reset, limited": reset_connections,
+    "TLS handshake flood, limited": handshake_flood,
 }
+# What is set for an attack, beyond what is set for all.
+LIMITS = {name: "connection_rate_per_client 200;\n" for name in ATTACKS if name.endswith(", limited")}

@@ -139,6 +139,15 @@ static void resume_listener(void *arg)
 	event_add(&l->event, NULL);
 }
 
+static void refuse(struct thread *t, enum sl_limit limit, int fd, const struct sl_sockaddr *peer)
+{
+	char name[64];
+	size_t len = sl_sockaddr_format((const struct sockaddr *)&peer->ss, name, sizeof(name));
+
+	sl_limit_hit(t->worker.metrics, limit, sl_span(name, len), t->worker.loop.now_us);
+	close(fd);
+}
+
 static bool accept_one(struct listener *l)
 {
 	struct thread *t = l->thread;
@@ -156,14 +165,14 @@ static bool accept_one(struct listener *l)
 		}
 		return false;
 	}
+	if (!sl_clients_arrive(t->worker.sessions.clients, &peer,
+	                       t->worker.sessions.config->connection_rate_per_client,
+	                       t->worker.loop.now_us)) {
+		refuse(t, SL_LIMIT_CONNECTION_RATE, fd, &peer);
+		return true;
+	}
 	if (count_sessions(t->all) >= t->worker.sessions.config->max_connections) {
-		char name[64];
-		size_t len =
-		        sl_sockaddr_format((const struct sockaddr *)&peer.ss, name, sizeof(name));
-
-		sl_limit_hit(t->worker.metrics, SL_LIMIT_CONNECTIONS, sl_span(name, len),
-		             t->worker.loop.now_us);
-		close(fd);
+		refuse(t, SL_LIMIT_CONNECTIONS, fd, &peer);
 		return true;
 	}
 	to = less_busy(t);

@@ -8,6 +8,7 @@
 
 #define SHARDS 16u
 #define BUCKETS 4096u /* of a shard; a chain is short as long as clients are few */
+#define SECOND_NS 1000000000u
 
 struct sl_client {
 	struct sl_client *next;
@@ -19,6 +20,7 @@ struct sl_client {
 struct shard {
 	pthread_mutex_t lock;
 	struct sl_client *buckets[BUCKETS]; /* owned chains */
+	uint64_t spent_ns[BUCKETS];         /* the rate is used up until then; see arrive */
 };
 
 struct sl_clients {
@@ -142,6 +144,38 @@ void sl_clients_leave(struct sl_clients *c, struct sl_client *client)
 		free(client);
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* Each arrival uses up its share of a second, counted from now or from where the
+ * ones before it have come to, which may not be more than a second ahead (the
+ * generic cell rate algorithm, ITU-T I.371). */
+static bool spend(uint64_t *spent_ns, uint32_t rate, uint64_t now_ns)
+{
+	uint64_t from = *spent_ns > now_ns ? *spent_ns : now_ns;
+	uint64_t to = from + SECOND_NS / rate;
+
+	if (to > now_ns + SECOND_NS)
+		return false;
+	*spent_ns = to;
+	return true;
+}
+
+bool sl_clients_arrive(struct sl_clients *c, const struct sl_sockaddr *peer, uint32_t rate,
+                       uint64_t now_us)
+{
+	struct shard *s;
+	uint32_t place;
+	uint64_t key;
+	bool room;
+
+	if (!c || !rate || !find_key(peer, &key))
+		return true;
+	place = place_of(c, key);
+	s = &c->shards[place % SHARDS];
+	pthread_mutex_lock(&s->lock);
+	room = spend(&s->spent_ns[place / SHARDS], rate, now_us * 1000);
+	pthread_mutex_unlock(&s->lock);
+	return room;
 }
 
 uint32_t sl_clients_count(struct sl_clients *c, const struct sl_sockaddr *peer)

@@ -335,6 +335,26 @@ def test_connections_of_one_client(t):
     until(served, "room for another")
 
 
+def test_connections_that_come_too_fast(t):
+    gateway, _ = t.plain(1, main="connection_rate_per_client 2;\n")
+
+    def answers(n, source):
+        answered = 0
+        for _ in range(n):
+            try:
+                with gateway.connect(source=source) as c:
+                    c.request("GET", "/v1/models")
+                    answered += c.answer("GET").status == 200
+            except (OSError, Truncated):
+                pass
+        return answered
+    served = answers(60, "127.0.0.2")
+    true(2 <= served < 60, f"a second's worth and what time gives back, not all: {served}")
+    until(lambda: limit(gateway, "connection_rate") >= 60 - served, "the rest to be counted")
+    equal(answers(2, "127.0.0.3"), 2, "another client's are served")
+    until(lambda: answers(1, "127.0.0.2") == 1, "the first one's again")
+
+
 def test_the_rest_is_counted(t):
     gateway, _ = t.plain(1, workers=1, main="tls_handshake_timeout 300ms;\nkeepalive_timeout 300ms;\n"
                          "request_memory 1M;\nbody_limit 1M;\nmax_streams 2;\nmax_connections 3;\n")

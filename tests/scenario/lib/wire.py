@@ -52,10 +52,12 @@ def text_of(events):
     return "".join(out)
 
 
-def dial(port, protocol, timeout, tls=None, receive_buffer=None):
+def dial(port, protocol, timeout, tls=None, receive_buffer=None, source=None):
     """A connected socket, over TLS if tls is the authorities' file; protocol is
-    what ALPN then asks for."""
+    what ALPN then asks for. source: the client's own address."""
     raw = socket.socket()
+    if source:
+        raw.bind((source, 0))
     if receive_buffer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     raw.settimeout(timeout)
@@ -92,8 +94,8 @@ class Connection(Client):
     """One client connection. Requests and answers are explicit, one at a time
     or pipelined."""
 
-    def __init__(self, port, timeout=60.0, tls=None, receive_buffer=None):
-        self.socket = dial(port, "http/1.1", timeout, tls, receive_buffer)
+    def __init__(self, port, timeout=60.0, tls=None, receive_buffer=None, source=None):
+        self.socket = dial(port, "http/1.1", timeout, tls, receive_buffer, source)
         self.buffer = b""
 
     def send(self, data):

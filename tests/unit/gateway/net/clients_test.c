@@ -86,6 +86,35 @@ static void test_not_counted(void **state)
 	sl_clients_leave(NULL, x);
 }
 
+static uint32_t arrivals(struct sl_clients *c, const struct sl_sockaddr *a, uint32_t rate,
+                         uint64_t now_us)
+{
+	uint32_t n = 0;
+
+	while (n < 1000 && sl_clients_arrive(c, a, rate, now_us))
+		n++;
+	return n;
+}
+
+/* A second's worth at once, then as many as time gives back. */
+static void test_a_rate(void **state)
+{
+	struct sl_clients *c = sl_clients_new();
+	struct sl_sockaddr a = address("192.0.2.1"), b = address("192.0.2.2");
+	const uint64_t start = 5000000, second = 1000000;
+
+	(void)state;
+	assert_int_equal(arrivals(c, &a, 100, start), 100);
+	assert_int_equal(arrivals(c, &a, 100, start + second / 100 - 1), 0);
+	assert_int_equal(arrivals(c, &a, 100, start + second / 100), 1);
+	assert_int_equal(arrivals(c, &b, 100, start), 100); /* not the other's */
+	assert_int_equal(arrivals(c, &a, 100, start + second / 2), 49);
+	assert_int_equal(arrivals(c, &a, 100, start + 100 * second), 100);
+	assert_int_equal(arrivals(c, &a, 0, start + 100 * second), 1000);
+	assert_int_equal(arrivals(NULL, &a, 1, start), 1000);
+	sl_clients_free(c);
+}
+
 #define ROUNDS 20000
 
 static void *come_and_go(void *arg)
@@ -120,9 +149,8 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_limit),
-		cmocka_unit_test(test_networks),
-		cmocka_unit_test(test_not_counted),
+		cmocka_unit_test(test_a_limit), cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_a_rate),  cmocka_unit_test(test_not_counted),
 		cmocka_unit_test(test_threads),
 	};
 
