@@ -120,7 +120,7 @@ def settle(gateway):
               "the attack to be over", timeout=10)
     except story.Failure:
         pass
-    time.sleep(2.5)  # the gateway looks once a second for memory to give back
+    time.sleep(8)  # it gives back half of its spares each second, and then looks for free pages
     return resident_kb(gateway.pid)
 
 

@@ -6,7 +6,7 @@
 #include "gateway/telemetry/process.h"
 
 #define PERIOD_US 1000000u
-#define WORTH_BYTES ((size_t)8 * 1024 * 1024)
+#define WORTH_BYTES ((size_t)4 * 1024 * 1024)
 
 /* Resident bytes that are not allocated: free pages, and the program's own. */
 static size_t free_bytes(void)

@@ -11,6 +11,8 @@
  * not allocate: at most this much memory of them per worker. Fresh memory is
  * dear: at 64 KB bodies, page faults and munmap were half of the gateway's CPU. */
 #define SPARE_BYTES (8u * 1024u * 1024u)
+#define SPARE_FEW_BYTES (256u * 1024u) /* not worth freeing */
+#define TIDY_US 1000000u
 
 /* ---- states ---------------------------------------------------------- */
 
@@ -73,6 +75,8 @@ static struct sl_exchange *take_spare(struct sl_worker *w)
 	if (x) {
 		w->spare = x->next;
 		w->spare_bytes -= memory_of(x);
+		if (w->spare_bytes < w->spare_least)
+			w->spare_least = w->spare_bytes;
 		return x;
 	}
 	x = calloc(1, sizeof(*x));
@@ -121,6 +125,32 @@ static void destroy(struct sl_exchange *x)
 	free(x);
 }
 
+static void destroy_spares(struct sl_worker *w, size_t down_to)
+{
+	while (w->spare_bytes > down_to) {
+		struct sl_exchange *x = w->spare;
+
+		w->spare = x->next;
+		w->spare_bytes -= memory_of(x);
+		destroy(x);
+	}
+}
+
+/* What a storm left behind goes, half of it each second: kept here and there
+ * among what is in use, it would keep the pages between them, too. */
+static void on_tidy(void *arg)
+{
+	struct sl_worker *w = arg;
+
+	if (w->spare_least > SPARE_FEW_BYTES)
+		destroy_spares(w, w->spare_bytes - w->spare_least / 2);
+	w->spare_least = w->spare_bytes;
+	sl_spares_tidy(&w->sessions.spare_streams);
+	sl_upstreams_tidy(w->upstreams);
+	if (w->spare_bytes > SPARE_FEW_BYTES)
+		sl_timer_arm(&w->loop, &w->tidy_timer, TIDY_US);
+}
+
 static void bury(void *arg)
 {
 	struct sl_exchange *x = arg;
@@ -134,17 +164,17 @@ static void bury(void *arg)
 	x->next = w->spare;
 	w->spare = x;
 	w->spare_bytes += kept;
+	if (w->spare_bytes <= SPARE_FEW_BYTES || sl_timer_armed(&w->tidy_timer))
+		return;
+	w->tidy_timer.fn = on_tidy;
+	w->tidy_timer.arg = w;
+	sl_timer_arm(&w->loop, &w->tidy_timer, TIDY_US);
 }
 
 void sl_worker_trim(struct sl_worker *w)
 {
-	while (w->spare) {
-		struct sl_exchange *x = w->spare;
-
-		w->spare = x->next;
-		destroy(x);
-	}
-	w->spare_bytes = 0;
+	sl_timer_disarm(&w->loop, &w->tidy_timer);
+	destroy_spares(w, 0);
 	free(w->queues);
 	w->queues = NULL;
 	w->n_queues = 0;

@@ -35,6 +35,8 @@ struct sl_worker {
 	struct sl_exchange *live;  /* all exchanges */
 	struct sl_exchange *spare; /* freed ones, kept with their buffers */
 	size_t spare_bytes;
+	size_t spare_least; /* bytes there were, since it was tidied */
+	struct sl_timer tidy_timer;
 	struct sl_queue *queues; /* owned; by domain id */
 	uint32_t n_queues, n_waiting;
 	struct sl_release *releases; /* hand-offs being let go of */

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/net/event_memory.h"
+
 #define SLOT_US 16384u
 
 uint64_t sl_loop_refresh(struct sl_loop *loop)
@@ -284,9 +286,11 @@ void sl_loop_stop(struct sl_loop *loop)
 
 static struct event_base *new_base(void)
 {
-	struct event_config *config = event_config_new();
+	struct event_config *config;
 	struct event_base *base;
 
+	sl_event_memory_install();
+	config = event_config_new();
 	if (!config)
 		return NULL;
 	/* One thread per base: no locks; no environment variable may change

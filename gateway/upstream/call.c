@@ -206,6 +206,11 @@ void sl_upstreams_free(struct sl_upstreams *u)
 	free(u);
 }
 
+void sl_upstreams_tidy(struct sl_upstreams *u)
+{
+	sl_spares_tidy(&u->spare_calls);
+}
+
 /* ---- calls ----------------------------------------------------------- */
 
 static void free_call(struct sl_call *call)

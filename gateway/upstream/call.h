@@ -55,6 +55,8 @@ typedef void (*sl_upstream_report_fn)(void *ctx, struct sl_endpoint *ep, bool ok
 struct sl_upstreams *sl_upstreams_new(struct sl_loop *loop, struct sl_metrics *metrics,
                                       sl_upstream_report_fn report, void *ctx);
 void sl_upstreams_free(struct sl_upstreams *u);
+/* Frees what is kept for calls and nobody has needed since the last time. */
+void sl_upstreams_tidy(struct sl_upstreams *u);
 /* The endpoint is out of service: its idle connections are closed now, busy
  * ones when their call ends. */
 void sl_upstreams_retire(struct sl_upstreams *u, const struct sl_endpoint *ep);
