@@ -8,6 +8,11 @@
  * says why. Its streams end at once; what still comes is thrown away for a
  * while (LINGER_US, LINGER_BYTES).
  *
+ * A connection may bring a hundred requests at once, and a client has many
+ * connections. Each session begins its share of SHARED_BEGINS requests in a turn
+ * and reads nothing more until the rest have begun, so that others wait for a
+ * few of its requests and not for all.
+ *
  * A header block or a control frame that is begun and not finished holds up all
  * that the client could send after it, on every stream, so header_timeout ends
  * the whole connection: no client that means well is inside one for seconds. */
@@ -18,6 +23,7 @@
 
 #define LINGER_US 1000000u
 #define LINGER_BYTES ((size_t)256 * 1024)
+#define SHARED_BEGINS 32u /* about a millisecond's work */
 #define EARLY_US 2000000u /* that a request may go on behind its answer */
 
 struct h2_stream {
@@ -40,12 +46,46 @@ struct sl_h2_session {
 	size_t discarded; /* bytes, while lingering */
 	struct sl_timer head_timer;
 	uint64_t unfinished; /* what head_timer is about */
+	struct sl_task begin_task;
 };
 
 static struct h2_stream *h2_of(struct sl_stream *stream)
 {
 	return (struct h2_stream *)stream;
 }
+
+/* ---- taking turns ---------------------------------------------------- */
+
+static void allow(struct sl_session *s)
+{
+	uint32_t share = SHARED_BEGINS / (s->all->n_backlogged + 1);
+
+	sl_h2_allow(s->h2->codec, share ? share : 1);
+}
+
+/* Puts off what has not begun, if there is anything. */
+static void put_off(struct sl_session *s)
+{
+	struct sl_h2_session *h = s->h2;
+
+	if (s->closed || h->lingering || h->begin_task.queued || !sl_h2_backlog(h->codec))
+		return;
+	s->all->n_backlogged++;
+	sl_conn_pause(&s->conn);
+	sl_loop_later(s->all->loop, &h->begin_task);
+}
+
+/* Ends the session's part in it. */
+static void forget_backlog(struct sl_session *s)
+{
+	if (!s->h2->begin_task.queued)
+		return;
+	sl_loop_undefer(s->all->loop, &s->h2->begin_task);
+	s->all->n_backlogged--;
+	sl_conn_resume(&s->conn);
+}
+
+/* ---- the codec and its output ----------------------------------------- */
 
 /* Ends all streams, and with them the codec; its last output is kept. */
 static void drop_codec(struct sl_session *s, int err)
@@ -57,6 +97,7 @@ static void drop_codec(struct sl_session *s, int err)
 	s->conn.out = &s->conn.own_out;
 	*out = (struct sl_outbuf){ .data = NULL };
 	h->end_err = err;
+	forget_backlog(s);
 	h->lingering = true;
 	sl_timer_disarm(s->all->loop, &h->head_timer);
 	sl_h2_free(h->codec);
@@ -374,6 +415,25 @@ static void note_cut(struct sl_session *s)
 		sl_session_limit(s, cut == SL_H2_CUT_RESETS ? SL_LIMIT_RESETS : SL_LIMIT_GLITCHES);
 }
 
+static void on_begin(void *arg)
+{
+	struct sl_session *s = arg;
+	struct sl_h2_session *h = s->h2;
+
+	s->all->n_backlogged--;
+	allow(s);
+	h->receiving = true;
+	sl_h2_pull(h->codec);
+	h->receiving = false;
+	if (s->closed)
+		return;
+	if (!sl_h2_backlog(h->codec))
+		sl_conn_resume(&s->conn);
+	put_off(s);
+	settle(s);
+	watch_idle(s);
+}
+
 static void watch_head(struct sl_session *s)
 {
 	struct sl_h2_session *h = s->h2;
@@ -398,6 +458,7 @@ static void h2_data(struct sl_session *s, const char *data, size_t len)
 		return;
 	}
 	sl_h2_tick(h->codec, s->all->loop->now_us);
+	allow(s);
 	h->receiving = true;
 	rc = sl_h2_recv(h->codec, data, len);
 	h->receiving = false;
@@ -411,6 +472,7 @@ static void h2_data(struct sl_session *s, const char *data, size_t len)
 		return;
 	}
 	watch_head(s);
+	put_off(s);
 	settle(s);
 	watch_idle(s);
 }
@@ -437,6 +499,7 @@ static void h2_end(struct sl_session *s, int err)
 	 * stack; its streams learn it there. Until then nothing may write. */
 	s->h2->end_err = err;
 	sl_timer_disarm(s->all->loop, &s->h2->head_timer);
+	forget_backlog(s);
 }
 
 static void h2_drain(struct sl_session *s, bool final)
@@ -521,6 +584,7 @@ void sl_h2_session_start(struct sl_session *s)
 	s->conn.out = sl_h2_out(h->codec);
 	s->idle_timer.fn = on_idle;
 	h->head_timer = (struct sl_timer){ .fn = on_head_timeout, .arg = s };
+	h->begin_task = (struct sl_task){ .fn = on_begin, .arg = s };
 	sl_h2_pull(h->codec); /* SETTINGS */
 	settle(s);
 	sl_timer_arm(s->all->loop, &s->idle_timer, config->header_timeout_us);

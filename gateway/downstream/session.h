@@ -28,6 +28,7 @@ struct sl_sessions {
 	struct sl_hold_budget *hold;    /* borrowed, all workers'; NULL: not counted */
 	struct sl_session *list;        /* open ones, newest first */
 	struct sl_spares spare_streams; /* h2_session.c's */
+	uint32_t n_backlogged;          /* HTTP/2 sessions with requests put off to the next turn */
 	uint32_t count;
 	/* Of them, without a request so far. Other threads read it: a connection
 	 * that was just accepted will soon be a stream. */

@@ -68,6 +68,11 @@ void sl_h2_free(struct sl_h2 *h2);
 
 /* Tells the time (monotonic), by which budgets are refilled; before _recv. */
 void sl_h2_tick(struct sl_h2 *h2, uint64_t now_us);
+/* So many more on_end may come; the requests behind them wait, in order, until it
+ * is said again and _pull is called. Without it all come at once. */
+void sl_h2_allow(struct sl_h2 *h2, uint32_t n);
+/* Something waits for that. */
+bool sl_h2_backlog(const struct sl_h2 *h2);
 /* Bytes from the peer. 0, or negative: the connection must be closed after
  * what is in the output buffer (a GOAWAY) has been sent. */
 SL_MUST_CHECK int sl_h2_recv(struct sl_h2 *h2, const char *data, size_t len);

@@ -117,6 +117,16 @@ static void deliver_one(struct sl_h2_stream *s)
 	}
 }
 
+void sl_h2_allow(struct sl_h2 *h2, uint32_t n)
+{
+	h2->allowed = n;
+}
+
+bool sl_h2_backlog(const struct sl_h2 *h2)
+{
+	return !h2->allowed && h2->events && (h2->events->events & H2_EV_END);
+}
+
 static void deliver(struct sl_h2 *h2)
 {
 	if (h2->delivering || h2->receiving)
@@ -127,10 +137,12 @@ static void deliver(struct sl_h2 *h2)
 		if (h2->ev->on_goaway)
 			h2->ev->on_goaway(h2->ctx);
 	}
-	while (h2->events) {
+	while (h2->events && !sl_h2_backlog(h2)) {
 		struct sl_h2_stream *s = h2->events;
 
 		h2->events = s->next_event;
+		if (s->events & H2_EV_END)
+			h2->allowed--;
 		deliver_one(s);
 	}
 	h2->delivering = false;
@@ -392,6 +404,7 @@ struct sl_h2 *h2_new(bool server, const struct sl_h2_limits *limits, const struc
 	h2->ctx = ctx;
 	h2->limits = *limits;
 	h2->server = server;
+	h2->allowed = UINT32_MAX;
 	h2_budgets_init(h2);
 	h2_guard_init(&h2->guard, server);
 	rv = server ? nghttp2_session_server_new2(&h2->ng, callbacks, h2, options)

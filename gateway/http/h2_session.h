@@ -152,6 +152,7 @@ struct sl_h2 {
 	struct sl_spares spares;      /* of streams */
 	struct sl_h2_stream *events, *events_tail;
 	uint32_t n_streams;
+	uint32_t allowed;        /* on_end, see sl_h2_allow */
 	uint32_t n_live;         /* streams that the caller knows and was not told the end of */
 	uint32_t borrowed_heads; /* queued ones that must be serialised at once */
 	struct h2_budget glitches, resets;

@@ -218,9 +218,15 @@ void sl_loop_defer(struct sl_loop *loop, struct sl_task *task)
 	queue(&loop->tasks, task);
 }
 
+void sl_loop_later(struct sl_loop *loop, struct sl_task *task)
+{
+	queue(&loop->later, task);
+}
+
 void sl_loop_undefer(struct sl_loop *loop, struct sl_task *task)
 {
-	if (task->queued && !take_back(&loop->tasks, task) && !take_back(&loop->inputs, task))
+	if (task->queued && !take_back(&loop->tasks, task) && !take_back(&loop->later, task) &&
+	    !take_back(&loop->inputs, task))
 		assert(false && "queued in another loop");
 }
 
@@ -240,9 +246,21 @@ static void sweep_graves(struct sl_loop *loop)
 	}
 }
 
+/* What was put off in the turn before. False if there is nothing. */
+static bool take_later(struct sl_loop *loop)
+{
+	if (!loop->later.first)
+		return false;
+	*loop->tasks.tail = loop->later.first;
+	loop->tasks.tail = loop->later.tail;
+	loop->later.first = NULL;
+	loop->later.tail = &loop->later.first;
+	return true;
+}
+
 void sl_loop_turn(struct sl_loop *loop)
 {
-	event_base_loop(loop->base, EVLOOP_ONCE);
+	event_base_loop(loop->base, EVLOOP_ONCE | (take_later(loop) ? EVLOOP_NONBLOCK : 0));
 	run_inputs(loop);
 	run_all(&loop->tasks);
 	sweep_graves(loop);
@@ -306,6 +324,7 @@ int sl_loop_init(struct sl_loop *loop)
 	memset(loop, 0, sizeof(*loop));
 	loop->inputs.tail = &loop->inputs.first;
 	loop->tasks.tail = &loop->tasks.first;
+	loop->later.tail = &loop->later.first;
 	for (size_t i = 0; i < SL_WHEEL_SLOTS; i++)
 		loop->wheel[i].next = loop->wheel[i].prev = &loop->wheel[i];
 	loop->base = new_base();

@@ -64,7 +64,7 @@ struct sl_loop {
 	uint64_t wheel_fire_us; /* when tick_event is set to fire; 0: not set */
 	struct event tick_event;
 
-	struct sl_tasks inputs, tasks;
+	struct sl_tasks inputs, tasks, later;
 	struct sl_grave *graves;
 
 	int wake_fd;
@@ -100,6 +100,8 @@ char *sl_loop_room(struct sl_loop *loop);
 /* Keeps the n bytes that were read there until the task has run, soon. */
 void sl_loop_keep(struct sl_loop *loop, size_t n, struct sl_task *task);
 void sl_loop_defer(struct sl_loop *loop, struct sl_task *task);
+/* At the end of the next turn: what is ready now goes first. */
+void sl_loop_later(struct sl_loop *loop, struct sl_task *task);
 /* A task that may be queued must be taken back before it is freed. */
 void sl_loop_undefer(struct sl_loop *loop, struct sl_task *task);
 void sl_loop_bury(struct sl_loop *loop, struct sl_grave *grave);
