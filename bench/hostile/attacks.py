@@ -302,9 +302,12 @@ ATTACKS = {
     "connection flood": connection_flood,
     "requests, and a reset": reset_connections,
     "TLS handshake flood": handshake_flood,
+    # the same, with a limit for each client's address
+    "zero windows, limited": pin(100, ZERO + pins(100), every=0.5),
     "connection flood, limited": connection_flood,
     "requests, and a reset, limited": reset_connections,
     "TLS handshake flood, limited": handshake_flood,
 }
 # What is set for an attack, beyond what is set for all.
-LIMITS = {name: "connection_rate_per_client 200;\n" for name in ATTACKS if name.endswith(", limited")}
+LIMITS = {name: "connection_rate_per_client 200;\nmax_requests_per_client 500;\n"
+          for name in ATTACKS if name.endswith(", limited")}

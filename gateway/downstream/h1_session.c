@@ -493,6 +493,7 @@ void sl_h1_session_start(struct sl_session *s)
 	h->stream.ops = &h1_ops;
 	h->stream.protocol = "http/1.1";
 	h->stream.client = sl_span(s->peer, s->peer_len);
+	h->stream.origin = s->client;
 	h->parse_task.fn = parse_kept;
 	h->parse_task.arg = h;
 	h->keep_alive = true;

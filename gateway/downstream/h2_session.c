@@ -301,7 +301,8 @@ static void bind_stream(struct h2_stream *x, struct sl_session *s, struct sl_h2_
 		.stream = { .all = s->all,
 		            .ops = &h2_ops,
 		            .protocol = "h2",
-		            .client = sl_span(s->peer, s->peer_len) },
+		            .client = sl_span(s->peer, s->peer_len),
+		            .origin = s->client },
 		.stall_timer = { .fn = on_stall, .arg = x },
 	};
 }

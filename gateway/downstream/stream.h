@@ -11,6 +11,7 @@
 #include "gateway/downstream/hold.h"
 #include "gateway/http/head.h"
 
+struct sl_client;
 struct sl_sessions;
 struct sl_stream;
 
@@ -38,11 +39,12 @@ struct sl_stream_ops {
 
 struct sl_stream {
 	const struct sl_stream_ops *ops;
-	struct sl_sessions *all; /* borrowed: its worker's */
-	void *user;              /* the handler's; NULL: nobody is interested any more */
-	const char *protocol;    /* "http/1.1" or "h2" */
-	struct sl_span client;   /* "10.0.0.9:51234", borrowed from the session */
-	struct sl_hold hold;     /* what its window holds back; HTTP/2 only */
+	struct sl_sessions *all;  /* borrowed: its worker's */
+	void *user;               /* the handler's; NULL: nobody is interested any more */
+	const char *protocol;     /* "http/1.1" or "h2" */
+	struct sl_span client;    /* "10.0.0.9:51234", borrowed from the session */
+	struct sl_client *origin; /* its client among all, borrowed; NULL: not counted */
+	struct sl_hold hold;      /* what its window holds back; HTTP/2 only */
 	bool responded;
 	bool overdrawn; /* there is no memory for what was written: abort it */
 };

@@ -307,6 +307,8 @@ static void end(struct sl_exchange *x, const char *how, int err)
 		                          memory_order_relaxed);
 		sl_metric_add(w->metrics, SL_M_REQUEST_BYTES_HELD, -x->charged_bytes);
 	}
+	if (x->origin)
+		sl_clients_finish(w->sessions.clients, x->origin);
 	sl_hold_end(&w->sessions, &x->kept);
 	if (x->retrying)
 		atomic_fetch_sub_explicit(&w->budget->retries, 1, memory_order_relaxed);

@@ -114,7 +114,8 @@ struct sl_exchange {
 	bool raw; /* part of an unfinished event was passed on */
 	struct sl_usage usage;
 	int64_t sent_bytes;
-	struct sl_hold kept; /* held and handoff, once they are many */
+	struct sl_client *origin; /* counted as one of its requests, or NULL */
+	struct sl_hold kept;      /* held and handoff, once they are many */
 	uint64_t drained_us;
 
 	/* for the log */

@@ -366,6 +366,20 @@ const char *sl_intake_allowed(const struct sl_exchange *x)
 	return rule ? rule->methods : passed_on;
 }
 
+/* Counts it as one of its client's. */
+static bool count_request(struct sl_exchange *x)
+{
+	struct sl_client *origin = x->stream->origin;
+	uint32_t limit = x->worker->fleet->config->max_requests_per_client;
+
+	if (!limit || !origin)
+		return true;
+	if (!sl_clients_begin(x->worker->sessions.clients, origin, limit))
+		return false;
+	x->origin = origin;
+	return true;
+}
+
 void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, bool end)
 {
 	struct sl_worker *w = ctx;
@@ -377,7 +391,9 @@ void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, 
 	keep_head(x, head);
 	/* So that many small requests are bounded, too. */
 	x->head_bytes = sizeof(*x) + x->lines.len + x->target.len;
-	rc = charge(x, x->head_bytes) ? choose_path(x, head) : SL_E_MEMORY;
+	rc = !count_request(x)           ? SL_E_CLIENT_REQUESTS
+	     : !charge(x, x->head_bytes) ? SL_E_MEMORY
+	                                 : choose_path(x, head);
 	if (rc == 0 && head->content_length > 0)
 		rc = grow_body(x, (uint64_t)head->content_length > SIZE_MAX / 2
 		                          ? SIZE_MAX / 2

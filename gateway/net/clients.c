@@ -14,7 +14,7 @@ struct sl_client {
 	struct sl_client *next;
 	uint64_t key;
 	uint32_t place; /* shard and bucket */
-	uint32_t n;
+	uint32_t n, requests;
 };
 
 struct shard {
@@ -131,18 +131,52 @@ bool sl_clients_enter(struct sl_clients *c, const struct sl_sockaddr *peer, uint
 	return room;
 }
 
+static struct shard *shard_of(struct sl_clients *c, const struct sl_client *client)
+{
+	return &c->shards[client->place % SHARDS];
+}
+
+static void drop_if_unused(struct shard *s, struct sl_client *client)
+{
+	if (client->n || client->requests)
+		return;
+	*find(s, client->place, client->key) = client->next;
+	free(client);
+}
+
 void sl_clients_leave(struct sl_clients *c, struct sl_client *client)
 {
 	struct shard *s;
 
 	if (!client)
 		return;
-	s = &c->shards[client->place % SHARDS];
+	s = shard_of(c, client);
 	pthread_mutex_lock(&s->lock);
-	if (--client->n == 0) {
-		*find(s, client->place, client->key) = client->next;
-		free(client);
-	}
+	client->n--;
+	drop_if_unused(s, client);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool sl_clients_begin(struct sl_clients *c, struct sl_client *client, uint32_t limit)
+{
+	struct shard *s = shard_of(c, client);
+	bool room;
+
+	pthread_mutex_lock(&s->lock);
+	room = client->requests < limit;
+	if (room)
+		client->requests++;
+	pthread_mutex_unlock(&s->lock);
+	return room;
+}
+
+void sl_clients_finish(struct sl_clients *c, struct sl_client *client)
+{
+	struct shard *s = shard_of(c, client);
+
+	pthread_mutex_lock(&s->lock);
+	client->requests--;
+	drop_if_unused(s, client);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -1,8 +1,9 @@
-/* clients.h: how many connections each client address has, over all workers.
+/* clients.h: how many connections and requests each client address has, over all
+ * workers.
  *
  * A client is an IPv4 address, or an IPv6 /64: whoever has one of its addresses
- * has them all. Addresses with a connection are in a table of shards, each with
- * its lock, so the memory is bounded by the connections there are. How fast they
+ * has them all. Addresses with a connection or a request are in a table of shards, each with
+ * its lock, so the memory is bounded by what there is of both. How fast they
  * come is remembered beyond their connections, and so for each place of the
  * table: two clients in one of the 65,536 places share their rate. */
 #ifndef SLUICE_NET_CLIENTS_H
@@ -21,6 +22,10 @@ void sl_clients_free(struct sl_clients *clients);
 bool sl_clients_enter(struct sl_clients *clients, const struct sl_sockaddr *peer, uint32_t limit,
                       struct sl_client **out_client);
 void sl_clients_leave(struct sl_clients *clients, struct sl_client *client);
+/* One request more on one of the client's connections; false if there are `limit`
+ * already. It may outlive its connection; _finish when it ends. */
+bool sl_clients_begin(struct sl_clients *clients, struct sl_client *client, uint32_t limit);
+void sl_clients_finish(struct sl_clients *clients, struct sl_client *client);
 /* A connection arrives; false if the address has had `rate` in the last second
  * already. A rate of 0 is no limit. */
 bool sl_clients_arrive(struct sl_clients *clients, const struct sl_sockaddr *peer, uint32_t rate,

@@ -121,6 +121,7 @@ struct sl_config {
 	uint32_t max_connections;
 	uint32_t max_connections_per_client; /* an IPv4 address or an IPv6 /64 */
 	uint32_t connection_rate_per_client; /* new ones a second; 0: no limit */
+	uint32_t max_requests_per_client;    /* in progress; 0: no limit */
 	uint32_t max_streams;                /* concurrent, per HTTP/2 connection */
 	uint32_t glitch_limit;               /* suspicious acts on an HTTP/2 connection */
 	uint32_t reset_limit;                /* streams that its client may reset */

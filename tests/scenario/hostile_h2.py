@@ -335,6 +335,28 @@ def test_connections_of_one_client(t):
     until(served, "room for another")
 
 
+def test_requests_of_one_client(t):
+    """More at once than one client may have are refused; another's are not."""
+    gateway, _ = t.plain(1, main="max_requests_per_client 3;\n")
+    held = [gateway.connect() for _ in range(3)]
+    for c in held:
+        c.request("POST", "/v1/chat/completions", chat(stream=True, max_tokens=10000))
+        equal(c.head().status, 200, "within the limit")
+    with gateway.connect() as c:
+        for _ in range(2):
+            c.request("POST", "/v1/chat/completions", chat())
+            answer = c.answer()
+            equal((answer.status, answer.json()["error"]["code"]), (429, "too_many_requests"), "one too many")
+    equal(limit(gateway, "client_requests"), 2, "counted")
+    with gateway.connect(source="127.0.0.2") as c:
+        c.request("POST", "/v1/chat/completions", chat())
+        equal(c.answer().status, 200, "another client's")
+    held.pop().close()
+    until(lambda: gateway.chat("again").status == 200, "room for another")
+    for c in held:
+        c.close()
+
+
 def test_connections_that_come_too_fast(t):
     gateway, _ = t.plain(1, main="connection_rate_per_client 2;\n")
 

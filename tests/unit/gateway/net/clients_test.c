@@ -86,6 +86,30 @@ static void test_not_counted(void **state)
 	sl_clients_leave(NULL, x);
 }
 
+/* A request may outlive the connection that it came on. */
+static void test_requests(void **state)
+{
+	struct sl_clients *c = sl_clients_new();
+	struct sl_sockaddr a = address("192.0.2.1");
+	struct sl_client *x = NULL, *y = NULL;
+
+	(void)state;
+	assert_true(sl_clients_enter(c, &a, 9, &x));
+	assert_true(sl_clients_begin(c, x, 2));
+	assert_true(sl_clients_begin(c, x, 2));
+	assert_false(sl_clients_begin(c, x, 2));
+	sl_clients_leave(c, x);
+	assert_int_equal(sl_clients_count(c, &a), 0);
+	assert_true(sl_clients_enter(c, &a, 9, &y));
+	assert_ptr_equal(x, y);
+	assert_false(sl_clients_begin(c, y, 2));
+	sl_clients_leave(c, y);
+	sl_clients_finish(c, x);
+	sl_clients_finish(c, x);
+	assert_int_equal(sl_clients_count(c, &a), 0);
+	sl_clients_free(c);
+}
+
 static uint32_t arrivals(struct sl_clients *c, const struct sl_sockaddr *a, uint32_t rate,
                          uint64_t now_us)
 {
@@ -149,9 +173,9 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_limit), cmocka_unit_test(test_networks),
-		cmocka_unit_test(test_a_rate),  cmocka_unit_test(test_not_counted),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_a_limit),     cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_requests),    cmocka_unit_test(test_a_rate),
+		cmocka_unit_test(test_not_counted), cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
