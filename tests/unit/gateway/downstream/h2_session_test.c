@@ -196,6 +196,65 @@ static void test_client_vanishes(void **state)
 	check_leaves(&the_client, wire_reset);
 }
 
+/* ---- taking turns ---------------------------------------------------- */
+
+/* Sends so many requests at once, among others who have more than their share. */
+static void crowd(struct h2_client *c, unsigned n)
+{
+	struct sl_outbuf *out = sl_h2_out(c->end.h2);
+
+	c->rig->sessions.n_backlogged = 31;
+	for (unsigned i = 0; i < n; i++)
+		request(c, "GET", "/", 0);
+	wire_send_bytes(&c->rig->client, out->data + out->off, sl_outbuf_size(out));
+	sl_outbuf_drain(out, sl_outbuf_size(out));
+}
+
+static unsigned begun(const struct rig *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n; i++)
+		n += r->requests[i].ends;
+	return n;
+}
+
+static void test_one_begins_each_turn(void **state)
+{
+	struct rig *r = *state;
+	struct h2_client *c = &the_client;
+
+	r->answer_at = AT_END;
+	crowd(c, 5);
+	while (!begun(r))
+		sl_loop_turn(&r->loop);
+	for (unsigned i = 1; i < 5; i++) {
+		assert_int_equal(begun(r), i);
+		assert_int_equal(r->sessions.n_backlogged, 32);
+		sl_loop_turn(&r->loop);
+	}
+	assert_int_equal(begun(r), 5);
+	assert_int_equal(r->sessions.n_backlogged, 31);
+	for (unsigned i = 0; i < 5; i++)
+		UNTIL(c, got(&c->seen[i], 200, "ok"));
+	check_usable(c);
+}
+
+/* Whatever ends the session, what was put off ends with it. */
+static void test_ends_with_a_backlog(void **state)
+{
+	struct rig *r = *state;
+	struct h2_client *c = &the_client;
+
+	crowd(c, 5);
+	while (!begun(r))
+		sl_loop_turn(&r->loop);
+	sl_sessions_close(&r->sessions);
+	assert_int_equal(r->sessions.n_backlogged, 31);
+	UNTIL(c, is_over(c));
+	assert_int_equal(begun(r), 1);
+}
+
 /* ---- refusals -------------------------------------------------------- */
 
 static void test_head_too_large(void **state)
@@ -287,6 +346,8 @@ int main(void)
 		CASE(test_client_resets_a_stream),
 		CASE(test_client_closes),
 		CASE(test_client_vanishes),
+		CASE(test_one_begins_each_turn),
+		CASE(test_ends_with_a_backlog),
 		CASE(test_head_too_large),
 		CASE(test_garbage_behind_the_preface),
 		UNCONNECTED(test_only_http1_here),

@@ -179,6 +179,38 @@ static void test_tasks_then_graves(void **state)
 	assert_int_equal(o.n, 3);
 }
 
+static void run_later(void *arg)
+{
+	struct order *o = arg;
+
+	o->text[o->n++] = 'l';
+	if (o->n < 4)
+		sl_loop_later(o->loop, &o->first);
+}
+
+/* Once a turn, behind what is ready; and a turn does not wait for events then. */
+static void test_later(void **state)
+{
+	struct sl_loop *loop = *state;
+	struct order o = { .loop = loop };
+
+	o.first = (struct sl_task){ .fn = run_later, .arg = &o };
+	o.second = (struct sl_task){ .fn = run_second, .arg = &o };
+	o.never = (struct sl_task){ .fn = run_second, .arg = &o };
+	sl_loop_later(loop, &o.first);
+	sl_loop_later(loop, &o.never);
+	sl_loop_undefer(loop, &o.never);
+	sl_loop_defer(loop, &o.second);
+	sl_loop_turn(loop);
+	assert_memory_equal(o.text, "2l", 2);
+	assert_int_equal(o.n, 2);
+	sl_loop_turn(loop);
+	assert_int_equal(o.n, 3);
+	sl_loop_turn(loop);
+	assert_memory_equal(o.text, "2lll", 4);
+	assert_int_equal(o.n, 4);
+}
+
 #define READS 100
 #define READ_BYTES 1000
 
@@ -271,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_beyond_the_horizon, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rearmed_from_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tasks_then_graves, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kept_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wake_from_a_thread, setup, teardown),
 	};
