@@ -173,7 +173,8 @@ static void watch_stall(struct h2_stream *x)
 		return;
 	x->emptied = p.emptied;
 	sl_pace_begin(&x->pace, s->all->loop->now_us, p.taken);
-	sl_timer_arm(s->all->loop, &x->stall_timer, s->all->config->write_timeout_us);
+	sl_timer_arm(s->all->loop, &x->stall_timer,
+	             s->all->config->write_timeout_us / SL_PACE_LOOKS);
 }
 
 static size_t h2_write(struct sl_stream *stream, const char *data, size_t len)
@@ -200,6 +201,7 @@ static void finish_codec(struct h2_stream *x, const char *data, size_t len)
 		watch_stall(x);
 	else /* nor may the request go on for ever */
 		sl_timer_arm(s->all->loop, &x->stall_timer, EARLY_US);
+	x->stream.hold.last = true;
 	if (sl_hold_set(s->all, &x->stream.hold, pending))
 		return;
 	sl_session_limit(s, SL_LIMIT_ANSWER_MEMORY);
@@ -265,7 +267,7 @@ static void judge_stall(struct h2_stream *x, const struct sl_h2_progress *p)
 	                        config->min_rate);
 	if (verdict == SL_PACE_EARLY || verdict == SL_PACE_GOOD) {
 		sl_timer_arm(s->all->loop, &x->stall_timer,
-		             sl_pace_left_us(&x->pace, now_us, config->write_timeout_us));
+		             sl_pace_next_us(&x->pace, now_us, config->write_timeout_us));
 		return;
 	}
 	sl_session_limit(s,

@@ -15,14 +15,14 @@ static long long grant(struct sl_sessions *all, struct sl_hold *hold, size_t byt
 
 bool sl_hold_set(struct sl_sessions *all, struct sl_hold *hold, size_t bytes)
 {
-	size_t need = bytes && bytes < SL_HOLD_LEAST ? SL_HOLD_LEAST : bytes;
+	size_t need = bytes && bytes < SL_HOLD_LEAST && !hold->last ? SL_HOLD_LEAST : bytes;
 
 	hold->waits = bytes;
 	if (!all->hold || need == hold->granted)
 		return true;
 	if (need > hold->granted)
 		return grant(all, hold, need) <= (long long)all->config->answer_memory;
-	if (!sl_hold_pressed(all))
+	if (hold->last || !sl_hold_pressed(all))
 		(void)grant(all, hold, need);
 	return true;
 }

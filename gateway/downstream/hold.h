@@ -28,6 +28,7 @@ struct sl_hold_budget {
 struct sl_hold {
 	size_t waits;   /* bytes that wait now */
 	size_t granted; /* charged for them, at least as many */
+	bool last;      /* nothing more will come: no room is needed for it */
 };
 
 /* What waits here is `bytes` now. False if there is no room for so much. */

@@ -1,17 +1,24 @@
 /* pace.h: whether a client moves what it must, over windows of time.
  *
- * A window is as long as the time-out of the direction. Who moves nothing in one
- * is stuck; who moves less than the least rate is slow: one byte a minute would
- * otherwise hold a request for ever. Whatever is waited for being complete for a
- * moment begins a new window: an engine's slowness is not the client's. */
+ * A window is as long as the time-out of the direction. Who moves nothing for as
+ * long is stuck; who moves less than the least rate is slow: one byte a minute
+ * would otherwise hold a request for ever. Whatever is waited for being complete
+ * for a moment begins a new window: an engine's slowness is not the client's.
+ *
+ * Nobody says when a client's kernel acknowledges, so it is looked at LOOKS times
+ * in a window: who is stuck is found an eighth of a window late at most. */
 #ifndef SLUICE_DOWNSTREAM_PACE_H
 #define SLUICE_DOWNSTREAM_PACE_H
 
 #include "sluice/base.h"
 
+#define SL_PACE_LOOKS 8u
+
 struct sl_pace {
-	uint64_t from_us;
+	uint64_t from_us; /* the window's beginning */
 	uint64_t from_bytes;
+	uint64_t moved_us; /* when it was last seen that something had moved */
+	uint64_t moved_bytes;
 };
 
 enum sl_pace_verdict {
@@ -23,7 +30,7 @@ enum sl_pace_verdict {
 
 static inline void sl_pace_begin(struct sl_pace *p, uint64_t now_us, uint64_t bytes)
 {
-	*p = (struct sl_pace){ .from_us = now_us, .from_bytes = bytes };
+	*p = (struct sl_pace){ now_us, bytes, now_us, bytes };
 }
 
 /* bytes: moved since the connection or the request began. */
@@ -33,22 +40,28 @@ static inline enum sl_pace_verdict sl_pace_judge(struct sl_pace *p, uint64_t now
 	uint64_t moved = bytes > p->from_bytes ? bytes - p->from_bytes : 0;
 	uint64_t elapsed_us = now_us - p->from_us;
 
+	if (bytes != p->moved_bytes) {
+		p->moved_us = now_us;
+		p->moved_bytes = bytes;
+	}
+	if (now_us - p->moved_us >= window_us)
+		return SL_PACE_STUCK;
 	if (elapsed_us < window_us)
 		return SL_PACE_EARLY;
-	if (moved == 0)
-		return SL_PACE_STUCK;
 	if (moved * 1000000 < (uint64_t)min_rate * elapsed_us)
 		return SL_PACE_SLOW;
-	sl_pace_begin(p, now_us, bytes);
+	p->from_us = now_us;
+	p->from_bytes = bytes;
 	return SL_PACE_GOOD;
 }
 
-/* When the window will be over. */
-static inline uint64_t sl_pace_left_us(const struct sl_pace *p, uint64_t now_us, uint64_t window_us)
+/* Until it should be judged again. */
+static inline uint64_t sl_pace_next_us(const struct sl_pace *p, uint64_t now_us, uint64_t window_us)
 {
-	uint64_t elapsed_us = now_us - p->from_us;
+	uint64_t first = p->from_us < p->moved_us ? p->from_us : p->moved_us;
+	uint64_t left_us = first + window_us > now_us ? first + window_us - now_us : 0;
 
-	return elapsed_us < window_us ? window_us - elapsed_us : 0;
+	return left_us < window_us / SL_PACE_LOOKS ? left_us : window_us / SL_PACE_LOOKS;
 }
 
 #endif

@@ -144,7 +144,7 @@ static void on_flushed(void *owner)
 	(void)sl_hold_set(s->all, &s->hold, 0);
 
 	/* The write timer finds out by itself, the next time it looks. */
-	s->write_pace.from_us = s->all->loop->now_us;
+	sl_pace_begin(&s->write_pace, s->all->loop->now_us, sl_conn_taken(&s->conn));
 	if (s->protocol)
 		s->protocol->flushed(s);
 }
@@ -174,7 +174,7 @@ static void on_handshake_timeout(void *arg)
 static void watch_writing(struct sl_session *s)
 {
 	sl_timer_arm(s->all->loop, &s->write_timer,
-	             sl_pace_left_us(&s->write_pace, s->all->loop->now_us,
+	             sl_pace_next_us(&s->write_pace, s->all->loop->now_us,
 	                             s->all->config->write_timeout_us));
 }
 

@@ -116,7 +116,6 @@ struct sl_exchange {
 	int64_t sent_bytes;
 	struct sl_client *origin; /* counted as one of its requests, or NULL */
 	struct sl_hold kept;      /* held and handoff, once they are many */
-	uint64_t drained_us;
 
 	/* for the log */
 	/* Of the last decision and its runner-up, within names; NULL: none. */

@@ -33,7 +33,7 @@ static bool too_slow(struct sl_exchange *x)
 	if (x->state != SL_X_BODY)
 		return false;
 	if (!x->body_pace.from_us)
-		x->body_pace.from_us = x->head_us;
+		sl_pace_begin(&x->body_pace, x->head_us, 0);
 	if (sl_pace_judge(&x->body_pace, sl_exchange_now(x), x->body_len, config->body_timeout_us,
 	                  config->min_rate) != SL_PACE_SLOW)
 		return false;
@@ -69,19 +69,13 @@ void sl_patience_on_timer(void *arg)
 	uint64_t limit = silence_limit(x);
 	uint64_t quiet = sl_exchange_now(x) - x->quiet_since_us;
 
-	/* A client that does not take what is there makes the engine's silence
-	 * ours; the client has a limit of its own. */
-	if (x->paused) {
-		limit = x->worker->fleet->config->write_timeout_us;
-		quiet = sl_exchange_now(x) - x->drained_us;
-		if (quiet >= limit) {
-			sl_exchange_broken(x, SL_E_CLIENT_GONE);
-			return;
-		}
-	}
 	if (too_slow(x))
 		return;
-	if (quiet < limit)
+	/* A client that does not take what is there makes the engine's silence
+	 * ours; how long it may, its session knows. */
+	if (x->paused)
+		sl_timer_arm(&x->worker->loop, &x->timer, limit);
+	else if (quiet < limit)
 		sl_timer_arm(&x->worker->loop, &x->timer, limit - quiet);
 	else
 		on_silence(x);

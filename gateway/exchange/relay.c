@@ -90,9 +90,6 @@ static void watch_pressure(struct sl_exchange *x, size_t pending)
 	if (!x->call || pending <= patience_bytes(x))
 		return;
 	x->paused = true;
-	x->drained_us = sl_exchange_now(x);
-	/* The timer may be set for the engine's silence, which is longer. */
-	sl_exchange_arm(x, x->worker->fleet->config->write_timeout_us);
 	sl_call_pause(x->call);
 }
 
@@ -100,11 +97,10 @@ void sl_relay_drained(struct sl_stream *s, size_t pending)
 {
 	struct sl_exchange *x = s->user;
 
-	x->drained_us = sl_exchange_now(x);
 	if (!x->paused || !x->call || pending > patience_bytes(x) / 2)
 		return;
 	x->paused = false;
-	x->quiet_since_us = x->drained_us;
+	x->quiet_since_us = sl_exchange_now(x);
 	sl_call_resume(x->call,
 	               sl_hold_pressed(&x->worker->sessions) ? SL_HOLD_STEP : SL_CALL_STEP);
 }

@@ -1,6 +1,7 @@
 """A client that reads slowly slows its engine down; it does not fill memory."""
 import itertools
 import json
+import time
 
 from lib import story, text
 from lib.gateway import chat
@@ -257,6 +258,21 @@ def test_a_reader_that_never_comes_back(t):
         c.request("POST", "/v1/chat/completions", chat(stream=True))
         c.head()
         until(lambda: gateway.metric("sluice_requests_live") == 0, "the request to be given up")
+
+
+def test_a_slow_reader(t):
+    """Slow, but above min_rate: it may take all the time it needs, though its
+    engine is paused for longer than write_timeout."""
+    gateway = t.gateway(pool("all", [engine := ScriptedEngine(long_answer(40))], metrics_path="off"), engine,
+                        main="write_timeout 2s;\n")
+    with gateway.connect(receive_buffer=4096) as c:
+        c.request("POST", "/v1/chat/completions", chat(stream=True))
+        c.head()
+        until(lambda: gateway.metric("sluice_answer_bytes_held") > 0, "its engine to be paused")
+        for _ in range(100):  # 5 s at least, 80 KB a second
+            true(len(c.socket.recv(4096)) > 0, "more of the answer")
+            time.sleep(0.05)
+        equal(gateway.metric("sluice_requests_live"), 1, "requests that go on")
 
 
 def test_a_reader_one_byte_at_a_time(t):

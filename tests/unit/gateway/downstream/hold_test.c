@@ -80,6 +80,20 @@ static void test_a_reader_keeps_its_place(void **state)
 	assert_true(sl_hold_set(&b->all, &newest, 0));
 }
 
+/* What has come to its end is charged as it is. */
+static void test_the_last_bytes(void **state)
+{
+	struct books *b = *state;
+	struct sl_hold one = { .last = true }, stalled = { 0 };
+
+	assert_true(sl_hold_set(&b->all, &stalled, MIB - 300));
+	assert_true(sl_hold_set(&b->all, &one, 300));
+	assert_true(sl_hold_set(&b->all, &one, 100));
+	assert_int_equal(b->budget.bytes, MIB - 200);
+	sl_hold_end(&b->all, &one);
+	sl_hold_end(&b->all, &stalled);
+}
+
 static void test_not_counted(void **state)
 {
 	struct books *b = *state;
@@ -98,6 +112,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_follows_what_waits, open_books, close_books),
 		cmocka_unit_test_setup_teardown(test_a_reader_keeps_its_place, open_books,
 		                                close_books),
+		cmocka_unit_test_setup_teardown(test_the_last_bytes, open_books, close_books),
 		cmocka_unit_test_setup_teardown(test_not_counted, open_books, close_books),
 	};
 
