@@ -179,7 +179,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 	if (h2_builder_add(&h2->builder, &h2->limits.head, sl_span((const char *)name, name_len),
 	                   sl_span((const char *)value, value_len)))
 		return 0;
-	h2_spend(h2, 100);
+	h2_spend(h2, 500);
 	s = find(ng, frame->hd.stream_id);
 	if (s) {
 		s->violated = true;
