@@ -10,6 +10,8 @@
 #include "gateway/net/event_memory.h"
 
 #define SLOT_US 16384u
+#define FIRE_MAX                                                                                   \
+	64u /* timers in one turn: others shall not wait for thousands that are due at once */
 
 uint64_t sl_loop_refresh(struct sl_loop *loop)
 {
@@ -81,36 +83,51 @@ static void schedule_next(struct sl_loop *loop)
 	loop->wheel_fire_us = 0;
 }
 
-static void fire_slot(struct sl_loop *loop, unsigned slot)
+/* A whole list, to the front of another. */
+static void move_list(struct sl_timer *to, struct sl_timer *from)
+{
+	from->prev->next = to->next;
+	to->next->prev = from->prev;
+	to->next = from->next;
+	to->next->prev = to;
+	from->next = from->prev = from;
+}
+
+/* False if there are more than *left: they stay in their slot. */
+static bool fire_slot(struct sl_loop *loop, unsigned slot, unsigned *left)
 {
 	struct sl_timer *head = &loop->wheel[slot];
 	struct sl_timer due = { .next = &due, .prev = &due };
 
 	if (head->next == head)
-		return;
+		return true;
 	/* Detach the whole list first: what a callback arms goes elsewhere. */
-	due.next = head->next;
-	due.prev = head->prev;
-	due.next->prev = &due;
-	due.prev->next = &due;
-	head->next = head->prev = head;
+	move_list(&due, head);
 	loop->wheel_used[slot / 64] &= ~(1ull << (slot % 64));
-	while (due.next != &due) {
+	while (due.next != &due && *left) {
 		struct sl_timer *t = due.next;
 
 		t->prev->next = t->next;
 		t->next->prev = t->prev;
 		t->next = t->prev = NULL;
-		if (t->deadline_us > loop->now_us)
+		if (t->deadline_us > loop->now_us) {
 			link_timer(loop, t);
-		else
+		} else {
+			--*left;
 			t->fn(t->arg);
+		}
 	}
+	if (due.next == &due)
+		return true;
+	move_list(head, &due);
+	loop->wheel_used[slot / 64] |= 1ull << (slot % 64);
+	return false;
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct sl_loop *loop = arg;
+	unsigned left = FIRE_MAX;
 	uint64_t until;
 
 	(void)fd;
@@ -124,7 +141,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 		/* Advance first: a timer that is armed now belongs to a later slot. */
 		loop->wheel_tick++;
-		fire_slot(loop, slot);
+		if (!fire_slot(loop, slot, &left)) {
+			loop->wheel_tick--;
+			schedule_tick(loop, loop->now_us);
+			return;
+		}
 	}
 	schedule_next(loop);
 }

@@ -27,6 +27,14 @@ static void on_timer(void *arg)
 	++*p->fired;
 }
 
+static void rearm_far(void *arg)
+{
+	struct probe *p = arg;
+
+	on_timer(arg);
+	sl_timer_arm(p->loop, &p->timer, 3600u * 1000000u);
+}
+
 static int setup(void **state)
 {
 	static struct sl_loop loop;
@@ -105,6 +113,47 @@ static void test_beyond_the_horizon(void **state)
 	assert_int_equal(fired, 0);
 	assert_true(sl_timer_armed(&far.timer));
 	sl_timer_disarm(loop, &far.timer);
+}
+
+static void note_others(void *arg)
+{
+	unsigned *n = arg;
+
+	++*n;
+}
+
+/* Thousands that are due at once do not keep everybody else waiting; what they
+ * arm, however far away, comes when it is due. */
+static void test_many_at_once(void **state)
+{
+	enum { MANY = 1000 };
+	struct sl_loop *loop = *state;
+	static struct probe probes[MANY];
+	unsigned fired = 0, between = 0, turns = 0;
+	struct sl_task task = { .fn = note_others, .arg = &between };
+
+	for (unsigned i = 0; i < MANY; i++) {
+		probes[i] = (struct probe){ .loop = loop, .fired = &fired };
+		probes[i].timer.fn = i % 2 ? on_timer : rearm_far;
+		probes[i].timer.arg = &probes[i];
+		probes[i].due_us = loop->now_us + 1000;
+		sl_timer_arm(loop, &probes[i].timer, 1000);
+	}
+	sl_timer_disarm(loop, &probes[MANY - 1].timer);
+	while (fired < MANY - 1) {
+		unsigned before = fired;
+
+		sl_loop_defer(loop, &task);
+		sl_loop_turn(loop);
+		assert_in_range(fired - before, 0, 64);
+		turns++;
+	}
+	assert_int_equal(between, turns);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_false(probes[i].early);
+		assert_int_equal(sl_timer_armed(&probes[i].timer), i % 2 == 0);
+		sl_timer_disarm(loop, &probes[i].timer);
+	}
 }
 
 static void rearm(void *arg)
@@ -302,6 +351,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_disarmed_and_moved, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_beyond_the_horizon, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rearmed_from_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tasks_then_graves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kept_bytes, setup, teardown),
