@@ -88,7 +88,8 @@ def play(t, name, seconds, quiet_p99):
     """One attack on a fresh gateway: a row of the table."""
     good, victim = t.engine(model="honest"), t.engine(model="victim", options=["--max-model-len", "100000"])
     gateway = t.gateway("model victim { pools v; }\nmodel honest { pools h; }\n" + pool("v", [victim])
-                        + pool("h", [good]), good, victim, certificate=t.certificate(), main=MAIN + attacks.LIMITS.get(name, ""))
+                        + pool("h", [good]), good, victim, certificate=t.certificate(),
+                        main=MAIN + attacks.LIMITS.get(name, ""))
     warm = honest(gateway.port, 1.5)
     warm.communicate()
     before = resident_kb(gateway.pid)

@@ -2,10 +2,10 @@
  * workers.
  *
  * A client is an IPv4 address, or an IPv6 /64: whoever has one of its addresses
- * has them all. Addresses with a connection or a request are in a table of shards, each with
- * its lock, so the memory is bounded by what there is of both. How fast they
- * come is remembered beyond their connections, and so for each place of the
- * table: two clients in one of the 65,536 places share their rate. */
+ * has them all. Addresses with a connection or a request are in a table of
+ * shards, each with its lock, so the memory is bounded by what there is of both.
+ * How fast they come is remembered beyond their connections, and so for each
+ * place of the table: two clients in one of the 65,536 places share their rate. */
 #ifndef SLUICE_NET_CLIENTS_H
 #define SLUICE_NET_CLIENTS_H
 

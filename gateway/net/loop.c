@@ -10,8 +10,8 @@
 #include "gateway/net/event_memory.h"
 
 #define SLOT_US 16384u
-#define FIRE_MAX                                                                                   \
-	64u /* timers in one turn: others shall not wait for thousands that are due at once */
+/* Timers in one turn: others shall not wait for thousands that are due at once. */
+#define FIRE_MAX 64u
 
 uint64_t sl_loop_refresh(struct sl_loop *loop)
 {

@@ -209,7 +209,7 @@ def test_the_newest_pays(t):
         c = gateway.connect(receive_buffer=4096)
         c.request("POST", "/v1/chat/completions", chat(model="long", stream=True))
         stalled.append(c)
-        if len(stalled) == 1: # the neighbour: what it is granted, it keeps
+        if len(stalled) == 1:  # the neighbour: what it is granted, it keeps
             until(lambda: gateway.metric("sluice_answer_bytes_held") > 0, "the first one to stall")
         if gateway.metric('sluice_client_limits_total{limit="answer_memory"}'):
             break
