@@ -15,20 +15,37 @@ static void *realloc_or_die(void *old, size_t n, size_t size)
 
 /* ---- sequences --------------------------------------------------------- */
 
-struct sl_sim_seq *sl_sim_seq_new(const uint32_t *prompt, uint32_t n, uint32_t max_output,
-                                  const struct sl_sim_text *text)
+static struct sl_sim_seq *new_seq(uint32_t n_prompt, uint32_t max_output)
 {
 	struct sl_sim_seq *seq = calloc(1, sizeof(*seq));
 
-	assert(n > 0);
+	assert(n_prompt > 0);
 	if (!seq)
 		abort();
+	seq->n_prompt = n_prompt;
+	seq->max_output = max_output;
+	return seq;
+}
+
+struct sl_sim_seq *sl_sim_seq_new(const uint32_t *prompt, uint32_t n, uint32_t max_output,
+                                  const struct sl_sim_text *text)
+{
+	struct sl_sim_seq *seq = new_seq(n, max_output);
+
 	seq->cap_tokens = n + (max_output < 64 ? max_output : 64);
 	seq->tokens = realloc_or_die(NULL, seq->cap_tokens, sizeof(*seq->tokens));
 	memcpy(seq->tokens, prompt, n * sizeof(*prompt));
-	seq->n_prompt = n;
-	seq->max_output = max_output;
 	seq->text = *text;
+	return seq;
+}
+
+struct sl_sim_seq *sl_sim_seq_new_named(const uint64_t *names, uint32_t n_names, uint32_t n_prompt,
+                                        uint32_t max_output)
+{
+	struct sl_sim_seq *seq = new_seq(n_prompt, max_output);
+
+	seq->names = names;
+	seq->n_names = n_names;
 	return seq;
 }
 
@@ -187,14 +204,24 @@ static bool grow_blocks(struct sl_sim_batch *b, struct sl_sim_seq *seq, uint32_t
 	return true;
 }
 
+/* The hash of block i, which is full, behind `parent`. What is answered to a
+ * named prompt is the same as to any equal one. */
+static uint64_t name_block(const struct sl_sim_batch *b, const struct sl_sim_seq *seq, uint32_t i,
+                           uint64_t parent)
+{
+	uint32_t size = b->limits.block_tokens;
+
+	if (seq->tokens)
+		return sl_sim_kv_chain(parent, &seq->tokens[(size_t)i * size], size);
+	return i < seq->n_names ? seq->names[i] : sl_sim_kv_chain(parent, &seq->n_prompt, 1);
+}
+
 static void publish_computed(struct sl_sim_batch *b, struct sl_sim_seq *seq)
 {
 	uint32_t size = b->limits.block_tokens;
 
 	while ((seq->n_published + 1) * size <= seq->computed) {
-		const uint32_t *tokens = &seq->tokens[(size_t)seq->n_published * size];
-
-		seq->chain = sl_sim_kv_chain(seq->chain, tokens, size);
+		seq->chain = name_block(b, seq, seq->n_published, seq->chain);
 		sl_sim_kv_publish(b->kv, seq->blocks[seq->n_published], seq->chain);
 		seq->n_published++;
 	}
@@ -213,7 +240,7 @@ static bool place(struct sl_sim_batch *b, struct sl_sim_seq *seq, uint32_t chunk
 
 	assert(seq->n_blocks == 0);
 	while (n < most) {
-		uint64_t next = sl_sim_kv_chain(chain, &seq->tokens[(size_t)n * size], size);
+		uint64_t next = name_block(b, seq, n, chain);
 		uint32_t block = sl_sim_kv_find(b->kv, next);
 
 		if (!block)
@@ -441,8 +468,12 @@ static void sample(struct sl_sim_seq *seq, uint64_t now_us)
 {
 	char word[SL_SIM_TOKEN_BYTES];
 
-	sl_sim_text_next(&seq->text, word);
-	push_token(seq, word);
+	if (seq->tokens) {
+		sl_sim_text_next(&seq->text, word);
+		push_token(seq, word);
+	} else {
+		seq->n_output++;
+	}
 	seq->got_token = true;
 	if (seq->n_output == 1)
 		seq->first_token_us = now_us;

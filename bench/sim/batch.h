@@ -35,15 +35,19 @@ struct sl_sim_seq {
 	enum sl_sim_seq_state state;
 	void *owner; /* the caller's; NULL when abandoned */
 
-	uint32_t *tokens; /* owned: the prompt, then the answer */
+	/* Its contents: tokens, of which the text goes on; or, where nobody
+	 * reads what is said, a name for each full block of the prompt. */
+	uint32_t *tokens; /* owned: the prompt, then the answer; NULL: named */
 	uint32_t cap_tokens;
+	struct sl_sim_text text;
+	const uint64_t *names; /* borrowed: chained hashes */
+	uint32_t n_names;
 	uint32_t n_prompt;
 	uint32_t n_output;
-	uint32_t max_output;     /* 0: prefill only (embeddings) */
-	struct sl_sim_text text; /* continues the prompt */
-	uint64_t salt;           /* parent hash of the first block */
-	bool remote;             /* another engine has prefilled the prompt */
-	bool keep;               /* blocks stay held when it ends well (hand-off) */
+	uint32_t max_output; /* 0: prefill only (embeddings) */
+	uint64_t salt;       /* parent hash of the first block */
+	bool remote;         /* another engine has prefilled the prompt */
+	bool keep;           /* blocks stay held when it ends well (hand-off) */
 
 	uint32_t computed; /* tokens whose KV exists */
 	uint32_t chunk;    /* tokens it computes in the step under way */
@@ -67,6 +71,9 @@ struct sl_sim_seq {
 /* Copies the prompt (n > 0 tokens); text must hold it, too. */
 struct sl_sim_seq *sl_sim_seq_new(const uint32_t *prompt, uint32_t n, uint32_t max_output,
                                   const struct sl_sim_text *text);
+/* A sequence without tokens. names: of its full blocks, until it is freed. */
+struct sl_sim_seq *sl_sim_seq_new_named(const uint64_t *names, uint32_t n_names, uint32_t n_prompt,
+                                        uint32_t max_output);
 /* Of an ended or new sequence whose blocks were let go or taken. */
 void sl_sim_seq_free(struct sl_sim_seq *seq);
 /* The blocks of a kept sequence: the caller owns array and references. */

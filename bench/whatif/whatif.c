@@ -1,0 +1,185 @@
+/* whatif.c: `sluice-bench whatif`: reads a trace, simulates, reports. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "bench/bench.h"
+#include "bench/whatif/options.h"
+#include "bench/whatif/report.h"
+
+#define EXIT_UNUSABLE 2
+
+struct whatif {
+	struct options options;
+	struct sl_trace trace;
+	struct workload workload;
+	struct fleet fleet;
+	const struct policy **policies; /* owned; NULL-terminated */
+	struct study study;
+	char *command; /* owned */
+	char date[16];
+};
+
+static int read_trace(struct whatif *w)
+{
+	const struct options *o = &w->options;
+	char err[512];
+
+	if (sl_trace_open(o->trace, o->limit, err, sizeof(err), &w->trace) < 0) {
+		fprintf(stderr, "sluice-bench whatif: %s\n", err);
+		return EXIT_UNUSABLE;
+	}
+	return 0;
+}
+
+/* A burst is given in simulated time, and applied at the recorded rate. */
+static void make_workload(struct whatif *w)
+{
+	const struct options *o = &w->options;
+	struct workload_options opt = {
+		.seed = o->seed,
+		.spread_us = o->spread_us,
+		.burst = { .from_us = (int64_t)((double)o->burst.from_us * o->rate_factor),
+		           .for_us = (int64_t)((double)o->burst.for_us * o->rate_factor),
+		           .factor = o->burst.factor },
+	};
+
+	workload_init(&w->workload, &w->trace, &opt);
+}
+
+static void make_study(struct whatif *w)
+{
+	const struct options *o = &w->options;
+	struct study *s = &w->study;
+
+	*s = (struct study){ .good_share = o->good_share,
+		             .knee = o->knee,
+		             .threads = o->threads,
+		             .quiet = o->quiet };
+	s->setup = (struct world_setup){
+		.workload = &w->workload,
+		.fleet = &w->fleet,
+		.rate_factor = o->rate_factor,
+		.seed = o->seed,
+		.replicas = o->replicas,
+		.replica_delay_us =
+		        o->replica_delay_us < 0 ? WORLD_CUT_OFF : (uint64_t)o->replica_delay_us,
+		.scrape_us = (uint64_t)o->scrape_us,
+		.slo = { o->slo_ttft_ms, o->slo_tpot_ms },
+	};
+	while (w->policies[s->n_lines])
+		s->n_lines++;
+	s->lines = calloc(s->n_lines, sizeof(*s->lines));
+	if (!s->lines)
+		abort();
+	for (uint32_t i = 0; i < s->n_lines; i++)
+		s->lines[i].policy = w->policies[i];
+}
+
+/* ---- reporting -------------------------------------------------------------- */
+
+static int write_file(const char *path, const struct report *r,
+                      void (*write)(const struct report *r, FILE *out))
+{
+	FILE *out = strcmp(path, "-") ? fopen(path, "w") : stdout;
+	int bad;
+
+	if (!out) {
+		fprintf(stderr, "sluice-bench whatif: %s: %s\n", path, strerror(errno));
+		return EXIT_UNUSABLE;
+	}
+	write(r, out);
+	bad = out == stdout ? fflush(out) : fclose(out);
+	if (bad)
+		fprintf(stderr, "sluice-bench whatif: %s: %s\n", path, strerror(errno));
+	return bad ? EXIT_UNUSABLE : 0;
+}
+
+static void write_json(const struct report *r, FILE *out)
+{
+	char *json = report_json(r);
+
+	fputs(json, out);
+	free(json);
+}
+
+static int report(struct whatif *w)
+{
+	const struct options *o = &w->options;
+	struct report r = {
+		.study = &w->study, .trace = o->trace, .command = w->command, .date = w->date
+	};
+	bool json_on_stdout = o->json && !strcmp(o->json, "-");
+	int status = 0;
+
+	report_table(&r, json_on_stdout ? stderr : stdout);
+	if (o->json)
+		status = write_file(o->json, &r, write_json);
+	if (o->html && !status)
+		status = write_file(o->html, &r, report_html);
+	return status;
+}
+
+/* ---- main ------------------------------------------------------------------- */
+
+static char *join_words(int argc, char **argv)
+{
+	size_t n = sizeof("sluice-bench");
+	char *text;
+
+	for (int i = 0; i < argc; i++)
+		n += strlen(argv[i]) + 1;
+	text = malloc(n);
+	if (!text)
+		abort();
+	strcpy(text, "sluice-bench");
+	for (int i = 0; i < argc; i++)
+		strcat(strcat(text, " "), argv[i]);
+	return text;
+}
+
+static void note_date(struct whatif *w)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(w->date, sizeof(w->date), "%Y-%m-%d", &tm);
+}
+
+static int simulate(struct whatif *w)
+{
+	int status;
+
+	make_workload(w);
+	options_fleet(&w->options, &w->fleet);
+	make_study(w);
+	study_run(&w->study);
+	status = report(w);
+	study_fini(&w->study);
+	fleet_fini(&w->fleet);
+	workload_fini(&w->workload);
+	return status;
+}
+
+int sl_bench_whatif(int argc, char **argv)
+{
+	struct whatif w = { .command = NULL };
+	int status = options_parse(argc, argv, &w.options);
+
+	if (status != OPTIONS_RUN)
+		return status;
+	w.command = join_words(argc, argv);
+	note_date(&w);
+	w.policies = options_policies(&w.options);
+	status = w.policies ? read_trace(&w) : EXIT_UNUSABLE;
+	if (!status) {
+		status = simulate(&w);
+		sl_trace_fini(&w.trace);
+	}
+	free(w.policies);
+	free(w.command);
+	options_fini(&w.options);
+	return status;
+}
