@@ -177,7 +177,7 @@ static void run(struct replay *r)
 /* A failure here leaves the hit rate unknown; the measurement stands. */
 static void read_engines_again(struct replay *r)
 {
-	struct sl_prefix_counters after;
+	struct sl_prefix_counters after = { 0 };
 
 	if (r->options.n_engines == 0)
 		return;

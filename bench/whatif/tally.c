@@ -164,7 +164,7 @@ void tally_summarize(const struct tally *t, const struct slo *slo, const uint8_t
                      struct summary *out)
 {
 	double cached = 0, prompt = 0, seconds = (double)t->arrivals_us / 1e6;
-	uint32_t good = 0, done = 0;
+	uint32_t good = 0, done = 0, ttft_ok = 0, tpot_ok = 0;
 
 	*out = (struct summary){ .kv_usage = t->kv_usage,
 		                 .preemptions = t->preemptions,
@@ -176,11 +176,17 @@ void tally_summarize(const struct tally *t, const struct slo *slo, const uint8_t
 
 		done += rq->done;
 		good += is_good(rq, slo);
+		ttft_ok += rq->done && rq->ttft_ms <= slo->ttft_ms;
+		tpot_ok += rq->done && rq->tpot_ms <= slo->tpot_ms;
 		cached += rq->cached_tokens;
 		prompt += rq->prompt_tokens;
 	}
 	out->failed = t->n - done;
-	out->slo_ok = t->n ? (double)good / t->n : 0;
+	if (t->n) {
+		out->slo_ok = (double)good / t->n;
+		out->ttft_ok = (double)ttft_ok / t->n;
+		out->tpot_ok = (double)tpot_ok / t->n;
+	}
 	out->hit_rate = prompt > 0 ? cached / prompt : 0;
 	if (seconds > 0) {
 		out->goodput = good / seconds;

@@ -62,7 +62,9 @@ struct spread {
 
 struct summary {
 	struct spread ttft_ms, tpot_ms, e2e_ms;
-	double slo_ok;    /* share of all requests inside the SLO */
+	double slo_ok;  /* share of all requests inside the SLO */
+	double ttft_ok; /* inside the SLO of TTFT, and that of TPOT, each alone */
+	double tpot_ok;
 	double goodput;   /* of them, per second of arrivals */
 	double hit_rate;  /* cached tokens of all prompt tokens */
 	double imbalance; /* max / mean over engines of time computed per role */
