@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "bench/bench.h"
+#include "bench/whatif/generate.h"
 #include "bench/whatif/options.h"
 #include "bench/whatif/report.h"
 
@@ -25,11 +26,17 @@ static int read_trace(struct whatif *w)
 {
 	const struct options *o = &w->options;
 	char err[512];
+	int code;
 
-	if (sl_trace_open(o->trace, o->limit, err, sizeof(err), &w->trace) < 0) {
+	if (generate_is_spec(o->trace))
+		code = generate_trace(o->trace, err, sizeof(err), &w->trace);
+	else
+		code = sl_trace_open(o->trace, o->limit, err, sizeof(err), &w->trace);
+	if (code < 0) {
 		fprintf(stderr, "sluice-bench whatif: %s\n", err);
 		return EXIT_UNUSABLE;
 	}
+	sl_trace_warn(&w->trace, "sluice-bench whatif", stderr);
 	return 0;
 }
 
