@@ -71,22 +71,29 @@ static size_t slice_points(const struct tally *t, enum curve kind, double *x, do
 	return t->n_slices;
 }
 
-static size_t knee_points(const struct study_line *l, double *x, double *y)
+/* Up to the first that is below the picture. */
+static size_t knee_points(const struct study *s, const struct study_line *l, double *x, double *y)
 {
-	for (uint32_t i = 0; i < l->n_points; i++) {
-		x[i] = l->points[i].rate;
-		y[i] = l->points[i].slo_ok * 100;
+	double floor = curves_knee_floor(s);
+	size_t n = 0;
+
+	while (n < l->n_points) {
+		x[n] = l->points[n].rate;
+		y[n] = l->points[n].slo_ok * 100;
+		if (y[n++] <= floor)
+			break;
 	}
-	return l->n_points;
+	return n;
 }
 
-static struct plot_line line_of(const struct study_line *l, enum curve kind, double *points)
+static struct plot_line line_of(const struct study *s, const struct study_line *l, enum curve kind,
+                                double *points)
 {
 	double *x = points, *y = points + MOST_POINTS;
 	size_t n;
 
 	if (kind == CURVE_KNEE)
-		n = knee_points(l, x, y);
+		n = knee_points(s, l, x, y);
 	else if (kind == CURVE_TTFT)
 		n = cdf_points(&l->tally, x, y);
 	else
@@ -148,7 +155,7 @@ void curves_init(struct curves *c, const struct study *s, enum curve kind)
 		abort();
 	for (size_t i = 0; i < c->n; i++) {
 		c->lines[i] =
-		        line_of(&s->lines[ranks[i].line], kind, c->points + i * 2 * MOST_POINTS);
+		        line_of(s, &s->lines[ranks[i].line], kind, c->points + i * 2 * MOST_POINTS);
 		c->lines[i].style = ranks[i].style;
 	}
 	free(ranks);
@@ -162,7 +169,5 @@ void curves_fini(struct curves *c)
 
 double curves_knee_floor(const struct study *s)
 {
-	double below = 4 * (1 - s->good_share) * 100;
-
-	return below < 20 ? 80 : below < 100 ? floor((100 - below) / 10) * 10 : 0;
+	return fmax(0, floor((s->good_share - STUDY_CURVE_DEPTH) * 20 + 1e-9) * 5);
 }

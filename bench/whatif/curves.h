@@ -25,8 +25,7 @@ struct curves {
 double curves_merit(const struct study *s, const struct study_line *line);
 void curves_init(struct curves *c, const struct study *s, enum curve kind);
 void curves_fini(struct curves *c);
-/* Where the knee picture's y axis begins, in %: far below the good share
- * nothing is to be seen but runs that were given up. */
+/* Where the knee picture's y axis begins, in %. */
 double curves_knee_floor(const struct study *s);
 
 #endif

@@ -170,8 +170,8 @@ static void put_knees(const struct study *s, FILE *out)
 	                          .height = 460,
 	                          .names = true },
 	           out);
-	fputs("<p class=\"dim\">Runs that could not reach the dashed line any more were stopped "
-	      "early: their points below it are upper bounds.</p>\n",
+	fputs("<p class=\"dim\">A run is given up when it must end below the picture: there a line "
+	      "leaves it.</p>\n",
 	      out);
 }
 

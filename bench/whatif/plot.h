@@ -11,7 +11,7 @@
 
 #include "sluice/base.h"
 
-#define PLOT_STYLES 18 /* colours with their dashes; number 0 is the thick one */
+#define PLOT_STYLES 25 /* colours with their dashes; number 0 is the thick one */
 
 struct plot_line {
 	const char *name; /* borrowed, as the points */
