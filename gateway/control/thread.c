@@ -466,6 +466,7 @@ static void init_worker(struct thread *t, struct sl_threads *all, struct sl_flee
 	w->budget = &all->budget;
 	w->fleet = sl_fleet_ref(fleet);
 	w->access = sl_access_log_new(fleet->config->access_log);
+	sl_access_log_prompt_key(w->access, sl_span_str(fleet->config->access_log_prompt_key));
 	w->refresh = refresh;
 	w->waiting_timer = (struct sl_timer){ .fn = retry_waiting, .arg = w };
 	w->waiting_task = (struct sl_task){ .fn = retry_waiting, .arg = w };

@@ -275,6 +275,9 @@ static void log_end(struct sl_exchange *x, const char *end, int err, uint64_t no
 		.cached_tokens = x->usage.cached_tokens,
 		.predicted_cached_tokens = x->attempts ? x->decision.chosen.hit_tokens : -1,
 		.stream = x->streams,
+		.blocks = x->facts.blocks,
+		.n_blocks = x->facts.n_blocks,
+		.prompt_bytes = x->facts.prompt_bytes,
 	};
 
 	if (x->attempts) {

@@ -16,13 +16,15 @@
 #include <unistd.h>
 
 #include "gateway/telemetry/log.h"
+#include "gateway/telemetry/prompt_hash.h"
 #include "gateway/telemetry/stamp.h"
 
 #define BUFFER_BYTES 65536
 #define STRING_MAX 512 /* bytes of one string in a line, before quoting */
 #define PATH_MAX_LOGGED 2048
 /* 12 strings, one long, at six bytes a byte, and the keys and numbers. */
-#define LINE_MAX_BYTES (6 * (11 * STRING_MAX + PATH_MAX_LOGGED) + 2048)
+#define LINE_MAX_BYTES                                                                             \
+	(6 * (11 * STRING_MAX + PATH_MAX_LOGGED) + PROMPT_HASH_MOST * PROMPT_HASH_DIGITS + 2048)
 _Static_assert(LINE_MAX_BYTES < BUFFER_BYTES, "a line must fit into the buffer");
 
 struct sl_access_log {
@@ -30,6 +32,8 @@ struct sl_access_log {
 	int fd;     /* -1: nowhere */
 	bool on;
 	bool lost; /* a write failed, and it was said */
+	bool hashes_prompts;
+	struct prompt_key prompt_key;
 	size_t used;
 	char buf[BUFFER_BYTES];
 };
@@ -231,6 +235,18 @@ static void put_outcome(struct sl_access_log *log, const struct sl_access *a)
 	put_fixed(log, "predicted_cached_tokens", a->predicted_cached_tokens);
 }
 
+static void put_prompt(struct sl_access_log *log, const struct sl_access *a)
+{
+	if (!log->hashes_prompts || a->prompt_bytes == 0)
+		return;
+	put_int(log, "prompt_bytes", (int64_t)a->prompt_bytes);
+	put_key(log, "prompt_blocks");
+	put(log, "\"", 1);
+	log->used += prompt_hash_write(&log->prompt_key, a->blocks, a->n_blocks,
+	                               log->buf + log->used);
+	put(log, "\"", 1);
+}
+
 void sl_access_log_add(struct sl_access_log *log, const struct sl_access *a)
 {
 	if (!log->on)
@@ -241,6 +257,7 @@ void sl_access_log_add(struct sl_access_log *log, const struct sl_access *a)
 	put_request(log, a);
 	put_decision(log, a);
 	put_outcome(log, a);
+	put_prompt(log, a);
 	put(log, "}\n", 2);
 	assert(log->used <= sizeof(log->buf));
 }
@@ -282,6 +299,12 @@ struct sl_access_log *sl_access_log_new(const char *dest)
 		open_path(log);
 	}
 	return log;
+}
+
+void sl_access_log_prompt_key(struct sl_access_log *log, struct sl_span secret)
+{
+	log->hashes_prompts = secret.len > 0;
+	log->prompt_key = prompt_key_of(secret);
 }
 
 void sl_access_log_free(struct sl_access_log *log)

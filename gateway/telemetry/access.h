@@ -25,6 +25,10 @@ struct sl_access {
 	int64_t prompt_tokens, completion_tokens, cached_tokens;
 	double predicted_cached_tokens;
 	bool stream;
+	/* The prompt's chain; logged only where a prompt key was given. */
+	const struct sl_block *blocks;
+	uint32_t n_blocks;
+	uint64_t prompt_bytes;
 };
 
 /* A writer per thread: lines gather in memory and leave in one write per loop
@@ -33,6 +37,8 @@ struct sl_access {
  * (SIGUSR1) opens it again after a rotation. */
 struct sl_access_log;
 struct sl_access_log *sl_access_log_new(const char *dest);
+/* From now on lines have prompt_bytes and prompt_blocks; see prompt_hash.h. */
+void sl_access_log_prompt_key(struct sl_access_log *log, struct sl_span secret);
 void sl_access_log_free(struct sl_access_log *log);
 bool sl_access_log_on(const struct sl_access_log *log);
 void sl_access_log_add(struct sl_access_log *log, const struct sl_access *a);
