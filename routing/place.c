@@ -4,8 +4,12 @@
 #include <assert.h>
 
 #include "routing/filter.h"
+#include "routing/rendezvous.h"
 
 #define BUSY_MAX 0.9
+/* Of the age of what is known of other gateways: from here on they are on
+ * their own. */
+#define CUT_OFF_US 1000000u
 
 struct place {
 	struct sl_router *r;
@@ -18,7 +22,7 @@ struct place {
 	double most_hit;          /* of a prompt's tokens the last one is always computed */
 	double base_hit, base_ms; /* the last prefill that was priced */
 	uint32_t rank;            /* worst health rank that may prefill */
-	uint64_t salt;
+	struct shortlist_tie tie;
 	double band_ms;
 	double best_ms;  /* of what was offered, where there is a band */
 	uint32_t n_band; /* of r->band */
@@ -192,7 +196,7 @@ static inline void offer(struct place *s)
 		s->r->band[s->n_band++] = *best->spare;
 		s->best_ms = cost_ms < s->best_ms ? cost_ms : s->best_ms;
 	}
-	shortlist_add(best, s->salt);
+	shortlist_add(best, &s->tie);
 }
 
 /* A cost above which a candidate can neither be kept nor chosen. */
@@ -254,14 +258,14 @@ static void list_halves(struct place *s)
 
 		if (may_prefill(s, p->prefill[i]) &&
 		    price_prefill_half(s, p->prefill[i], best->enough_ms, best->spare))
-			shortlist_add(best, s->salt);
+			shortlist_add(best, &s->tie);
 	}
 	for (uint32_t i = 0; i < p->n_serve; i++) {
 		struct shortlist *best = &r->decode_best[r->endpoints[p->serve[i]].group];
 
 		if (may_take_handoff(s, p->serve[i]) &&
 		    price_decode_half(s, p->serve[i], best->enough_ms, best->spare))
-			shortlist_add(best, s->salt);
+			shortlist_add(best, &s->tie);
 	}
 }
 
@@ -325,6 +329,17 @@ static void offer_all(struct place *s)
 		offer_singles(s, p->prefill, p->n_prefill);
 }
 
+/* A session stays where its cache is, the others are as likely as each other. */
+static const struct sl_candidate *pick_from_band(struct place *s, uint32_t n)
+{
+	const struct sl_candidate *band = s->r->band;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (band[i].decode_ep == s->tie.home)
+			return &band[i];
+	return &band[sl_rng_next(s->rng) % n];
+}
+
 static void choose_best(struct place *s)
 {
 	struct sl_decision *d = s->d;
@@ -339,7 +354,7 @@ static void choose_best(struct place *s)
 		if (band[i].cost_ms <= d->kept[0].cost_ms + s->band_ms)
 			band[n++] = band[i];
 	if (n > 1) {
-		d->chosen = band[sl_rng_next(s->rng) % n];
+		d->chosen = *pick_from_band(s, n);
 		d->banded = true;
 		while (at < d->n_kept && (d->kept[at].prefill_ep != d->chosen.prefill_ep ||
 		                          d->kept[at].decode_ep != d->chosen.decode_ep))
@@ -398,7 +413,9 @@ static uint32_t pick(struct place *s, uint32_t n, uint32_t *turn)
 		return pick_turn(slots, n, turn);
 	case SL_POLICY_LEAST_REQUEST:
 		return pick_least(s, slots, n);
-	case SL_POLICY_COST:
+	case SL_POLICY_COST: /* cut off from other gateways */
+	case SL_POLICY_CONSISTENT_HASH:
+		return rendezvous_pick(s->r, slots, n, rendezvous_key(s->r, s->q));
 	case SL_POLICY_RANDOM:
 		break;
 	}
@@ -477,6 +494,35 @@ static bool search_plain(struct place *s)
 	return true;
 }
 
+/* ---- cut off from the other gateways --------------------------------- */
+
+static bool is_cut_off(const struct place *s)
+{
+	return s->q->staleness_us >= CUT_OFF_US && may_be_single(s) &&
+	       rendezvous_is_cold(s->r, s->q);
+}
+
+/* Which engines: as every gateway would say. Which placement on them: what
+ * costs less. */
+static bool search_agreed(struct place *s)
+{
+	struct shortlist *best = &s->r->best;
+	uint32_t n = list_servers(s), server;
+
+	if (n == 0)
+		return false;
+	server = pick(s, n, NULL);
+	shortlist_reset(best);
+	s->n_band = 0;
+	price_single(s, server, HUGE_VAL, best->spare);
+	shortlist_add(best, &s->tie);
+	if (make_pair(s, server, best->spare))
+		shortlist_add(best, &s->tie);
+	s->d->n_priced = best->n;
+	choose_best(s);
+	return true;
+}
+
 /* ---- all policies ---------------------------------------------------- */
 
 static void ask(struct place *s)
@@ -511,6 +557,13 @@ static uint32_t count_unhealthy(const struct place *s)
 	return n;
 }
 
+static bool search(struct place *s)
+{
+	if (s->r->opt.policy != SL_POLICY_COST)
+		return search_plain(s);
+	return (is_cut_off(s) && search_agreed(s)) || search_cost(s);
+}
+
 bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
                   struct sl_rng *rng, struct sl_decision *d)
 {
@@ -518,11 +571,11 @@ bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us
 	bool found = false;
 
 	ask(&s);
-	s.salt = sl_rng_next(rng);
+	s.tie = (struct shortlist_tie){ .salt = sl_rng_next(rng), .home = r->home };
 	s.band_ms = cost_band_ms(q->staleness_us);
 	s.base_hit = -1;
 	for (s.rank = 0; !found && s.rank <= FILTER_MAX_RANK; s.rank++)
-		found = r->opt.policy == SL_POLICY_COST ? search_cost(&s) : search_plain(&s);
+		found = search(&s);
 	if (!found)
 		return false;
 	s.rank--;
