@@ -4,12 +4,16 @@
 #include <assert.h>
 
 #include "routing/filter.h"
+#include "routing/pick.h"
 #include "routing/rendezvous.h"
 
 #define BUSY_MAX 0.9
 /* Of the age of what is known of other gateways: from here on they are on
  * their own. */
 #define CUT_OFF_US 1000000u
+/* Where a session was decoded last is a little cheaper than it is: what is left
+ * of its own former turn there must not drive it to an engine that is idle. */
+#define HOME_SHARE 0.99
 
 struct place {
 	struct sl_router *r;
@@ -22,7 +26,7 @@ struct place {
 	double most_hit;          /* of a prompt's tokens the last one is always computed */
 	double base_hit, base_ms; /* the last prefill that was priced */
 	uint32_t rank;            /* worst health rank that may prefill */
-	struct shortlist_tie tie;
+	uint64_t salt;
 	double band_ms;
 	double best_ms;  /* of what was offered, where there is a band */
 	uint32_t n_band; /* of r->band */
@@ -81,6 +85,12 @@ static double weigh(const struct place *s, const struct sl_candidate *c)
 	       m->weight_decode * c->decode_ms;
 }
 
+/* What of a cost counts. */
+static inline double counted(const struct place *s, uint32_t decode_slot)
+{
+	return decode_slot == s->r->home ? HOME_SHARE : 1;
+}
+
 /* Most engines have nothing of a prompt, or the same beginning. */
 static inline double prefill_ms(struct place *s, const struct cost_engine *e, double hit)
 {
@@ -103,10 +113,11 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	double hit = hit_tokens(s, ep, slot);
 	double prefill = prefill_ms(s, &e, hit);
 	double stall = cost_stall_ms(&e, prefill);
+	double share = counted(s, slot);
 
 	if (enough < HUGE_VAL &&
-	    m->weight_ttft * (e.queue_ms + prefill) + m->weight_stall * stall +
-	                    m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
+	    share * (m->weight_ttft * (e.queue_ms + prefill) + m->weight_stall * stall +
+	             m->weight_decode * cost_least_decode_ms(m, &s->rq, &e)) >
 	            enough)
 		return false;
 	c->placement = SL_PLACE_AGGREGATED;
@@ -124,7 +135,7 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 		c->placement = SL_PLACE_LOCAL;
 		c->step_ms = s->rq.output > 0 ? cost_step_ms(m, &e, e.seqs, e.context) : 0;
 	}
-	c->cost_ms = weigh(s, c);
+	c->cost_ms = share * weigh(s, c);
 	return true;
 }
 
@@ -157,8 +168,10 @@ static bool price_decode_half(const struct place *s, uint32_t slot, double enoug
 	const struct endpoint *ep = &s->r->endpoints[slot];
 	struct cost_engine e = engine_now(s, ep);
 	double transfer = cost_transfer_ms(m, &s->rq, hit_tokens(s, ep, slot));
+	double share = counted(s, slot);
 
-	if (m->weight_ttft * transfer + m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
+	if (share * (m->weight_ttft * transfer +
+	             m->weight_decode * cost_least_decode_ms(m, &s->rq, &e)) >
 	    enough)
 		return false;
 	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE,
@@ -168,7 +181,7 @@ static bool price_decode_half(const struct place *s, uint32_t slot, double enoug
 		                    .memory_ms = cost_memory_ms(m, &s->rq, &e),
 		                    .decode_ms = cost_decode_ms(m, &s->rq, &e),
 		                    .step_ms = cost_step_ms(m, &e, e.seqs, e.context) };
-	c->cost_ms = weigh(s, c);
+	c->cost_ms = share * weigh(s, c);
 	return true;
 }
 
@@ -196,7 +209,7 @@ static inline void offer(struct place *s)
 		s->r->band[s->n_band++] = *best->spare;
 		s->best_ms = cost_ms < s->best_ms ? cost_ms : s->best_ms;
 	}
-	shortlist_add(best, &s->tie);
+	shortlist_add(best, s->salt);
 }
 
 /* A cost above which a candidate can neither be kept nor chosen. */
@@ -258,14 +271,14 @@ static void list_halves(struct place *s)
 
 		if (may_prefill(s, p->prefill[i]) &&
 		    price_prefill_half(s, p->prefill[i], best->enough_ms, best->spare))
-			shortlist_add(best, &s->tie);
+			shortlist_add(best, s->salt);
 	}
 	for (uint32_t i = 0; i < p->n_serve; i++) {
 		struct shortlist *best = &r->decode_best[r->endpoints[p->serve[i]].group];
 
 		if (may_take_handoff(s, p->serve[i]) &&
 		    price_decode_half(s, p->serve[i], best->enough_ms, best->spare))
-			shortlist_add(best, &s->tie);
+			shortlist_add(best, s->salt);
 	}
 }
 
@@ -335,7 +348,7 @@ static const struct sl_candidate *pick_from_band(struct place *s, uint32_t n)
 	const struct sl_candidate *band = s->r->band;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (band[i].decode_ep == s->tie.home)
+		if (band[i].decode_ep == s->r->home)
 			return &band[i];
 	return &band[sl_rng_next(s->rng) % n];
 }
@@ -379,47 +392,9 @@ static bool search_cost(struct place *s)
 
 /* ---- the other policies ---------------------------------------------- */
 
-static uint32_t pick_turn(const uint32_t *slots, uint32_t n, uint32_t *turn)
-{
-	uint32_t i = 0;
-
-	while (i < n && slots[i] <= *turn)
-		i++;
-	*turn = slots[i < n ? i : 0];
-	return *turn;
-}
-
-static uint32_t pick_least(struct place *s, const uint32_t *slots, uint32_t n)
-{
-	uint32_t best = slots[0], ties = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t load = endpoint_inflight(&s->r->endpoints[slots[i]]);
-		uint32_t least = endpoint_inflight(&s->r->endpoints[best]);
-
-		ties = load < least ? 1 : ties + (load == least);
-		if (load < least || (load == least && sl_rng_next(s->rng) % ties == 0))
-			best = slots[i];
-	}
-	return best;
-}
-
 static uint32_t pick(struct place *s, uint32_t n, uint32_t *turn)
 {
-	const uint32_t *slots = s->r->picks;
-
-	switch (s->r->opt.policy) {
-	case SL_POLICY_ROUND_ROBIN:
-		return pick_turn(slots, n, turn);
-	case SL_POLICY_LEAST_REQUEST:
-		return pick_least(s, slots, n);
-	case SL_POLICY_COST: /* cut off from other gateways */
-	case SL_POLICY_CONSISTENT_HASH:
-		return rendezvous_pick(s->r, slots, n, rendezvous_key(s->r, s->q));
-	case SL_POLICY_RANDOM:
-		break;
-	}
-	return slots[sl_rng_next(s->rng) % n];
+	return pick_endpoint(s->r, s->q, s->rng, n, turn);
 }
 
 /* Those that may prefill a hand-off inside this group. */
@@ -511,13 +486,13 @@ static bool search_agreed(struct place *s)
 
 	if (n == 0)
 		return false;
-	server = pick(s, n, NULL);
+	server = pick(s, n, &s->r->turn_serve);
 	shortlist_reset(best);
 	s->n_band = 0;
 	price_single(s, server, HUGE_VAL, best->spare);
-	shortlist_add(best, &s->tie);
+	shortlist_add(best, s->salt);
 	if (make_pair(s, server, best->spare))
-		shortlist_add(best, &s->tie);
+		shortlist_add(best, s->salt);
 	s->d->n_priced = best->n;
 	choose_best(s);
 	return true;
@@ -571,7 +546,7 @@ bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us
 	bool found = false;
 
 	ask(&s);
-	s.tie = (struct shortlist_tie){ .salt = sl_rng_next(rng), .home = r->home };
+	s.salt = sl_rng_next(rng);
 	s.band_ms = cost_band_ms(q->staleness_us);
 	s.base_hit = -1;
 	for (s.rank = 0; !found && s.rank <= FILTER_MAX_RANK; s.rank++)

@@ -2,9 +2,8 @@
  *
  * The next candidate is priced in the list's spare place and stays there if it
  * is kept; what moves to make room are ranks of 16 bytes. Equal costs are told
- * apart by a key that depends on the search's salt and the engines alone (a
- * session's home is before all others), so the order in which candidates come
- * does not matter. */
+ * apart by a key that depends on the search's salt and the engines alone, so
+ * the order in which candidates come does not matter. */
 #ifndef SLUICE_ROUTING_SHORTLIST_H
 #define SLUICE_ROUTING_SHORTLIST_H
 
@@ -37,33 +36,26 @@ static inline void shortlist_reset(struct shortlist *l)
 	l->enough_ms = HUGE_VAL;
 }
 
-/* How equals are told apart. */
-struct shortlist_tie {
-	uint64_t salt;
-	uint32_t home; /* goes first as the engine that decodes; SL_NO_ENDPOINT: nobody does */
-};
-
-static inline uint64_t shortlist_key(const struct sl_candidate *c, const struct shortlist_tie *tie)
+static inline uint64_t shortlist_key(const struct sl_candidate *c, uint64_t salt)
 {
-	uint64_t x = tie->salt ^ ((uint64_t)c->prefill_ep << 32 | c->decode_ep);
+	uint64_t x = salt ^ ((uint64_t)c->prefill_ep << 32 | c->decode_ep);
 
 	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
 	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
-	return (x ^ (x >> 33)) >> 1 | (uint64_t)(c->decode_ep != tie->home) << 63;
+	return x ^ (x >> 33);
 }
 
 /* Does the candidate c of this cost stay behind that rank? */
 static inline bool shortlist_follows(const struct sl_candidate *c, double cost_ms,
-                                     const struct shortlist_rank *rank,
-                                     const struct shortlist_tie *tie)
+                                     const struct shortlist_rank *rank, uint64_t salt)
 {
 	if (cost_ms > rank->cost_ms)
 		return true;
-	return cost_ms == rank->cost_ms && shortlist_key(c, tie) >= shortlist_key(rank->c, tie);
+	return cost_ms == rank->cost_ms && shortlist_key(c, salt) >= shortlist_key(rank->c, salt);
 }
 
 /* Keeps the candidate in the spare place, if it is among the cheapest. */
-static inline void shortlist_add(struct shortlist *l, const struct shortlist_tie *tie)
+static inline void shortlist_add(struct shortlist *l, uint64_t salt)
 {
 	struct shortlist_rank *at = &l->rank[l->n];
 	struct sl_candidate *c = l->spare, *spare = c + 1;
@@ -72,11 +64,11 @@ static inline void shortlist_add(struct shortlist *l, const struct shortlist_tie
 	if (l->n < SHORTLIST) {
 		l->n++;
 	} else {
-		if (shortlist_follows(c, cost_ms, --at, tie))
+		if (shortlist_follows(c, cost_ms, --at, salt))
 			return;
 		spare = at->c;
 	}
-	for (; at > l->rank && !shortlist_follows(c, cost_ms, at - 1, tie); at--)
+	for (; at > l->rank && !shortlist_follows(c, cost_ms, at - 1, salt); at--)
 		*at = at[-1];
 	at->cost_ms = cost_ms;
 	at->c = c;

@@ -20,12 +20,12 @@ static struct sl_candidate candidate(const struct offer *o)
 	};
 }
 
-static struct shortlist_tie tie = { .salt = 77, .home = SL_NO_ENDPOINT };
+static const uint64_t salt = 77;
 
 static int by_cost_then_key(const void *a, const void *b)
 {
 	struct sl_candidate x = candidate(a), y = candidate(b);
-	uint64_t kx = shortlist_key(&x, &tie), ky = shortlist_key(&y, &tie);
+	uint64_t kx = shortlist_key(&x, salt), ky = shortlist_key(&y, salt);
 
 	if (x.cost_ms != y.cost_ms)
 		return x.cost_ms < y.cost_ms ? -1 : 1;
@@ -37,7 +37,7 @@ static void add_all(struct shortlist *l, const struct offer *offers, uint32_t n)
 	shortlist_reset(l);
 	for (uint32_t i = 0; i < n; i++) {
 		*l->spare = candidate(&offers[i]);
-		shortlist_add(l, &tie);
+		shortlist_add(l, salt);
 	}
 }
 
