@@ -6,7 +6,7 @@
  *
  * Invariants
  *   - At most SESSIONS_MAX turns, one per key; the least recently written one
- *     makes room. Memory is taken with the first turn, all of it (under 4 MiB),
+ *     makes room. Memory is taken with the first turn, all of it (4.3 MiB),
  *     and does not grow.
  *   - A turn older than SESSIONS_AGE_US is not found.
  *

@@ -103,6 +103,17 @@ def test_names(t):
     true("name-1" not in text, "no name is logged")
 
 
+def test_gateways_agree(t):
+    """Without a word to each other, and whatever order they know the engines in."""
+    engines = t.engines(5)
+    conf = "model sim { policy consistent-hash; }\n"
+    one = t.gateway(conf + pool("all", engines), *engines)
+    two = t.gateway(conf + pool("all", engines[::-1]), *engines, name="two")
+    for i in range(10):
+        fields = {"X-Session-Id": f"name-{i}"}
+        equal(engine_of(one, fields), engine_of(two, fields), f"the engine of {fields}")
+
+
 def test_prefill_and_decode(t):
     """The decode engine, which has the answer, goes on by itself."""
     prefill, decode = t.engines(2, "prefill"), t.engines(3, "decode")
