@@ -103,7 +103,7 @@ static inline double prefill_ms(struct place *s, const struct cost_engine *e, do
 
 /* One engine for everything. False: it costs more than `enough` whatever the
  * terms are that take longer to tell. Field by field, as a literal is cleared
- * beforehand. */
+ * beforehand; with a single caller, as a call per engine is dear. */
 static inline bool price_single(struct place *s, uint32_t slot, double enough,
                                 struct sl_candidate *c)
 {
@@ -481,19 +481,19 @@ static bool is_cut_off(const struct place *s)
  * costs less. */
 static bool search_agreed(struct place *s)
 {
-	struct shortlist *best = &s->r->best;
 	uint32_t n = list_servers(s), server;
 
 	if (n == 0)
 		return false;
 	server = pick(s, n, &s->r->turn_serve);
-	shortlist_reset(best);
+	s->band_ms = 0;
 	s->n_band = 0;
-	price_single(s, server, HUGE_VAL, best->spare);
-	shortlist_add(best, s->salt);
-	if (make_pair(s, server, best->spare))
-		shortlist_add(best, s->salt);
-	s->d->n_priced = best->n;
+	shortlist_reset(&s->r->best);
+	offer_singles(s, &server, 1);
+	if (make_pair(s, server, s->r->best.spare)) {
+		offer(s);
+		s->d->n_priced++;
+	}
 	choose_best(s);
 	return true;
 }

@@ -8,6 +8,8 @@
 
 #include "routing/chain.h"
 
+#define MOST_TOKENS 1e9 /* an engine that says more talks nonsense */
+
 static uint64_t key_of(uint64_t session, const struct sl_facts *facts)
 {
 	return facts->n_blocks ? chain_mix(session, facts->blocks[0].hash) : session;
@@ -88,7 +90,7 @@ void recall_note(struct sl_router *r, const struct sl_ticket *t, double answer_t
 	if (!t->session.key || r->endpoints[turn.slot].past->cache != turn.cache)
 		return;
 	/* The last token of an answer is never put through the model. */
-	if (answer_tokens > 1)
+	if (answer_tokens > 1 && answer_tokens < MOST_TOKENS)
 		turn.whole_bytes += (uint64_t)((answer_tokens - 1) * (double)t->prompt_bytes /
 		                               t->prompt_tokens);
 	sessions_put(&r->sessions, t->session.key, &turn);

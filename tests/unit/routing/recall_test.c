@@ -96,8 +96,11 @@ static void the_answer_counts_as_cached(void **state)
 
 static void no_more_than_the_prompt(void **state)
 {
+	struct sl_outcome nonsense = { -1, -1, INT64_MAX };
 	struct prompt first, second;
 	struct sl_decision d;
+	struct sl_query q;
+	struct sl_ticket t;
 	struct world w;
 
 	(void)state;
@@ -106,6 +109,13 @@ static void no_more_than_the_prompt(void **state)
 	turn(&w, &first, SESSION, ANSWER);
 	d = decide(&w, &second, SESSION);
 	assert_near(d.chosen.hit_tokens, (PROMPT + 400) / 4 - 1, 1);
+	/* nor if an engine talks nonsense */
+	q = turn_query(&w, &first, SESSION);
+	help_send(w.r, &q, w.now_us, &w.rng, &t);
+	sl_router_finish(w.r, &t, &nonsense, w.now_us + 20000);
+	w.now_us += 60000000;
+	d = decide(&w, &second, SESSION);
+	assert_true(d.chosen.hit_tokens < d.prompt_tokens);
 	sl_router_free(w.r);
 	prompt_fini(&first);
 	prompt_fini(&second);
@@ -413,8 +423,8 @@ static void a_replay_with_sessions_is_equal(void **state)
 		struct prompt p;
 
 		prompt_init(&p, session, 60000, session, (uint32_t)(100 + i * 100));
-		x = turn(&a, &p, session, (int64_t)(i % 90));
-		y = turn(&b, &p, session, (int64_t)(i % 90));
+		x = turn(&a, &p, session, 1 + (int64_t)(i % 90));
+		y = turn(&b, &p, session, 1 + (int64_t)(i % 90));
 		assert_memory_equal(&x, &y, sizeof(x));
 		prompt_fini(&p);
 	}
