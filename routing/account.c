@@ -13,7 +13,7 @@
 #include <assert.h>
 
 #include "routing/block_log.h"
-#include "routing/state.h"
+#include "routing/recall.h"
 
 #define MEAN_SHARE (1.0 / 64)
 /* A sample of this much predicted time weighs half: what a request costs
@@ -165,7 +165,10 @@ void sl_router_dispatch(struct sl_router *r, const struct sl_query *q, const str
 		charge_prefill(r, t, q->facts);
 	}
 	charge_decode(r, t, q->facts);
+	recall_mark(r, t, q);
 	r->models.list[t->model].learned.requests++;
+	if (!q->decode_only && q->n_excluded == 0)
+		common_note(&r->models.list[t->model].common, q->facts);
 }
 
 /* ---- what times teach ------------------------------------------------- */
@@ -325,6 +328,7 @@ void sl_router_finish(struct sl_router *r, struct sl_ticket *t, const struct sl_
 	else if (outcome->completion_tokens >= 0 || t->seqs == 0)
 		learn_whole(r, t, tokens, now_us);
 	learn_usage(r, t, outcome, now_us);
+	recall_note(r, t, tokens, now_us);
 	end_ticket(r, t, now_us);
 }
 

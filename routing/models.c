@@ -18,6 +18,7 @@ void models_fini(struct models *ms)
 	for (uint32_t i = 0; i < ms->count; i++) {
 		free(ms->list[i].name);
 		free(ms->list[i].endpoints);
+		common_fini(&ms->list[i].common);
 	}
 	free(ms->list);
 	free(ms->table);

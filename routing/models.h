@@ -4,12 +4,14 @@
 #define SLUICE_ROUTING_MODELS_H
 
 #include "routing/clusters.h"
+#include "routing/common.h"
 #include "routing/learn.h"
 
 struct model {
 	char *name; /* owned, not terminated */
 	size_t name_len;
 	struct learn_model learned;
+	struct common common;
 	uint64_t *endpoints; /* owned; models.n_words words */
 	uint32_t n_endpoints;
 	struct ladder ladder;

@@ -63,6 +63,7 @@ struct sl_router *sl_router_new(const struct sl_router_options *opt)
 	models_init(&r->models);
 	clusters_init(&r->clusters);
 	index_init(&r->index, opt->index_seed);
+	sessions_init(&r->sessions, opt->index_seed);
 	r->turn_serve = r->turn_prefill = UINT32_MAX;
 	sl_router_set_options(r, opt);
 	return r;
@@ -80,6 +81,7 @@ void sl_router_free(struct sl_router *r)
 	sl_block_log_free(r->block_log);
 	free(r->peer_chain);
 	index_fini(&r->index);
+	sessions_fini(&r->sessions);
 	models_fini(&r->models);
 	clusters_fini(&r->clusters);
 	free(r->endpoints);
@@ -178,6 +180,7 @@ static void forget_cache(struct sl_router *r, uint32_t slot)
 	struct endpoint *ep = &r->endpoints[slot];
 
 	index_clear(&r->index, slot);
+	ep->past->cache = ++r->caches;
 	learn_hits_reset(&ep->past->hits);
 	ep->gamma = 1;
 }

@@ -12,6 +12,7 @@
 #include "routing/ledger.h"
 #include "routing/models.h"
 #include "routing/peers.h"
+#include "routing/sessions.h"
 #include "routing/shortlist.h"
 
 /* What is known of an endpoint beside what a decision reads. */
@@ -19,6 +20,7 @@ struct past {
 	struct learn_engine evidence;
 	uint64_t relearn_us;
 	struct learn_hits hits;
+	uint64_t cache;          /* which one it is: another number since it was emptied */
 	double kv_usage;         /* last scrape, or -1 */
 	double scraped_capacity; /* or -1 */
 	uint64_t sampled_us;
@@ -77,6 +79,8 @@ struct sl_router {
 	struct models models;
 	struct clusters clusters;
 	struct index index;
+	struct sessions sessions;
+	uint64_t caches; /* there have been so far */
 	struct learn_scale prefill_scale, decode_scale;
 	struct decay foreign_decay, busy_decay;
 	double mean_prefill_ms, mean_context; /* of what was dispatched */
@@ -85,6 +89,7 @@ struct sl_router {
 	struct sl_block *peer_chain;          /* owned scratch, SL_MAX_SHARED_BLOCKS; or NULL */
 
 	/* Scratch of one decision, sized when endpoints are added. */
+	uint32_t home; /* the engine that the query's session prefers, or SL_NO_ENDPOINT */
 	struct passing passing;
 	uint32_t *partners; /* owned; per group */
 	struct shortlist best;

@@ -150,9 +150,19 @@ static struct sl_engine *find_member(struct sl_registry *r, const struct sl_pool
 	return NULL;
 }
 
+/* Of CLUSTER/POOL/ADDRESS, by which gateways name engines to each other. */
+static uint64_t identity_of(const struct sl_pool_conf *pool, const struct sl_endpoint *ep)
+{
+	uint64_t hash = sl_name_hash(0, sl_span_str(pool->cluster));
+
+	hash = sl_name_hash(hash, sl_span_str(pool->name));
+	return sl_name_hash(hash, sl_span_str(ep->name));
+}
+
 static struct sl_endpoint_spec make_spec(const struct sl_config *config,
                                          const struct sl_pool_conf *pool,
-                                         const struct sl_server_conf *server)
+                                         const struct sl_server_conf *server,
+                                         const struct sl_endpoint *ep)
 {
 	return (struct sl_endpoint_spec){
 		.role = pool->role,
@@ -162,6 +172,7 @@ static struct sl_endpoint_spec make_spec(const struct sl_config *config,
 		.remote_prefill = pool->connector == SL_CONNECTOR_NIXL,
 		.gateway = pool->gateway,
 		.cluster = sl_grouping_cluster(config, pool),
+		.identity = identity_of(pool, ep),
 	};
 }
 
@@ -275,7 +286,8 @@ static void drop_newcomers(struct newcomer *list)
 
 static void enter_service(struct sl_registry *r, const struct sl_config *config, struct newcomer *n)
 {
-	struct sl_endpoint_spec spec = make_spec(config, n->member->pool, n->member->server);
+	struct sl_endpoint_spec spec =
+	        make_spec(config, n->member->pool, n->member->server, n->member->ep);
 	struct sl_endpoint *ep = n->member->ep;
 
 	ep->id = take_id(r);
@@ -288,7 +300,7 @@ static void enter_service(struct sl_registry *r, const struct sl_config *config,
 
 static void keep_in_service(const struct sl_config *config, struct sl_engine *m)
 {
-	struct sl_endpoint_spec spec = make_spec(config, m->next_pool, m->next_server);
+	struct sl_endpoint_spec spec = make_spec(config, m->next_pool, m->next_server, m->ep);
 
 	m->pool = m->next_pool;
 	m->server = m->next_server;

@@ -5,6 +5,7 @@
  *     └─────────┴──────────────────────┘  (retries go back to PREFILL or DECODE)
  *
  * intake.c   BODY: the head, the body, the scan, which model
+ * conversation.c  which conversation it is a turn of
  * plan.c     decisions: where to, retries
  * queue.c    waiting for an engine with room
  * leg.c      what is sent to an engine (connectors) and starting it
@@ -85,6 +86,8 @@ struct sl_exchange {
 	struct sl_domain *domain; /* borrowed */
 	uint32_t model;
 	bool rename_model;
+	uint32_t conversation_rank; /* of the field that named it, counted from the last */
+	uint64_t conversation_hash; /* of that name */
 	struct sl_endpoint *prefill_ep, *decode_ep; /* refs, NULL when there is no leg */
 	struct sl_fleet *fleet;                     /* ref, as of the decision; NULL before it */
 
@@ -170,6 +173,11 @@ void sl_intake_head(void *ctx, struct sl_stream *s, const struct sl_head *head, 
 const char *sl_intake_allowed(const struct sl_exchange *x);
 void sl_intake_body(struct sl_stream *s, const char *data, size_t len);
 void sl_intake_end(struct sl_stream *s);
+
+/* conversation.c */
+void sl_conversation_note(struct sl_exchange *x, const struct sl_hfield *field);
+/* For sl_query; the model is chosen. 0: it names none. */
+uint64_t sl_conversation_hash(const struct sl_exchange *x);
 
 /* plan.c */
 void sl_plan_start(struct sl_exchange *x);

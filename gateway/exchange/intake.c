@@ -263,6 +263,9 @@ static void take_field(struct sl_exchange *x, const struct sl_hfield *f)
 		put_lower_line(&x->lines, f->name, f->value);
 		break;
 	case SL_FC_PLAIN:
+		sl_conversation_note(x, f);
+		put_lower_line(&x->lines, f->name, f->value);
+		break;
 	case SL_FC_CONTENT_TYPE:
 		put_lower_line(&x->lines, f->name, f->value);
 		break;

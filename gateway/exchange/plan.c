@@ -208,6 +208,7 @@ void sl_plan_start(struct sl_exchange *x)
 	        x->facts.prompts > 1 || x->api == SL_API_OTHER || x->api == SL_API_EMBEDDINGS;
 	x->query.no_decode = x->api == SL_API_EMBEDDINGS;
 	x->query.no_gateways = x->from_gateway;
+	x->query.session = sl_conversation_hash(x);
 	/* Those that came first go first. */
 	rc = sl_queue_is_empty(x->worker, x->domain) ? decide(x) : SL_E_SATURATED;
 	if (rc == 0)

@@ -59,6 +59,7 @@ enum sl_policy {
 	SL_POLICY_ROUND_ROBIN,
 	SL_POLICY_RANDOM,
 	SL_POLICY_LEAST_REQUEST,
+	SL_POLICY_CONSISTENT_HASH, /* bounded-load rendezvous on the session or the prompt */
 };
 
 struct sl_router_options {
@@ -94,6 +95,9 @@ struct sl_endpoint_spec {
 	bool remote_prefill;     /* a connector for hand-offs is configured */
 	bool gateway;            /* no engine, but another gateway */
 	uint32_t cluster;        /* below SL_MAX_CLUSTERS; 0: in none */
+	/* A hash of its name, the same on every gateway, so that they agree where
+	 * a prompt belongs; 0: they need not, its slot will do. */
+	uint64_t identity;
 };
 
 /* A free slot number, kept until _del is complete; SL_NO_ENDPOINT if all
@@ -244,6 +248,7 @@ enum sl_placement {
 struct sl_query {
 	uint32_t model;
 	const struct sl_facts *facts;
+	uint64_t session;   /* the conversation's name, and the model's, hashed; 0: none */
 	bool single_engine; /* several prompts in one body: no remote placement */
 	bool no_decode;     /* embeddings: prefill only, decode terms are 0 */
 	bool no_gateways;   /* it came from a gateway, and goes to no other */
@@ -260,6 +265,10 @@ struct sl_query {
 	uint64_t staleness_us;
 };
 void sl_query_init(struct sl_query *q, uint32_t model, const struct sl_facts *facts);
+
+/* A name as a number, for `session` and `identity`: the same on every gateway,
+ * never 0. seed: 0, or the hash of the name before it. */
+uint64_t sl_name_hash(uint64_t seed, struct sl_span name);
 
 /* Why a candidate was not considered. */
 enum sl_filter {
@@ -345,6 +354,10 @@ struct sl_ticket {
 	int64_t output_limit;            /* max_tokens, or -1 */
 	double queue_ms, matched_tokens;
 	double prefill_pace, decode_pace; /* scale x F that was predicted with */
+	struct sl_session_mark {
+		uint64_t key, boundary, cache; /* key 0: no turn of a session */
+		uint32_t boundary_bytes;
+	} session;
 };
 
 /* Charges the work and inserts the prompt's blocks at once, so that an equal
