@@ -5,8 +5,14 @@
  * which new tenants take their memory. All flows are in the table but one for
  * each class, which those share for whom nothing is left.
  *
- * floor is a class's virtual time: the counter that the last one served had
- * before it was charged. It never falls, and no flow that waits is below it. */
+ * floor is a class's virtual time: the highest counter at which anyone began to
+ * be served.
+ *
+ * Charges are estimates, and a request may end long after its tenant has begun
+ * to wait anew and was lifted. What a correction had changed, had the truth been
+ * known when the tenant began, is all that it changes: margin is how far the
+ * counter was above the one it would have been lifted to, or, below 0, how far
+ * it was lifted. Charges made since then are corrected in full. */
 #include "sluice/fair.h"
 
 #include <xxhash.h>
@@ -25,6 +31,8 @@ struct sl_fair_flow {
 	uint64_t tenant;
 	uint64_t counter;
 	uint64_t stamp;            /* when it was made or, with SERVED, served last */
+	int64_t margin;            /* when it began to wait */
+	uint32_t epoch;            /* how often it has begun */
 	uint32_t waiting, charged; /* claims */
 	enum sl_fair_class class;
 };
@@ -157,6 +165,7 @@ static struct sl_fair_flow *attach(struct sl_fair *f, struct sl_fair_claim *c)
 		flow->tenant = c->tenant;
 		flow->class = c->class;
 		flow->counter = 0;
+		flow->margin = 0;
 		flow->stamp = f->stamp++;
 		flow->chain = NULL;
 		*at = flow;
@@ -249,13 +258,15 @@ static void stop_waiting(struct sl_fair *f, struct sl_fair_claim *c)
 }
 
 /* Who begins to wait has no credit. */
-static void lift(struct sl_fair *f, struct sl_fair_flow *flow)
+static void begin(const struct sl_fair *f, struct sl_fair_flow *flow)
 {
 	const struct class *class = &f->classes[flow->class];
 	const struct sl_fair_flow *lowest = flow_of_turn(heap_first(&class->turns));
 	uint64_t least = lowest ? lowest->counter : class->floor;
 
-	if (flow->counter < least)
+	flow->epoch++;
+	flow->margin = (int64_t)(flow->counter - least);
+	if (flow->margin < 0)
 		flow->counter = least;
 }
 
@@ -297,7 +308,7 @@ bool sl_fair_join(struct sl_fair *f, struct sl_fair_claim *c, uint64_t limit)
 		return false;
 	flow = attach(f, c);
 	if (!flow->waiting)
-		lift(f, flow);
+		begin(f, flow);
 	append(&flow->first, &flow->last, c);
 	c->flow = flow;
 	c->waiting = true;
@@ -359,17 +370,15 @@ static void count_turn(struct sl_fair *f, enum sl_fair_class served)
 void sl_fair_charge(struct sl_fair *f, struct sl_fair_claim *c, uint64_t tokens)
 {
 	struct class *class = &f->classes[c->class];
-	struct sl_fair_flow *flow, *lowest;
+	struct sl_fair_flow *flow;
 
 	if (c->tokens)
 		return;
 	flow = attach(f, c);
-	if (flow->counter < class->floor)
-		flow->counter = class->floor;
-	/* Who is served out of turn must not lift the floor above others. */
-	lowest = flow_of_turn(heap_first(&class->turns));
-	class->floor = lowest && lowest->counter < flow->counter ? lowest->counter : flow->counter;
+	if (class->floor < flow->counter)
+		class->floor = flow->counter;
 	c->flow = flow;
+	c->epoch = flow->epoch;
 	c->tokens = tokens ? tokens : 1;
 	flow->counter += c->tokens;
 	flow->charged++;
@@ -378,22 +387,31 @@ void sl_fair_charge(struct sl_fair *f, struct sl_fair_claim *c, uint64_t tokens)
 	count_turn(f, c->class);
 }
 
+static int64_t above_zero(int64_t n)
+{
+	return n > 0 ? n : 0;
+}
+
+/* What is left of a correction of a charge from before the flow began to wait. */
+static int64_t correct_margin(struct sl_fair_flow *flow, int64_t by)
+{
+	int64_t before = above_zero(flow->margin);
+
+	flow->margin += by;
+	return above_zero(flow->margin) - before;
+}
+
 void sl_fair_settle(struct sl_fair *f, struct sl_fair_claim *c, uint64_t tokens)
 {
 	struct sl_fair_flow *flow = c->flow;
-	uint64_t floor, back, most;
+	int64_t by = (int64_t)(tokens - c->tokens);
 
 	if (!c->tokens)
 		return;
-	floor = f->classes[flow->class].floor;
-	if (tokens >= c->tokens) {
-		flow->counter += tokens - c->tokens;
-	} else if (flow->counter > floor) {
-		/* What is given back is no credit either. */
-		back = c->tokens - tokens;
-		most = flow->counter - floor;
-		flow->counter -= back < most ? back : most;
-	}
+	if (c->epoch != flow->epoch)
+		by = correct_margin(flow, by);
+	assert(by >= 0 || flow->counter >= (uint64_t)-by);
+	flow->counter += (uint64_t)by;
 	c->tokens = 0;
 	flow->charged--;
 	place(f, flow);

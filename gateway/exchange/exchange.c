@@ -293,6 +293,8 @@ static void end(struct sl_exchange *x, const char *how, int err)
 {
 	struct sl_worker *w = x->worker;
 	uint64_t now = sl_exchange_now(x);
+	/* On an engine, or in the queue. A request that found no place did not. */
+	bool made_room = x->attempts || x->state == SL_X_WAITING;
 
 	if (x->state == SL_X_WAITING)
 		sl_queue_leave(x);
@@ -320,7 +322,7 @@ static void end(struct sl_exchange *x, const char *how, int err)
 	x->grave.fn = bury;
 	x->grave.arg = x;
 	sl_loop_bury(&w->loop, &x->grave);
-	if (x->domain)
+	if (made_room)
 		sl_queue_freed(w, x->domain);
 }
 

@@ -5,9 +5,9 @@
  * it had, in weighted tokens (VTC, virtual token counters, OSDI '24; the order
  * is that of start-time fair queueing), and the waiting tenant with the lowest
  * one goes next; within a tenant, first come is first served. A tenant that
- * begins to wait is lifted to the lowest counter of those who wait, or to where
- * the last one began that was served: what it did not use it does not get
- * later, and what it used while nobody waited it need not pay for.
+ * begins to wait is lifted to the lowest counter of those who wait, or, if nobody
+ * does, to the highest at which anybody was served: what it did not use it does
+ * not get later, and what others used while nobody waited they need not pay for.
  *
  * Priority classes are served in their order, except that a class that waits
  * gets one turn after SL_FAIR_PASSES turns of higher ones. Fairness is inside a
@@ -37,6 +37,7 @@ struct sl_fair_claim {
 	void *owner;                       /* the caller's request */
 	uint64_t tenant;
 	uint64_t tokens; /* charged; 0: not served (yet) */
+	uint32_t epoch;  /* fair.c's */
 	enum sl_fair_class class;
 	bool waiting, displaced;
 };

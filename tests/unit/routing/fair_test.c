@@ -189,7 +189,44 @@ static void test_idle_returns_without_credit(void **state)
 	assert_int_equal(serve(r, 1000), 11);
 }
 
-/* What is given back late is no credit either. */
+/* Not even the credit of being behind a request that is not its own. */
+static void test_who_begins_is_level_with_the_lowest(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, 0, 1);
+	join(r, 1, 1);
+	join(r, 2, 1);
+	assert_int_equal(serve(r, 10000), 0);
+	for (unsigned i = 50; i < 54; i++)
+		join(r, i, 2);
+	assert_int_equal(serve(r, 1000), 50);
+	assert_int_equal(serve(r, 1000), 1);
+	assert_int_equal(serve(r, 1000), 51);
+	assert_int_equal(serve(r, 1000), 2);
+}
+
+/* Two were away: neither finds the other's absence worth anything. */
+static void test_several_return_without_credit(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < 20; i++)
+		join(r, i, 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(serve(r, 1000), i);
+	for (unsigned i = 40; i < 44; i++)
+		join(r, i, 2);
+	for (unsigned i = 50; i < 54; i++)
+		join(r, i, 3);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(serve(r, 1000), 40 + i);
+		assert_int_equal(serve(r, 1000), 50 + i);
+		assert_int_equal(serve(r, 1000), 10 + i);
+	}
+}
+
+/* What is given back for work from before it was away is no credit either. */
 static void test_a_late_refund_is_no_credit(void **state)
 {
 	struct rig *r = *state;
@@ -202,13 +239,51 @@ static void test_a_late_refund_is_no_credit(void **state)
 		assert_int_equal(serve(r, 10000), i);
 		end(r, i, 10000);
 	}
-	end(r, 50, 1);
-	for (unsigned i = 50; i < 53; i++)
+	for (unsigned i = 51; i < 54; i++)
 		join(r, i, 2);
-	assert_int_equal(serve(r, 10000), 50);
-	assert_int_equal(serve(r, 10000), 15);
+	end(r, 50, 1);
 	assert_int_equal(serve(r, 10000), 51);
+	assert_int_equal(serve(r, 10000), 15);
+	assert_int_equal(serve(r, 10000), 52);
 	assert_int_equal(serve(r, 10000), 16);
+}
+
+/* Had the truth been known when it began to wait, it had been level. */
+static void test_a_refund_goes_down_to_where_it_would_have_begun(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, 50, 2);
+	assert_int_equal(serve(r, 50000), 50);
+	for (unsigned i = 0; i < 20; i++)
+		join(r, i, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(serve(r, 10000), i);
+	for (unsigned i = 51; i < 54; i++)
+		join(r, i, 2); /* at 50,000, the other at 30,000 */
+	end(r, 50, 1);
+	assert_int_equal(serve(r, 10000), 51);
+	assert_int_equal(serve(r, 10000), 3);
+	assert_int_equal(serve(r, 10000), 52);
+}
+
+/* A debt from before that was forgiven already is not raised once more. */
+static void test_a_late_debt_is_not_paid_twice(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, 50, 2);
+	assert_int_equal(serve(r, 10), 50);
+	for (unsigned i = 0; i < 20; i++)
+		join(r, i, 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(serve(r, 1000), i);
+	for (unsigned i = 51; i < 54; i++)
+		join(r, i, 2);
+	end(r, 50, 5010);
+	assert_int_equal(serve(r, 1000), 51);
+	assert_int_equal(serve(r, 1000), 10);
+	assert_int_equal(serve(r, 1000), 52);
 }
 
 /* Nobody waited, so nobody was kept from anything. */
@@ -220,13 +295,117 @@ static void test_use_of_free_engines_is_not_held_against_it(void **state)
 		r->c[i].tenant = 1;
 		sl_fair_charge(r->f, &r->c[i], 1000);
 	}
-	join(r, 40, 2);
-	join(r, 41, 2);
-	join(r, 42, 2);
-	join(r, 20, 1);
+	for (unsigned i = 40; i < 44; i++)
+		join(r, i, 2);
+	for (unsigned i = 20; i < 24; i++)
+		join(r, i, 1);
 	assert_int_equal(serve(r, 1000), 40);
 	assert_int_equal(serve(r, 1000), 20);
 	assert_int_equal(serve(r, 1000), 41);
+	assert_int_equal(serve(r, 1000), 21);
+}
+
+/* ---- the property ---------------------------------------------------- */
+
+#define TENANTS 5
+#define AT_ONCE 6
+#define LARGEST 3000
+
+/* Tenants that come and go, requests of any size, estimates that are wrong,
+ * ends long after the beginning. */
+struct world {
+	struct rig *r;
+	struct sl_rng rng;
+	struct sl_fair_claim *running[AT_ONCE];
+	uint64_t served[TENANTS];       /* in truth, as far as it has ended */
+	int64_t base[TENANTS][TENANTS]; /* the difference when both had begun to wait */
+	bool busy[TENANTS];
+	int64_t worst;
+};
+
+static uint64_t dice(struct world *w, uint64_t n)
+{
+	return (sl_rng_next(&w->rng) >> 32) % n;
+}
+
+static uint64_t real_tokens(const struct sl_fair_claim *c)
+{
+	/* The second tenant is always overestimated by far. */
+	return c->tenant == 1 ? 1 + c->tokens / 20 : c->tokens;
+}
+
+static void end_one(struct world *w, unsigned k)
+{
+	struct sl_fair_claim *c = w->running[k];
+
+	if (!c)
+		return;
+	w->served[c->tenant] += real_tokens(c);
+	sl_fair_settle(w->r->f, c, real_tokens(c));
+	w->running[k] = NULL;
+}
+
+/* Each busy tenant always has some that wait. */
+static void refill(struct world *w)
+{
+	for (unsigned i = 0; i < N; i++) {
+		struct sl_fair_claim *c = &w->r->c[i];
+
+		c->tenant = i % TENANTS;
+		if (w->busy[c->tenant] && !c->waiting && !c->tokens)
+			assert_true(sl_fair_join(w->r->f, c, MANY));
+	}
+}
+
+static void toggle(struct world *w, unsigned tenant)
+{
+	w->busy[tenant] = !w->busy[tenant];
+	for (unsigned i = tenant; i < N; i += TENANTS)
+		sl_fair_leave(w->r->f, &w->r->c[i]);
+	for (unsigned k = 0; k < TENANTS; k++) {
+		w->base[tenant][k] = (int64_t)(w->served[tenant] - w->served[k]);
+		w->base[k][tenant] = -w->base[tenant][k];
+	}
+}
+
+static void judge(struct world *w)
+{
+	for (unsigned i = 0; i < TENANTS; i++)
+		for (unsigned k = 0; k < TENANTS; k++) {
+			int64_t lead = (int64_t)(w->served[i] - w->served[k]) - w->base[i][k];
+
+			if (w->busy[i] && w->busy[k] && lead > w->worst)
+				w->worst = lead;
+		}
+}
+
+static int64_t worst_lead(struct rig *r, uint64_t seed)
+{
+	struct world w = { .r = r, .rng = { seed } };
+
+	w.busy[0] = w.busy[1] = true;
+	for (unsigned step = 0; step < 20000; step++) {
+		unsigned k = (unsigned)dice(&w, AT_ONCE);
+
+		if (step % 400 == 399)
+			toggle(&w, 2 + (unsigned)dice(&w, TENANTS - 2));
+		end_one(&w, k);
+		refill(&w);
+		w.running[k] = sl_fair_first(r->f);
+		sl_fair_charge(r->f, w.running[k], 1 + dice(&w, LARGEST));
+		sl_fair_leave(r->f, w.running[k]);
+		judge(&w);
+	}
+	return w.worst;
+}
+
+/* Tenants that always wait are never apart by more than what can be in
+ * progress, for two of them and at both ends, however long it goes on. */
+static void test_backlogged_tenants_stay_level(void **state)
+{
+	struct rig *r = *state;
+
+	assert_in_range(worst_lead(r, 7), 1, 2 * (AT_ONCE + 1) * LARGEST);
 }
 
 /* A retry waits again, and is charged once in all. */
@@ -280,6 +459,22 @@ static void test_lower_classes_do_not_starve(void **state)
 	assert_in_range(turns[SL_FAIR_HIGH], 600, 620);
 }
 
+/* Turns are counted from when it begins to wait. */
+static void test_a_class_that_left_has_no_turn_saved(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < 20; i++)
+		join(r, i, 1);
+	r->c[50].class = r->c[51].class = SL_FAIR_LOW;
+	join(r, 50, 2);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(serve(r, 1), i);
+	sl_fair_leave(r->f, &r->c[50]);
+	join(r, 51, 2);
+	assert_int_equal(serve(r, 1), 7);
+}
+
 /* ---- a full queue ---------------------------------------------------- */
 
 static void test_the_largest_gives_up_its_youngest(void **state)
@@ -308,6 +503,21 @@ static void test_the_largest_gives_up_its_youngest(void **state)
 	assert_int_equal(serve(r, 5), 1);
 	assert_int_equal(serve(r, 5), 21);
 	assert_int_equal(serve(r, 5), -1);
+}
+
+/* Those who share a counter are one tenant here, too. */
+static void test_who_shares_displaces_as_one(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < 8; i++)
+		join(r, i, 1 + i);
+	join(r, 8, 1);
+	join(r, 9, 1);
+	for (unsigned i = 10; i < 13; i++)
+		join(r, i, i);
+	r->c[20].tenant = 20;
+	assert_false(sl_fair_join(r->f, &r->c[20], 13));
 }
 
 static void test_nobody_is_displaced_for_an_equal(void **state)
@@ -346,8 +556,8 @@ static void test_idle_tenants_are_forgotten_oldest_first(void **state)
 
 	for (unsigned i = 0; i < 20; i++) {
 		join(r, i, 100 + i);
-		assert_int_equal(serve(r, 1000), i);
-		end(r, (int)i, 1000);
+		assert_int_equal(serve(r, i < 12 ? 5000 : 1000), i);
+		end(r, (int)i, i < 12 ? 5000 : 1000);
 		assert_true(sl_fair_tenants(r->f) <= 8);
 	}
 	/* The last eight still owe what they used; who is unknown goes first. */
@@ -389,19 +599,19 @@ static uint64_t churn(uint64_t seed)
 	r = state;
 	for (unsigned step = 0; step < 20000; step++) {
 		struct sl_fair_claim *c = &r->c[sl_rng_next(&rng) >> 32 & (N - 1)];
-		uint64_t dice = sl_rng_next(&rng) >> 40;
+		uint64_t roll = sl_rng_next(&rng) >> 40;
 
-		if (c->displaced || (c->waiting && dice % 4 == 0)) {
+		if (c->displaced || (c->waiting && roll % 4 == 0)) {
 			sl_fair_leave(r->f, c);
 		} else if (c->tokens && !c->waiting) {
-			sl_fair_settle(r->f, c, dice % 3000);
-		} else if (c->waiting || dice % 8 == 0) {
-			int k = serve(r, dice % 1000);
+			sl_fair_settle(r->f, c, roll % 3000);
+		} else if (c->waiting || roll % 8 == 0) {
+			int k = serve(r, roll % 1000);
 
 			trace = trace * 31 + (uint64_t)(k + 1);
 		} else {
-			c->tenant = dice % 9;
-			c->class = (enum sl_fair_class)(dice / 16 % SL_FAIR_CLASSES);
+			c->tenant = roll % 9;
+			c->class = (enum sl_fair_class)(roll / 16 % SL_FAIR_CLASSES);
 			trace = trace * 31 + sl_fair_join(r->f, c, 24);
 		}
 		waiting = 0;
@@ -448,7 +658,14 @@ int main(void)
 		CASE(test_long_and_short_requests_share_tokens),
 		CASE(test_what_was_used_counts_not_what_was_expected),
 		CASE(test_idle_returns_without_credit),
+		CASE(test_who_begins_is_level_with_the_lowest),
+		CASE(test_several_return_without_credit),
 		CASE(test_a_late_refund_is_no_credit),
+		CASE(test_a_refund_goes_down_to_where_it_would_have_begun),
+		CASE(test_a_late_debt_is_not_paid_twice),
+		CASE(test_backlogged_tenants_stay_level),
+		CASE(test_a_class_that_left_has_no_turn_saved),
+		CASE(test_who_shares_displaces_as_one),
 		CASE(test_use_of_free_engines_is_not_held_against_it),
 		CASE(test_joining_again_gives_the_charge_back),
 		CASE(test_higher_classes_go_first),
