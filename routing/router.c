@@ -25,6 +25,7 @@ void sl_router_options_default(struct sl_router_options *opt)
 		.transfer_latency_ms = 2,
 		.transfer_bytes_per_ms = 20e6,
 		.bytes_per_token = 4,
+		.adapter_load_ms = 100,
 		.index_max_entries_per_endpoint = 65536,
 	};
 }
@@ -76,6 +77,7 @@ void sl_router_free(struct sl_router *r)
 		free(r->endpoints[i].past->models);
 		free(r->endpoints[i].past);
 		peers_free(r->endpoints[i].peers);
+		adapters_free(r->endpoints[i].adapters);
 	}
 	sl_block_log_free(r->block_log);
 	free(r->peer_chain);
@@ -180,6 +182,8 @@ static void forget_cache(struct sl_router *r, uint32_t slot)
 	index_clear(&r->index, slot);
 	learn_hits_reset(&ep->past->hits);
 	ep->gamma = 1;
+	if (ep->adapters)
+		adapters_forget(ep->adapters);
 }
 
 static void forget_all(struct sl_router *r, uint32_t slot)
@@ -227,6 +231,8 @@ void endpoint_release(struct sl_router *r, uint32_t slot)
 
 	if (ep->alive || ep->ledger.inflight)
 		return;
+	adapters_free(ep->adapters);
+	ep->adapters = NULL;
 	r->free_slots[r->n_free++] = slot;
 }
 
@@ -334,6 +340,12 @@ uint32_t sl_router_model(struct sl_router *r, struct sl_span name)
 	return models_intern(&r->models, name);
 }
 
+void sl_router_model_adapter(struct sl_router *r, uint32_t model, bool adapter)
+{
+	if (model < r->models.count)
+		r->models.list[model].adapter = adapter;
+}
+
 /* ---- clusters --------------------------------------------------------- */
 
 void sl_router_clusters(struct sl_router *r, const struct sl_clusters *clusters)
@@ -418,6 +430,37 @@ void sl_router_endpoint_sample(struct sl_router *r, uint32_t slot, const struct 
 	ep->gamma = learn_hits_gamma(&ep->past->hits);
 }
 
+static void sample_names(struct sl_router *r, uint32_t slot, struct sl_span names, bool running,
+                         uint64_t taken_us)
+{
+	const char *end = names.ptr + names.len;
+
+	for (const char *at = names.ptr; names.len && at < end;) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		const char *stop = comma ? comma : end;
+		uint32_t model = models_find(&r->models, sl_span(at, (size_t)(stop - at)));
+
+		if (model != SL_NO_MODEL && models_is_listed(&r->models, model, slot)) {
+			r->models.list[model].adapter = true;
+			adapters_sample_add(r->endpoints[slot].adapters, model, running, taken_us);
+		}
+		at = stop + 1;
+	}
+}
+
+void sl_router_endpoint_adapters(struct sl_router *r, uint32_t slot,
+                                 const struct sl_adapter_sample *s)
+{
+	struct adapters *a = endpoint_adapters(endpoint_at(r, slot));
+
+	adapters_sample_slots(a, s->max_adapters > 0 && s->max_adapters < ADAPTERS_KEPT
+	                                 ? (uint32_t)s->max_adapters
+	                                 : 0);
+	sample_names(r, slot, s->running, true, s->taken_us);
+	sample_names(r, slot, s->waiting, false, s->taken_us);
+	adapters_sample_end(a, s->taken_us);
+}
+
 /* ---- views ------------------------------------------------------------ */
 
 bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t now_us,
@@ -444,6 +487,8 @@ bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t 
 		.index_bytes = index_slot_bytes(&r->index, slot),
 		.dispatched = ep->past->dispatched,
 		.hit_tokens_predicted = (uint64_t)ep->past->hit_tokens_predicted,
+		.adapters_loaded = adapters_loaded(ep->adapters),
+		.max_adapters = ep->adapters ? ep->adapters->slots : 0,
 	};
 	return true;
 }
