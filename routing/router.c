@@ -433,26 +433,29 @@ void sl_router_endpoint_sample(struct sl_router *r, uint32_t slot, const struct 
 static void sample_names(struct sl_router *r, uint32_t slot, struct sl_span names, bool running,
                          uint64_t taken_us)
 {
-	const char *end = names.ptr + names.len;
-
-	for (const char *at = names.ptr; names.len && at < end;) {
-		const char *comma = memchr(at, ',', (size_t)(end - at));
-		const char *stop = comma ? comma : end;
-		uint32_t model = models_find(&r->models, sl_span(at, (size_t)(stop - at)));
+	while (names.len) {
+		const char *comma = memchr(names.ptr, ',', names.len);
+		size_t len = comma ? (size_t)(comma - names.ptr) : names.len;
+		uint32_t model = models_find(&r->models, sl_span(names.ptr, len));
 
 		if (model != SL_NO_MODEL && models_is_listed(&r->models, model, slot)) {
 			r->models.list[model].adapter = true;
 			adapters_sample_add(r->endpoints[slot].adapters, model, running, taken_us);
 		}
-		at = stop + 1;
+		len += comma != NULL;
+		names = sl_span(names.ptr + len, names.len - len);
 	}
 }
 
 void sl_router_endpoint_adapters(struct sl_router *r, uint32_t slot,
                                  const struct sl_adapter_sample *s)
 {
-	struct adapters *a = endpoint_adapters(endpoint_at(r, slot));
+	struct endpoint *ep = endpoint_at(r, slot);
+	struct adapters *a = ep->adapters;
 
+	if (!a && s->max_adapters <= 0 && !s->running.len && !s->waiting.len)
+		return; /* most engines */
+	a = endpoint_adapters(ep);
 	adapters_sample_slots(a, s->max_adapters > 0 && s->max_adapters < ADAPTERS_KEPT
 	                                 ? (uint32_t)s->max_adapters
 	                                 : 0);
