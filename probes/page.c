@@ -24,8 +24,8 @@ struct family {
 	struct sl_span name;
 	enum how how;
 	uint8_t rank;
-	/* Reads its labels; NULL: its value counts. */
-	void (*read)(struct sl_page_reader *r, const struct sl_prom_sample *sample);
+	/* Its labels count, not its value; or NULL. */
+	void (*labels)(struct sl_page_reader *r, const struct sl_prom_sample *sample);
 	bool shared;  /* any program exposes it: no sign of the dialect */
 	size_t field; /* offset in sl_engine_page */
 };
@@ -216,8 +216,8 @@ static void read_wanted(void *ctx, const struct sl_prom_sample *sample)
 
 	if (!r->wanted->shared)
 		r->found++;
-	if (r->wanted->read)
-		r->wanted->read(r, sample);
+	if (r->wanted->labels)
+		r->wanted->labels(r, sample);
 	else
 		keep_series(r, r->wanted, labels_key(sample), sample->value);
 }
