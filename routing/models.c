@@ -94,6 +94,13 @@ uint32_t models_intern(struct models *ms, struct sl_span name)
 	return ms->count - 1;
 }
 
+uint32_t models_find(const struct models *ms, struct sl_span name)
+{
+	uint32_t number = *place_of(ms, name);
+
+	return number ? number - 1 : SL_NO_MODEL;
+}
+
 bool models_list(struct models *ms, uint32_t model, uint32_t slot)
 {
 	uint64_t *word, bit = 1ull << (slot % 64);

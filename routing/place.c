@@ -25,6 +25,7 @@ struct place {
 	double tokens_per_byte;
 	double most_hit;          /* of a prompt's tokens the last one is always computed */
 	double base_hit, base_ms; /* the last prefill that was priced */
+	bool adapter;             /* the model is one */
 	uint32_t rank;            /* worst health rank that may prefill */
 	uint64_t salt;
 	double band_ms;
@@ -74,7 +75,8 @@ static inline double hit_tokens(const struct place *s, const struct endpoint *ep
 
 static double ttft_ms(const struct sl_candidate *c)
 {
-	return c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms + c->step_ms;
+	return c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms + c->step_ms +
+	       c->adapter_ms;
 }
 
 static double weigh(const struct place *s, const struct sl_candidate *c)
@@ -99,6 +101,27 @@ static inline double prefill_ms(struct place *s, const struct cost_engine *e, do
 		s->base_ms = cost_prefill_base_ms(&s->r->cost, &s->rq, hit);
 	}
 	return cost_prefill_ms(&s->r->cost, e, s->base_ms);
+}
+
+/* A, and its part of S: those that decode wait for the load, too, and whoever
+ * asks for an adapter that it displaces, for another one. Where nothing is
+ * decoded, Q is the wait for a slot. */
+static void add_adapter(const struct place *s, const struct endpoint *ep,
+                        const struct cost_engine *e, bool decodes, struct sl_candidate *c)
+{
+	double load = s->r->opt.adapter_load_ms;
+	struct adapters_found found;
+
+	if (ep->spec.gateway)
+		return;
+	found = adapters_find(ep->adapters, s->q->model, s->now_us);
+	if (!found.loaded) {
+		c->adapter_ms += load;
+		c->stall_ms += cost_stall_ms(e, load) + (found.displaces ? load : 0);
+	}
+	if (decodes)
+		c->adapter_ms += cost_adapter_wait_ms(&s->r->cost, &s->rq, e, found.slots,
+		                                      found.missing, found.legs_each);
 }
 
 /* One engine for everything. False: it costs more than `enough` whatever the
@@ -131,6 +154,9 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	c->stall_ms = stall;
 	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
 	c->step_ms = 0;
+	c->adapter_ms = 0;
+	if (s->adapter)
+		add_adapter(s, ep, &e, true, c);
 	if (ep->spec.role == SL_ROLE_DECODE) {
 		c->placement = SL_PLACE_LOCAL;
 		c->step_ms = s->rq.output > 0 ? cost_step_ms(m, &e, e.seqs, e.context) : 0;
@@ -157,6 +183,8 @@ static bool price_prefill_half(struct place *s, uint32_t slot, double enough,
 		                    .hit_tokens = hit,
 		                    .queue_ms = e.queue_ms,
 		                    .prefill_ms = prefill };
+	if (s->adapter)
+		add_adapter(s, ep, &e, false, c);
 	c->cost_ms = weigh(s, c);
 	return true;
 }
@@ -181,6 +209,8 @@ static bool price_decode_half(const struct place *s, uint32_t slot, double enoug
 		                    .memory_ms = cost_memory_ms(m, &s->rq, &e),
 		                    .decode_ms = cost_decode_ms(m, &s->rq, &e),
 		                    .step_ms = cost_step_ms(m, &e, e.seqs, e.context) };
+	if (s->adapter)
+		add_adapter(s, ep, &e, true, c);
 	c->cost_ms = share * weigh(s, c);
 	return true;
 }
@@ -192,7 +222,9 @@ static void join(const struct sl_candidate *p, const struct sl_candidate *d,
 	out->decode_ep = d->decode_ep;
 	out->memory_ms = d->memory_ms;
 	out->transfer_ms = d->transfer_ms;
+	out->stall_ms += d->stall_ms;
 	out->decode_ms = d->decode_ms;
+	out->adapter_ms += d->adapter_ms;
 	out->step_ms = d->step_ms;
 	out->cost_ms = p->cost_ms + d->cost_ms;
 }
@@ -511,6 +543,7 @@ static void ask(struct place *s)
 		output = learn_model_output(&m->learned, facts->max_tokens);
 	cost_request_init(&s->rq, &s->r->cost, tokens, output, state_request_seqs(facts));
 	s->most_hit = s->rq.tokens - 1;
+	s->adapter = m->adapter;
 	s->tokens_per_byte = facts->prompt_bytes ? s->rq.tokens / (double)facts->prompt_bytes : 0;
 	s->d->prompt_tokens = s->rq.tokens;
 	s->d->output_tokens = output;

@@ -6,6 +6,7 @@
 #ifndef SLUICE_ROUTING_STATE_H
 #define SLUICE_ROUTING_STATE_H
 
+#include "routing/adapters.h"
 #include "routing/cost.h"
 #include "routing/decay.h"
 #include "routing/index.h"
@@ -46,9 +47,10 @@ struct endpoint {
 	uint64_t busy_us;
 	double foreign_seqs, foreign_waiting; /* as of foreign_us */
 	uint64_t foreign_us;
-	struct peers *peers; /* owned; NULL while no other gateway has spoken of it */
-	uint64_t wake_us;    /* endpoint_wake has something to do from then on */
-	struct past *past;   /* owned; as old as the slot */
+	struct peers *peers;       /* owned; NULL while no other gateway has spoken of it */
+	struct adapters *adapters; /* owned; NULL while none has been there */
+	uint64_t wake_us;          /* endpoint_wake has something to do from then on */
+	struct past *past;         /* owned; as old as the slot */
 };
 
 struct kv_group {
@@ -127,6 +129,13 @@ static inline void endpoint_set_plain(struct endpoint *ep)
 static inline uint32_t endpoint_inflight(const struct endpoint *ep)
 {
 	return ep->ledger.inflight + (ep->peers ? ep->peers->sum.inflight : 0);
+}
+/* Made when they are first needed. */
+static inline struct adapters *endpoint_adapters(struct endpoint *ep)
+{
+	if (!ep->adapters)
+		ep->adapters = adapters_new();
+	return ep->adapters;
 }
 /* Its slot may be free now. */
 void endpoint_release(struct sl_router *r, uint32_t slot);

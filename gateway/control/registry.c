@@ -104,24 +104,30 @@ void sl_engine_free(struct sl_engine *m)
 	for (uint32_t i = 0; i < m->n_models; i++)
 		free(m->models[i]);
 	free(m->models);
+	free(m->adapters);
 	free(m->probe_lines);
 	free(m);
 }
 
-bool sl_engine_set_models(struct sl_engine *m, char **names, uint32_t n)
+bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapters, uint32_t n)
 {
 	bool same = m->models_known && m->n_models == n;
 
 	for (uint32_t i = 0; same && i < n; i++)
-		same = strcmp(m->models[i], names[i]) == 0;
+		same = strcmp(m->models[i], names[i]) == 0 &&
+		       m->adapters[i] == (adapters && adapters[i]);
 	if (same)
 		return false;
 	for (uint32_t i = 0; i < m->n_models; i++)
 		free(m->models[i]);
 	free(m->models);
+	free(m->adapters);
 	m->models = registry_zalloc(n, sizeof(*m->models));
-	for (uint32_t i = 0; i < n; i++)
+	m->adapters = registry_zalloc(n, sizeof(*m->adapters));
+	for (uint32_t i = 0; i < n; i++) {
 		m->models[i] = strdup(names[i]);
+		m->adapters[i] = adapters && adapters[i];
+	}
 	m->n_models = n;
 	m->models_known = true;
 	return true;
@@ -184,7 +190,7 @@ static void apply_configured_models(const struct sl_config *config, struct sl_en
 
 	m->models_fixed = n > 0;
 	if (n)
-		sl_engine_set_models(m, names, n);
+		sl_engine_set_models(m, names, NULL, n);
 }
 
 /* What another gateway is asked, it is asked about its own engines. */

@@ -71,6 +71,7 @@ struct sl_router_options {
 	double transfer_latency_ms;              /* 2 */
 	double transfer_bytes_per_ms;            /* 20e6 = 20 GB/s */
 	double bytes_per_token;                  /* starting value, 4; then learned per model */
+	double adapter_load_ms;                  /* an adapter (LoRA) onto the GPU, 100 */
 	uint32_t index_max_entries_per_endpoint; /* bound on memory, 65536 */
 	uint64_t index_seed;                     /* random in production: keeps clients from aiming
 	                                          * prompts at one hash bucket; only _new reads it */
@@ -122,6 +123,9 @@ void sl_router_endpoint_models(struct sl_router *r, uint32_t ep, const uint32_t 
 #define SL_MAX_MODELS 65536
 #define SL_NO_MODEL UINT32_MAX
 uint32_t sl_router_model(struct sl_router *r, struct sl_span name);
+/* This model is an adapter (LoRA) of another one: engines load it when it is
+ * asked for, and compute few of them at once. No model is, unless told so. */
+void sl_router_model_adapter(struct sl_router *r, uint32_t model, bool adapter);
 
 /* ---- clusters --------------------------------------------------------- */
 
@@ -151,6 +155,16 @@ struct sl_load_sample {
 };
 void sl_router_endpoint_sample(struct sl_router *r, uint32_t ep, const struct sl_load_sample *s,
                                uint64_t now_us);
+
+/* The adapters that an engine says it works on: names, separated by commas.
+ * What the endpoint lists of them are adapters; other names are ignored. */
+struct sl_adapter_sample {
+	uint64_t taken_us;
+	double max_adapters; /* at once; absent: negative */
+	struct sl_span running, waiting;
+};
+void sl_router_endpoint_adapters(struct sl_router *r, uint32_t ep,
+                                 const struct sl_adapter_sample *s);
 
 /* ---- other gateways -------------------------------------------------- */
 
@@ -220,6 +234,8 @@ struct sl_endpoint_view {
 	uint64_t index_bytes;
 	uint64_t dispatched; /* totals */
 	uint64_t hit_tokens_predicted;
+	uint32_t adapters_loaded; /* probably */
+	uint32_t max_adapters;    /* that it computes at once; 0: not known */
 };
 bool sl_router_endpoint_view(const struct sl_router *r, uint32_t ep, uint64_t now_us,
                              struct sl_endpoint_view *out);
@@ -299,6 +315,7 @@ struct sl_candidate {
 	double stall_ms;    /* S */
 	double decode_ms;   /* D */
 	double step_ms;     /* tau until the first token; local and remote */
+	double adapter_ms;  /* A: its load, and the wait for a slot */
 	double cost_ms;
 };
 
@@ -351,6 +368,8 @@ struct sl_ticket {
 	bool streamed;                   /* the first token will be seen */
 	bool learn_bytes;                /* its usage tells bytes per token */
 	bool learn_ttft;                 /* its prediction had no guesswork about memory */
+	bool learn_leg;                  /* nor about adapters */
+	bool adapter;                    /* its model is one */
 	int64_t output_limit;            /* max_tokens, or -1 */
 	double queue_ms, matched_tokens;
 	double prefill_pace, decode_pace; /* scale x F that was predicted with */
