@@ -1,5 +1,4 @@
-/* oracle.h: a balancer that looks into the simulated engines, as a bound for
- * what any gateway could reach. */
+/* oracle.h: a balancer that knows everything: the bound to compare with. */
 #ifndef SLUICE_WHATIF_ORACLE_H
 #define SLUICE_WHATIF_ORACLE_H
 
