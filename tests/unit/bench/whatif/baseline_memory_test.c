@@ -88,9 +88,35 @@ static void smallest_tree_takes_a_miss(void **state)
 	asker_news(&a, BALANCER_DISPATCHED, 3, 2, 2);
 	asker_news(&a, BALANCER_DISPATCHED, 4, 2, 2);
 	assert_int_equal(asker_pick(&a, 5, BASELINE_WHOLE), 0); /* 6400 of 6464 and 12800 */
-	/* a repeated prompt is no new text */
-	asker_news(&a, BALANCER_DISPATCHED, 0, 0, 0);
+	scene_hold(&a.view, 1, 6, 3200);                        /* half is not more than half */
+	assert_int_equal(asker_pick(&a, 6, BASELINE_WHOLE), 0);
+	asker_news(&a, BALANCER_FINISHED, 0, 0, 0);
+	asker_news(&a, BALANCER_DISPATCHED, 0, 0, 0); /* the same prompt is no new text */
 	assert_int_equal(asker_pick(&a, 5, BASELINE_WHOLE), 0);
+	asker_fini(&a);
+	scene_free(s);
+}
+
+/* 2^24 characters are 256 prompts of 16384 tokens. */
+static void trees_stop_growing(void **state)
+{
+	struct scene *s = scene_new(0, 0, 2);
+	uint32_t count[2] = { 0 };
+	struct asker a;
+
+	(void)state;
+	scene_prompt(s, 0, 16384, 0, 0);
+	asker_init(&a, s, &baseline_sglang_smallest_tree);
+	for (uint32_t i = 0; i < 257 + 300; i++) {
+		uint32_t engine = i < 257 ? 0 : 1;
+
+		index_clear(&a.view.index, engine);
+		asker_news(&a, BALANCER_DISPATCHED, 0, engine, engine);
+		asker_news(&a, BALANCER_FINISHED, 0, engine, engine);
+	}
+	for (uint32_t i = 0; i < 100; i++)
+		count[asker_pick(&a, 1, BASELINE_WHOLE)]++;
+	assert_true(count[0] > 0 && count[1] > 0);
 	asker_fini(&a);
 	scene_free(s);
 }
@@ -221,15 +247,35 @@ static void preble_explores_by_its_window(void **state)
 
 	(void)state;
 	asker_init(&a, s, &baseline_preble);
-	run_at(&a, 1000000, 0, 0);
-	run_at(&a, 2000000, 1, 1);
-	run_at(&a, 3000000, 2, 0);
-	for (uint32_t i = 0; i < 4; i++)
-		assert_int_equal(asker_pick(&a, 40, BASELINE_WHOLE), 1); /* 2 against 1 */
-	run_at(&a, 182000000, 3, 1); /* the window begins at 2.2 s */
-	run_at(&a, 182100000, 4, 1);
-	for (uint32_t i = 0; i < 4; i++)
-		assert_int_equal(asker_pick(&a, 40, BASELINE_WHOLE), 0); /* 1 against 2 */
+	run_at(&a, 1000000, 0, 1);
+	run_at(&a, 1000000, 1, 1);
+	run_at(&a, 1000000, 2, 1);
+	run_at(&a, 3000000, 3, 0);
+	run_at(&a, 3000000, 4, 0);
+	assert_int_equal(asker_pick(&a, 40, BASELINE_WHOLE), 0); /* 2 against 3 */
+	run_at(&a, 181900000, 5, 1);
+	assert_int_equal(asker_pick(&a, 40, BASELINE_WHOLE), 1); /* from 2.1 s: 2 against 1 */
+	a.view.now_us = 183100000;
+	assert_int_equal(asker_pick(&a, 40, BASELINE_WHOLE), 0); /* from 3.1 s: 0 against 1 */
+	asker_fini(&a);
+	scene_free(s);
+}
+
+/* Until a request has ended, it is taken to say 45 tokens, at a step of one
+ * sequence: 45 * 7.94 = 357 ms, between two and three prefills of 155 ms. */
+static void preble_begins_with_a_guess(void **state)
+{
+	struct scene *s = scene_new(0, 0, 2);
+	struct asker a;
+
+	(void)state;
+	asker_init(&a, s, &baseline_preble);
+	for (uint32_t i = 0; i < 3; i++) {
+		asker_news(&a, BALANCER_DISPATCHED, i, 1, 1);
+		a.view.engines[0].decoding = 1;
+		a.view.engines[1].decoding = 0;
+		assert_int_equal(asker_pick(&a, 40, BASELINE_WHOLE), i < 2 ? 1 : 0);
+	}
 	asker_fini(&a);
 	scene_free(s);
 }
@@ -293,6 +339,29 @@ static void preble_weighs_decodes(void **state)
 	scene_free(s);
 }
 
+/* TPOT moves by a twentieth: 10 ms, then 110 seen, is 15. */
+static void preble_smooths_tpot(void **state)
+{
+	struct scene *s = scene_new(0, 0, 2);
+	struct asker a;
+
+	(void)state;
+	asker_init(&a, s, &baseline_preble);
+	run_at(&a, 1000000, 0, 0);
+	run_at(&a, 1000000, 1, 1);
+	asker_news(&a, BALANCER_DISPATCHED, 2, 0, 0);
+	asker_news(&a, BALANCER_FIRST_TOKEN, 2, 0, 0);
+	a.view.now_us += 1100000;
+	asker_news(&a, BALANCER_FINISHED, 2, 0, 0);
+	a.view.engines[0].decoding = 4; /* 4 * 15 against 5 * 10, and 7 * 10 */
+	a.view.engines[1].decoding = 5;
+	assert_int_equal(asker_pick(&a, 40, BASELINE_DECODE), 1);
+	a.view.engines[1].decoding = 7;
+	assert_int_equal(asker_pick(&a, 40, BASELINE_DECODE), 0);
+	asker_fini(&a);
+	scene_free(s);
+}
+
 /* Engine 0 is full of what it earns hits with: 2 of 3 prompts sent there. */
 static void preble_prices_evictions(void **state)
 {
@@ -320,14 +389,17 @@ int main(void)
 		cmocka_unit_test(power_of_two_samples_two),
 		cmocka_unit_test(equal_scores_are_spread),
 		cmocka_unit_test(smallest_tree_takes_a_miss),
+		cmocka_unit_test(trees_stop_growing),
 		cmocka_unit_test(kubeai_bounds_the_load),
 		cmocka_unit_test(kubeai_keeps_a_family_together),
 		cmocka_unit_test(kubeai_hashes_behind_the_system_prompt),
 		cmocka_unit_test(kubeai_ring_is_even),
 		cmocka_unit_test(preble_explores_by_its_window),
+		cmocka_unit_test(preble_begins_with_a_guess),
 		cmocka_unit_test(preble_exploits_a_long_match),
 		cmocka_unit_test(preble_rebalances_the_heaviest),
 		cmocka_unit_test(preble_weighs_decodes),
+		cmocka_unit_test(preble_smooths_tpot),
 		cmocka_unit_test(preble_prices_evictions),
 	};
 

@@ -168,6 +168,12 @@ static void aibrix_prefix_cache(void **state)
 		    { .inflight = 3 },
 		    { .inflight = 3 } },
 		  1 },
+		/* mean 3, sigma 1 of the sample, 0.82 of all */
+		{ k,
+		  WHOLE,
+		  3,
+		  { { .held_tokens = 6400, .inflight = 4 }, { .inflight = 3 }, { .inflight = 2 } },
+		  0 },
 		/* mean 2.75, sigma 0.5 */
 		{ k,
 		  WHOLE,
@@ -277,6 +283,28 @@ static void llmd_weighted(void **state)
 	ASSERT_ROWS(rows);
 }
 
+/* Of 200,000 tokens 131,072 count: 2 + 3 * 0.76 against 4, and 3 * 0.61. */
+static void llmd_counts_so_many_tokens(void **state)
+{
+	static const uint32_t held_tokens[] = { 100000, 80000 };
+
+	(void)state;
+	for (uint32_t i = 0; i < SL_COUNT(held_tokens); i++) {
+		struct scene *s = scene_new(0, 0, 2);
+		struct asker a;
+
+		s->requests[0].input_tokens = 200000;
+		s->requests[0].n_blocks = 1;
+		s->blocks[0].end_bytes = held_tokens[i] * WORKLOAD_BYTES_PER_TOKEN;
+		asker_init(&a, s, &baseline_llmd);
+		scene_hold(&a.view, 0, 0, SCENE_BLOCK_TOKENS);
+		a.view.engines[0].scraped.waiting = 4;
+		assert_int_equal(asker_pick(&a, 0, WHOLE), i);
+		asker_fini(&a);
+		scene_free(s);
+	}
+}
+
 /* 0.8 of the prompt; 15.928 tokens a ms times 18000 ms are 286704 tokens */
 static void llmd_sticky(void **state)
 {
@@ -294,6 +322,7 @@ static void llmd_sticky(void **state)
 		    { .held_tokens = 6400, .pending_tokens = 2000 },
 		    { 0 } },
 		  1 },
+		{ k, WHOLE, 2, { { .pending_tokens = 5e5 }, { .pending_tokens = 6e5 } }, 0 },
 		{ k, DECODE, 2, { { .held_tokens = 6400, .inflight = 1 }, { 0 } }, 1 },
 	};
 
@@ -466,6 +495,7 @@ int main(void)
 		cmocka_unit_test(aibrix_prefix_cache),
 		cmocka_unit_test(aibrix_pd),
 		cmocka_unit_test(llmd_weighted),
+		cmocka_unit_test(llmd_counts_so_many_tokens),
 		cmocka_unit_test(llmd_sticky),
 		cmocka_unit_test(lmetric),
 		cmocka_unit_test(mooncake),
