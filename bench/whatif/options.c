@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "bench/cli/cli.h"
+#include "bench/whatif/generate.h"
 
 #define AT(member) offsetof(struct options, member)
 #define MAX_ENGINES 16000.0
@@ -125,7 +126,7 @@ static const struct cli_option rows[] = {
 	{ "knee", NULL, cli_take_true, AT(knee), 0, 0,
 	  "search the highest rate that keeps --good-share in SLO" },
 	{ "plan", NULL, cli_take_true, AT(plan), 0, 0,
-	  "search the smallest fleet, and the best split, that does" },
+	  "search the smallest fleet of up to --engines, and its best split, that does" },
 	{ "good-share", "X", cli_take_real, AT(good_share), 0.01, 1,
 	  "requests that must be in SLO (0.95)" },
 	{ "slo-ttft", "MS", cli_take_real, AT(slo_ttft_ms), 0.001, 1e9, "SLO of TTFT (5000)" },
@@ -153,6 +154,7 @@ static const struct cli cli = {
 	         "router and, to compare, by the policies of other projects.",
 	.options = rows,
 	.n_options = SL_COUNT(rows),
+	.epilog = generate_help,
 };
 
 /* ---- checking --------------------------------------------------------------- */

@@ -48,7 +48,7 @@ static bool is_good(struct running *r, struct study_line *line, double rate_fact
 	struct tally tally;
 	double share;
 
-	run_once(r, line->policy, rate_factor, s->good_share, &tally);
+	run_once(r, line->policy, rate_factor, fmax(0, s->good_share - STUDY_CURVE_DEPTH), &tally);
 	share = 1 - (double)tally.n_bad / tally.n;
 	if (line->n_points < STUDY_MAX_POINTS)
 		line->points[line->n_points++] = (struct study_point){

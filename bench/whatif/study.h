@@ -9,6 +9,9 @@
 #include "bench/whatif/world.h"
 
 #define STUDY_MAX_POINTS 32
+/* How far below the good share a knee's curve is true. Runs that end lower are
+ * stopped, and show where the curve leaves the picture. */
+#define STUDY_CURVE_DEPTH 0.15
 
 struct study_point {   /* of a knee curve */
 	double rate;   /* requests per second */

@@ -5,7 +5,9 @@
 #include <time.h>
 
 #include "bench/bench.h"
+#include "bench/whatif/generate.h"
 #include "bench/whatif/options.h"
+#include "bench/whatif/plan.h"
 #include "bench/whatif/report.h"
 
 #define EXIT_UNUSABLE 2
@@ -25,11 +27,17 @@ static int read_trace(struct whatif *w)
 {
 	const struct options *o = &w->options;
 	char err[512];
+	int code;
 
-	if (sl_trace_open(o->trace, o->limit, err, sizeof(err), &w->trace) < 0) {
+	if (generate_is_spec(o->trace))
+		code = generate_trace(o->trace, err, sizeof(err), &w->trace);
+	else
+		code = sl_trace_open(o->trace, o->limit, err, sizeof(err), &w->trace);
+	if (code < 0) {
 		fprintf(stderr, "sluice-bench whatif: %s\n", err);
 		return EXIT_UNUSABLE;
 	}
+	sl_trace_warn(&w->trace, "sluice-bench whatif", stderr);
 	return 0;
 }
 
@@ -79,8 +87,7 @@ static void make_study(struct whatif *w)
 
 /* ---- reporting -------------------------------------------------------------- */
 
-static int write_file(const char *path, const struct report *r,
-                      void (*write)(const struct report *r, FILE *out))
+static int write_file(const char *path, const void *r, void (*write)(const void *r, FILE *out))
 {
 	FILE *out = strcmp(path, "-") ? fopen(path, "w") : stdout;
 	int bad;
@@ -96,7 +103,7 @@ static int write_file(const char *path, const struct report *r,
 	return bad ? EXIT_UNUSABLE : 0;
 }
 
-static void write_json(const struct report *r, FILE *out)
+static void write_json(const void *r, FILE *out)
 {
 	char *json = report_json(r);
 
@@ -104,12 +111,27 @@ static void write_json(const struct report *r, FILE *out)
 	free(json);
 }
 
+static void write_plan_json(const void *r, FILE *out)
+{
+	char *json = plan_json(r);
+
+	fputs(json, out);
+	free(json);
+}
+
+static void write_html(const void *r, FILE *out)
+{
+	report_html(r, out);
+}
+
 static int report(struct whatif *w)
 {
 	const struct options *o = &w->options;
-	struct report r = {
-		.study = &w->study, .trace = o->trace, .command = w->command, .date = w->date
-	};
+	struct report r = { .study = &w->study,
+		            .trace = o->trace,
+		            .command = w->command,
+		            .date = w->date,
+		            .commit = "" };
 	bool json_on_stdout = o->json && !strcmp(o->json, "-");
 	int status = 0;
 
@@ -117,8 +139,42 @@ static int report(struct whatif *w)
 	if (o->json)
 		status = write_file(o->json, &r, write_json);
 	if (o->html && !status)
-		status = write_file(o->html, &r, report_html);
+		status = write_file(o->html, &r, write_html);
 	return status;
+}
+
+/* ---- a plan ----------------------------------------------------------------- */
+
+/* The fleet is what is asked for; --engines is the most it may be. */
+static void make_plan(struct whatif *w, struct plan_setup *out_setup, struct plan *out_plan)
+{
+	const struct options *o = &w->options;
+
+	*out_setup = (struct plan_setup){
+		.world = w->study.setup,
+		.engine = { .profile = &o->profile, .slow = 1, .kv_factor = o->kv_factor },
+		.transfer_latency_ms = w->fleet.transfer_latency_ms,
+		.transfer_bytes_per_ms = w->fleet.transfer_bytes_per_ms,
+		.good_share = o->good_share,
+		.max_engines = o->engines,
+		.threads = o->threads,
+		.quiet = o->quiet,
+	};
+	out_setup->world.policy = w->policies[0];
+	plan_run(out_setup, out_plan);
+}
+
+static int plan(struct whatif *w)
+{
+	const struct options *o = &w->options;
+	bool json_on_stdout = o->json && !strcmp(o->json, "-");
+	struct plan_setup setup;
+	struct plan found;
+	struct plan_report r = { &setup, &found, o->trace, w->command };
+
+	make_plan(w, &setup, &found);
+	plan_table(&r, json_on_stdout ? stderr : stdout);
+	return o->json ? write_file(o->json, &r, write_plan_json) : 0;
 }
 
 /* ---- main ------------------------------------------------------------------- */
@@ -150,13 +206,18 @@ static void note_date(struct whatif *w)
 
 static int simulate(struct whatif *w)
 {
+	const struct options *o = &w->options;
 	int status;
 
 	make_workload(w);
-	options_fleet(&w->options, &w->fleet);
+	options_fleet(o, &w->fleet);
 	make_study(w);
-	study_run(&w->study);
-	status = report(w);
+	if (o->plan) {
+		status = plan(w);
+	} else {
+		study_run(&w->study);
+		status = report(w);
+	}
 	study_fini(&w->study);
 	fleet_fini(&w->fleet);
 	workload_fini(&w->workload);

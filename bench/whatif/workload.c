@@ -86,18 +86,12 @@ static int64_t in_burst(int64_t at_us, const struct workload_burst *burst)
 	return at_us - recorded_us + burst->for_us;
 }
 
-static int64_t spread_of(const struct sl_trace *trace, const struct workload_options *opt)
-{
-	if (opt->spread_us >= 0)
-		return opt->spread_us;
-	return trace->format == SL_TRACE_MOONCAKE ? SL_MOONCAKE_QUANTUM_US : 0;
-}
-
 void workload_init(struct workload *w, const struct sl_trace *trace,
                    const struct workload_options *opt)
 {
 	struct maker m = { .w = w, .trace = trace };
-	struct sl_due *due = sl_schedule_new(trace, opt->seed, spread_of(trace, opt), 1);
+	int64_t spread_us = opt->spread_us < 0 ? trace->quantum_us : opt->spread_us;
+	struct sl_due *due = sl_schedule_new(trace, opt->seed, spread_us, 1);
 
 	*w = (struct workload){ .n = (uint32_t)trace->n_rows };
 	w->requests = calloc(trace->n_rows, sizeof(*w->requests));
@@ -110,6 +104,7 @@ void workload_init(struct workload *w, const struct sl_trace *trace,
 		rq->at_us = in_burst(due[i].at_us, &opt->burst);
 		rq->input_tokens = row->input_tokens ? row->input_tokens : 1;
 		rq->output_tokens = row->output_tokens ? row->output_tokens : 1;
+		rq->session = row->session;
 		chain_row(&m, row);
 		name_row(&m, rq);
 		bound_row(&m, rq);
