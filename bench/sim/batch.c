@@ -150,6 +150,22 @@ static struct sl_sim_seq_list *list_of(struct sl_sim_batch *b, enum sl_sim_seq_s
 	}
 }
 
+static void count_adapter(struct sl_sim_batch *b, uint32_t adapter, bool runs)
+{
+	if (!adapter)
+		return;
+	if (runs)
+		b->n_adapters += b->adapters[adapter]++ == 0;
+	else
+		b->n_adapters -= --b->adapters[adapter] == 0;
+}
+
+static bool adapter_fits(const struct sl_sim_batch *b, uint32_t adapter)
+{
+	return !adapter || b->adapters[adapter] || !b->limits.max_adapters ||
+	       b->n_adapters < b->limits.max_adapters;
+}
+
 /* The one writer of seq->state. `front`: first in its new list, not last. */
 static void set_state(struct sl_sim_batch *b, struct sl_sim_seq *seq, enum sl_sim_seq_state state,
                       bool front)
@@ -163,6 +179,10 @@ static void set_state(struct sl_sim_batch *b, struct sl_sim_seq *seq, enum sl_si
 		b->n_fetched--;
 	if (seq->state == SL_SIM_SEQ_FETCHING && !seq->told)
 		b->n_untold--;
+	if (seq->state == SL_SIM_SEQ_RUNNING)
+		count_adapter(b, seq->adapter, false);
+	if (state == SL_SIM_SEQ_RUNNING)
+		count_adapter(b, seq->adapter, true);
 	seq->state = state;
 	if (state == SL_SIM_SEQ_FETCHED)
 		b->n_fetched++;
@@ -285,7 +305,7 @@ void sl_sim_batch_fini(struct sl_sim_batch *b)
 
 void sl_sim_batch_add(struct sl_sim_batch *b, struct sl_sim_seq *seq, uint64_t now_us)
 {
-	assert(seq->state == SL_SIM_SEQ_NEW);
+	assert(seq->state == SL_SIM_SEQ_NEW && seq->adapter <= SL_SIM_MAX_ADAPTERS);
 	seq->added_us = now_us;
 	seq->chain = seq->salt;
 	set_state(b, seq, SL_SIM_SEQ_WAITING, false);
@@ -420,12 +440,22 @@ static struct sl_sim_seq *find_fetched(const struct sl_sim_batch *b)
 	return seq;
 }
 
+/* The head of the line, but for those that have to be passed by. */
+static struct sl_sim_seq *find_admissible(const struct sl_sim_batch *b)
+{
+	struct sl_sim_seq *seq = b->waiting.first;
+
+	while (seq && !adapter_fits(b, seq->adapter))
+		seq = seq->next;
+	return seq;
+}
+
 static void plan_waiting(struct sl_sim_batch *b, uint32_t budget, uint64_t now_us,
                          struct sl_sim_work *work)
 {
 	struct sl_sim_seq *seq;
 
-	while ((seq = b->waiting.first) && budget) {
+	while (budget && (seq = find_admissible(b))) {
 		bool fetch = seq->remote && seq->state != SL_SIM_SEQ_FETCHED;
 
 		if (!fetch && b->running.n == b->limits.max_seqs)
@@ -506,6 +536,15 @@ void sl_sim_batch_end(struct sl_sim_batch *b, uint64_t now_us)
 }
 
 /* ---- from outside ------------------------------------------------------- */
+
+uint32_t sl_sim_batch_deferred(const struct sl_sim_batch *b)
+{
+	uint32_t n = 0;
+
+	for (const struct sl_sim_seq *seq = b->waiting.first; seq; seq = seq->next)
+		n += !adapter_fits(b, seq->adapter);
+	return n;
+}
 
 uint32_t sl_sim_batch_unfetched(const struct sl_sim_batch *b)
 {
