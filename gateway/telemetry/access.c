@@ -242,8 +242,8 @@ static void put_prompt(struct sl_access_log *log, const struct sl_access *a)
 	put_int(log, "prompt_bytes", (int64_t)a->prompt_bytes);
 	put_key(log, "prompt_blocks");
 	put(log, "\"", 1);
-	log->used += prompt_hash_write(&log->prompt_key, a->blocks, a->n_blocks,
-	                               log->buf + log->used);
+	log->used +=
+	        prompt_hash_write(&log->prompt_key, a->blocks, a->n_blocks, log->buf + log->used);
 	put(log, "\"", 1);
 }
 

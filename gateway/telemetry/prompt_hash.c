@@ -77,8 +77,8 @@ size_t prompt_hash_write(const struct prompt_key *key, const struct sl_block *bl
 	for (uint32_t i = 0; i < n && used < PROMPT_HASH_MOST * PROMPT_HASH_DIGITS; i++) {
 		if (blocks[i].end_bytes % PROMPT_HASH_STEP_BYTES)
 			continue;
-		write_hex(out + used, (uint32_t)prompt_key_hash(key, &blocks[i].hash,
-		                                                sizeof(blocks[i].hash)));
+		write_hex(out + used,
+		          (uint32_t)prompt_key_hash(key, &blocks[i].hash, sizeof(blocks[i].hash)));
 		used += PROMPT_HASH_DIGITS;
 	}
 	return used;

@@ -107,10 +107,10 @@ struct sl_redis_conf {
 
 struct sl_config {
 	/* process */
-	uint32_t worker_threads;   /* resolved from `auto` */
-	struct sl_addr_conf admin; /* port 0: none */
-	char *log_level;           /* debug info warn error */
-	char *access_log;          /* "off", "stdout", "stderr" or a path */
+	uint32_t worker_threads;     /* resolved from `auto` */
+	struct sl_addr_conf admin;   /* port 0: none */
+	char *log_level;             /* debug info warn error */
+	char *access_log;            /* "off", "stdout", "stderr" or a path */
 	char *access_log_prompt_key; /* "" = no hashes of prompts; secret */
 	uint64_t shutdown_timeout_us;
 	uint64_t shutdown_notice_us; /* between the first GOAWAY and the second */

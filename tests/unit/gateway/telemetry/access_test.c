@@ -104,6 +104,46 @@ static void test_line(void **state)
 	unlink(path);
 }
 
+/* Only where a key was given, and then never the chain's own hashes. */
+static void test_prompt_blocks(void **state)
+{
+	static struct sl_block blocks[600];
+	struct sl_access_log *log = sl_access_log_new(path);
+	struct sl_access a = sample();
+	const char *hex;
+	cJSON *line;
+	char *text;
+
+	(void)state;
+	for (uint32_t i = 0; i < SL_COUNT(blocks); i++)
+		blocks[i] = (struct sl_block){ 0x1234567800000000ull + i, (i + 1) * 2048 };
+	a.blocks = blocks;
+	a.n_blocks = SL_COUNT(blocks);
+	a.prompt_bytes = 600 * 2048 + 5;
+	sl_access_log_add(log, &a);
+	sl_access_log_prompt_key(log, SL_SPAN("secret"));
+	for (int i = 0; i < 40; i++) /* more than the buffer holds */
+		sl_access_log_add(log, &a);
+	sl_access_log_flush(log);
+	text = read_file(path);
+	assert_null(strstr(strtok(text, "\n"), "prompt_b"));
+	line = cJSON_Parse(strtok(NULL, "\n"));
+	hex = cJSON_GetStringValue(cJSON_GetObjectItem(line, "prompt_blocks"));
+	assert_int_equal(cJSON_GetObjectItem(line, "prompt_bytes")->valueint, 600 * 2048 + 5);
+	assert_int_equal(strlen(hex), 512 * 8);
+	assert_null(strstr(hex, "12345678"));
+	cJSON_Delete(line);
+	for (int i = 1; i < 40; i++) {
+		line = cJSON_Parse(strtok(NULL, "\n"));
+		assert_non_null(line);
+		cJSON_Delete(line);
+	}
+	assert_null(strtok(NULL, "\n"));
+	free(text);
+	sl_access_log_free(log);
+	unlink(path);
+}
+
 static void test_absent_is_left_out(void **state)
 {
 	struct sl_access_log *log = sl_access_log_new(path);
@@ -305,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line),
+		cmocka_unit_test(test_prompt_blocks),
 		cmocka_unit_test(test_absent_is_left_out),
 		cmocka_unit_test(test_quote),
 		cmocka_unit_test(test_hostile_lines),
