@@ -8,8 +8,9 @@
  * Invariants: of a series that a page holds twice (AIBrix's sidecar does that)
  * the last sample counts. Values that are negative, infinite or NaN are as
  * good as absent. Of the states of its adapters that a page lists, the latest
- * counts; a line is bounded, and so is what is kept of it. At most SERIES_MAX series are kept,
- * whatever a page says. It refuses to derive rates: a page has no time. */
+ * counts; what is kept of it is no longer than a line. At most SERIES_MAX
+ * series are kept, whatever a page says. It refuses to derive rates: a page has
+ * no time. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ struct family {
 	struct sl_span name;
 	enum how how;
 	uint8_t rank;
-	/* Its labels count, not its value; or NULL. */
+	/* Reads its labels, where they count and not its value; else NULL. */
 	void (*labels)(struct sl_page_reader *r, const struct sl_prom_sample *sample);
 	bool shared;  /* any program exposes it: no sign of the dialect */
 	size_t field; /* offset in sl_engine_page */
