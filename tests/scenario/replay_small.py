@@ -3,6 +3,7 @@ comes, whole and word for word right, and prefixes find their caches."""
 import json
 import os
 import random
+import shutil
 
 from lib import story
 from lib.story import equal, sized, true
@@ -57,6 +58,30 @@ def test_whole_answers(t):
     gateway, p, d = t.pair(2, 2)
     replay(t, gateway, p, "--no-stream", "--api", "completions")
     true(min(e.requests for e in p) > 0, "hand-offs happened")
+
+
+def test_its_own_log(t):
+    """The access log of one replay is the trace of the next: as many requests,
+    as much shared. Without a key nobody knows what was shared."""
+    gateway, engines = t.plain(3, main="access_log_prompt_key hush;\n")
+    requests = len(recorded(t, gateway, replay(t, gateway, engines)))
+    log, out = os.path.join(t.folder, "log.jsonl"), os.path.join(t.folder, "again.json")
+    shutil.copy(gateway.access_path, log)
+    said = t.run(t.program("sluice-bench"), "replay", "--trace", log, "--url", f"http://127.0.0.1:{gateway.port}",
+                 "--rate-factor", "3", "--seed", "2", "--engines",
+                 ",".join(f"http://{e.address}" for e in engines), "--json", out)
+    with open(out, encoding="utf-8") as f:
+        again = json.load(f)
+    equal((again["completed"], again["mismatches"]), (requests, 0), f"the log again: {said}")
+    true(again["hit_rate"] > 0.5, f"what was shared is shared again: {again['hit_rate']}")
+
+
+def recorded(t, gateway, result):
+    lines = [line for line in gateway.access() if line.get("prompt_tokens")]
+    equal(len(lines), result["completed"], "lines of the log")
+    true(all(len(line["prompt_blocks"]) == line["prompt_bytes"] // 2048 * 8 for line in lines),
+         "a hash for each 2 KiB")
+    return lines
 
 
 story.run(globals())
