@@ -24,7 +24,8 @@ static const char *mark_of(const struct plan *p, const struct plan_try *t)
 static void put_answer(const struct plan_report *r, const char *kind, uint32_t engines, FILE *out)
 {
 	if (engines)
-		fprintf(out, "smallest %s fleet: %u engines", kind, engines);
+		fprintf(out, "smallest %s fleet: %u engine%s", kind, engines,
+		        engines == 1 ? "" : "s");
 	else
 		fprintf(out, "no %s fleet of up to %u engines will do", kind,
 		        r->setup->max_engines);
