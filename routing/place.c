@@ -575,7 +575,7 @@ static bool search_agreed(struct place *s)
 	s->band_ms = 0;
 	s->n_band = 0;
 	shortlist_reset(&s->r->best);
-	offer_singles(s, &server, 1);
+	offer_singles(s, &server, NULL, 1);
 	if (make_pair(s, server, s->r->best.spare)) {
 		offer(s);
 		s->d->n_priced++;
