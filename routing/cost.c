@@ -35,19 +35,6 @@ double cost_prefill_base_ms(const struct cost_model *m, const struct cost_reques
 	return sl_profile_prefill_ms(m->profile, at_least(rq->tokens - hit, 1), hit);
 }
 
-/* Running requests give back K tokens, or B seats, over the time of a decode. */
-double cost_shortage_ms(const struct cost_model *m, const struct cost_request *rq,
-                        struct cost_engine e, double missing, double seats)
-{
-	double share = 0;
-
-	if (missing > 0)
-		share = missing / (e.context + 1);
-	if (seats > 0)
-		share = at_least(share, seats / (e.seqs + 1));
-	return share * rq->output * cost_step_ms(m, &e, e.seqs, e.context);
-}
-
 /* As for seats, the ends of running requests are spread evenly over a decode.
  * An adapter has ended when its last request has, the share x of a decode after
  * now with the chance x^legs; the first of `slots` to do so, at about

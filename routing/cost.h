@@ -85,9 +85,21 @@ static inline double cost_step_ms(const struct cost_model *m, const struct cost_
 	return e->slow * m->decode_scale * cost_profile_step_ms(m, seqs, context);
 }
 
-/* M where there is something to wait for. */
-double cost_shortage_ms(const struct cost_model *m, const struct cost_request *rq,
-                        struct cost_engine e, double missing, double seats);
+/* M where there is something to wait for: running requests give back K tokens,
+ * or B seats, over the time of a decode. step_ms: tau as it is now. */
+static inline double cost_shortage_ms(const struct cost_request *rq, const struct cost_engine *e,
+                                      double missing, double seats, double step_ms)
+{
+	double share = 0, seats_share;
+
+	if (missing > 0)
+		share = missing / (e->context + 1);
+	if (seats > 0) {
+		seats_share = seats / (e->seqs + 1);
+		share = share > seats_share ? share : seats_share;
+	}
+	return share * rq->output * step_ms;
+}
 /* M: waiting until running requests give back memory, or a seat in the batch. */
 static inline double cost_memory_ms(const struct cost_model *m, const struct cost_request *rq,
                                     const struct cost_engine *e)
@@ -97,7 +109,7 @@ static inline double cost_memory_ms(const struct cost_model *m, const struct cos
 
 	if (rq->output <= 0 || (missing <= 0 && seats <= 0))
 		return 0;
-	return cost_shortage_ms(m, rq, *e, missing, seats);
+	return cost_shortage_ms(rq, e, missing, seats, cost_step_ms(m, e, e->seqs, e->context));
 }
 
 /* D: this decode, and what it costs the others. */

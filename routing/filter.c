@@ -42,9 +42,9 @@ static bool is_excluded(const struct sl_query *q, const struct endpoint *ep, uin
 struct filter {
 	const struct sl_query *q;
 	bool role_fits[SL_ROLE_DECODE + 1][2]; /* by role and spec.remote_prefill */
+	bool plain[SL_ROLE_DECODE + 1][2];     /* the same; no plain one of these is dropped */
 	bool excludes;
 	bool binds;
-	bool plain; /* no plain endpoint is dropped */
 	uint32_t group;
 };
 
@@ -56,9 +56,11 @@ static struct filter make_filter(const struct sl_router *r, const struct sl_quer
 		            .group = bound_group(r, q) };
 
 	for (unsigned role = 0; role < SL_COUNT(f.role_fits); role++)
-		for (unsigned remote = 0; remote < 2; remote++)
+		for (unsigned remote = 0; remote < 2; remote++) {
 			f.role_fits[role][remote] = role_fits(q, (enum sl_role)role, remote);
-	f.plain = f.role_fits[SL_ROLE_BOTH][false] && !f.excludes && !f.binds;
+			f.plain[role][remote] =
+			        f.role_fits[role][remote] && !f.excludes && !f.binds;
+		}
 	return f;
 }
 
@@ -98,6 +100,22 @@ static inline void add(struct sl_router *r, const struct endpoint *ep, uint32_t 
 	}
 }
 
+/* The same for a plain one, of which less has to be looked at. */
+static inline void add_plain(struct sl_router *r, const struct endpoint *ep, uint32_t slot)
+{
+	struct passing *p = &r->passing;
+
+	if (ep->spec.role == SL_ROLE_PREFILL) {
+		p->prefill[p->n_prefill++] = slot;
+		return;
+	}
+	p->serve[p->n_serve++] = slot;
+	if (filter_takes_handoff(ep)) {
+		r->partners[ep->group]++;
+		p->decodes_well = true;
+	}
+}
+
 static void note_dropped(struct sl_router *r, const struct endpoint *ep, enum sl_filter reason,
                          uint32_t *dropped)
 {
@@ -112,20 +130,19 @@ static inline void consider(struct sl_router *r, const struct filter *f, uint32_
                             uint64_t now_us, uint32_t *dropped)
 {
 	struct endpoint *ep = &r->endpoints[slot];
-	bool plain = f->plain && ep->plain;
 	enum sl_filter reason;
 
 	if (now_us >= ep->wake_us)
 		endpoint_wake(r, ep, now_us);
-	reason = plain ? SL_FILTER_NONE : check(f, ep, slot);
-	if (reason != SL_FILTER_NONE) {
-		note_dropped(r, ep, reason, dropped);
+	if (ep->plain && f->plain[ep->spec.role][ep->spec.remote_prefill]) {
+		add_plain(r, ep, slot);
 		return;
 	}
-	if (plain)
-		r->passing.serve[r->passing.n_serve++] = slot;
-	else
+	reason = check(f, ep, slot);
+	if (reason == SL_FILTER_NONE)
 		add(r, ep, slot);
+	else
+		note_dropped(r, ep, reason, dropped);
 }
 
 /* A prefill engine without a decode engine of its group is of no use, unless

@@ -26,6 +26,7 @@ struct place {
 	double most_hit;          /* of a prompt's tokens the last one is always computed */
 	double base_hit, base_ms; /* the last prefill that was priced */
 	bool adapter;             /* the model is one */
+	double sent_hit, sent_ms; /* the last transfer */
 	uint32_t rank;            /* worst health rank that may prefill */
 	uint64_t salt;
 	double band_ms;
@@ -73,18 +74,17 @@ static inline double hit_tokens(const struct place *s, const struct endpoint *ep
 	return hit < s->most_hit ? hit : s->most_hit;
 }
 
-static double ttft_ms(const struct sl_candidate *c)
+static inline double ttft_ms(const struct sl_candidate *c)
 {
 	return c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms + c->step_ms +
 	       c->adapter_ms;
 }
 
-static double weigh(const struct place *s, const struct sl_candidate *c)
+static inline double weigh(const struct place *s, double ttft, double stall, double decode)
 {
 	const struct cost_model *m = &s->r->cost;
 
-	return m->weight_ttft * ttft_ms(c) + m->weight_stall * c->stall_ms +
-	       m->weight_decode * c->decode_ms;
+	return m->weight_ttft * ttft + m->weight_stall * stall + m->weight_decode * decode;
 }
 
 /* What of a cost counts. */
@@ -124,6 +124,22 @@ static void add_adapter(const struct place *s, const struct endpoint *ep,
 		                                      found.missing, found.legs_each);
 }
 
+static inline double transfer_ms(struct place *s, double hit)
+{
+	if (hit != s->sent_hit) {
+		s->sent_hit = hit;
+		s->sent_ms = cost_transfer_ms(&s->r->cost, &s->rq, hit);
+	}
+	return s->sent_ms;
+}
+
+/* What one engine for everything costs at least, without M and tau. */
+static inline double single_floor_ms(const struct place *s, const struct cost_engine *e,
+                                     double prefill, double least_decode)
+{
+	return weigh(s, e->queue_ms + prefill, cost_stall_ms(e, prefill), least_decode);
+}
+
 /* One engine for everything. False: it costs more than `enough` whatever the
  * terms are that take longer to tell. Field by field, as a literal is cleared
  * beforehand; with a single caller, as a call per engine is dear. */
@@ -135,13 +151,10 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	const struct cost_engine e = engine_now(s, ep);
 	double hit = hit_tokens(s, ep, slot);
 	double prefill = prefill_ms(s, &e, hit);
-	double stall = cost_stall_ms(&e, prefill);
 	double share = counted(s, slot);
 
 	if (enough < HUGE_VAL &&
-	    share * (m->weight_ttft * (e.queue_ms + prefill) + m->weight_stall * stall +
-	             m->weight_decode * cost_least_decode_ms(m, &s->rq, &e)) >
-	            enough)
+	    share * single_floor_ms(s, &e, prefill, cost_least_decode_ms(m, &s->rq, &e)) > enough)
 		return false;
 	c->placement = SL_PLACE_AGGREGATED;
 	c->prefill_ep = slot;
@@ -151,7 +164,7 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	c->prefill_ms = prefill;
 	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
 	c->transfer_ms = 0;
-	c->stall_ms = stall;
+	c->stall_ms = cost_stall_ms(&e, prefill);
 	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
 	c->step_ms = 0;
 	c->adapter_ms = 0;
@@ -161,7 +174,7 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 		c->placement = SL_PLACE_LOCAL;
 		c->step_ms = s->rq.output > 0 ? cost_step_ms(m, &e, e.seqs, e.context) : 0;
 	}
-	c->cost_ms = share * weigh(s, c);
+	c->cost_ms = share * weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms);
 	return true;
 }
 
@@ -177,41 +190,55 @@ static bool price_prefill_half(struct place *s, uint32_t slot, double enough,
 
 	if (s->r->cost.weight_ttft * (e.queue_ms + prefill) > enough)
 		return false;
-	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE,
-		                    .prefill_ep = slot,
-		                    .decode_ep = SL_NO_ENDPOINT,
-		                    .hit_tokens = hit,
-		                    .queue_ms = e.queue_ms,
-		                    .prefill_ms = prefill };
+	c->placement = SL_PLACE_REMOTE;
+	c->prefill_ep = slot;
+	c->decode_ep = SL_NO_ENDPOINT;
+	c->hit_tokens = hit;
+	c->queue_ms = e.queue_ms;
+	c->prefill_ms = prefill;
+	c->memory_ms = c->transfer_ms = c->stall_ms = c->decode_ms = c->step_ms = 0;
+	c->adapter_ms = 0;
 	if (s->adapter)
 		add_adapter(s, ep, &e, false, c);
-	c->cost_ms = weigh(s, c);
+	c->cost_ms = weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms);
 	return true;
 }
 
-static bool price_decode_half(const struct place *s, uint32_t slot, double enough,
-                              struct sl_candidate *c)
+/* Also what the engine costs at least if it does everything, as it is looked
+ * at already. Where memory is short its M is much of the cost, and D is left
+ * to the few that may still be kept then. */
+static inline bool price_decode_half(struct place *s, uint32_t slot, double enough,
+                                     struct sl_candidate *c, double *out_single_floor_ms)
 {
 	const struct cost_model *m = &s->r->cost;
 	const struct endpoint *ep = &s->r->endpoints[slot];
-	struct cost_engine e = engine_now(s, ep);
-	double transfer = cost_transfer_ms(m, &s->rq, hit_tokens(s, ep, slot));
+	const struct cost_engine e = engine_now(s, ep);
+	double hit = hit_tokens(s, ep, slot);
+	double transfer = transfer_ms(s, hit);
+	double least_decode = cost_least_decode_ms(m, &s->rq, &e);
 	double share = counted(s, slot);
+	double memory, step, decode;
 
-	if (share * (m->weight_ttft * transfer +
-	             m->weight_decode * cost_least_decode_ms(m, &s->rq, &e)) >
-	    enough)
+	*out_single_floor_ms = share * single_floor_ms(s, &e, prefill_ms(s, &e, hit), least_decode);
+	if (share * weigh(s, transfer, 0, least_decode) > enough)
 		return false;
-	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE,
-		                    .prefill_ep = SL_NO_ENDPOINT,
-		                    .decode_ep = slot,
-		                    .transfer_ms = transfer,
-		                    .memory_ms = cost_memory_ms(m, &s->rq, &e),
-		                    .decode_ms = cost_decode_ms(m, &s->rq, &e),
-		                    .step_ms = cost_step_ms(m, &e, e.seqs, e.context) };
+	memory = cost_memory_ms(m, &s->rq, &e);
+	step = cost_step_ms(m, &e, e.seqs, e.context);
+	decode = cost_decode_ms(m, &s->rq, &e);
+	*out_single_floor_ms += share * m->weight_ttft * memory;
+	if (share * weigh(s, transfer + memory + step, 0, decode) > enough)
+		return false;
+	c->placement = SL_PLACE_REMOTE;
+	c->prefill_ep = SL_NO_ENDPOINT;
+	c->decode_ep = slot;
+	c->hit_tokens = c->queue_ms = c->prefill_ms = c->stall_ms = c->adapter_ms = 0;
+	c->transfer_ms = transfer;
+	c->memory_ms = memory;
+	c->decode_ms = decode;
+	c->step_ms = step;
 	if (s->adapter)
 		add_adapter(s, ep, &e, true, c);
-	c->cost_ms = share * weigh(s, c);
+	c->cost_ms = share * weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms);
 	return true;
 }
 
@@ -274,7 +301,9 @@ static bool may_be_single(const struct place *s)
 	return !s->q->decode_only && s->q->pinned_decode == SL_NO_ENDPOINT;
 }
 
-static void offer_singles(struct place *s, const uint32_t *slots, uint32_t n)
+/* floor_ms: what each of them costs at least. */
+static void offer_singles(struct place *s, const uint32_t *slots, const double *floor_ms,
+                          uint32_t n)
 {
 	bool all = s->r->passing.worst_rank <= s->rank;
 	uint32_t n_priced = 0;
@@ -283,21 +312,19 @@ static void offer_singles(struct place *s, const uint32_t *slots, uint32_t n)
 		if (!all && !may_prefill(s, slots[i]))
 			continue;
 		n_priced++;
+		if (floor_ms && floor_ms[i] > enough(s))
+			continue;
 		if (price_single(s, slots[i], enough(s), s->r->best.spare))
 			offer(s);
 	}
 	s->d->n_priced += n_priced;
 }
 
-static void list_halves(struct place *s)
+static void list_prefill_halves(struct place *s)
 {
 	struct sl_router *r = s->r;
 	const struct passing *p = &r->passing;
 
-	for (uint32_t g = 0; g < r->n_groups; g++) {
-		shortlist_reset(&r->prefill_best[g]);
-		shortlist_reset(&r->decode_best[g]);
-	}
 	for (uint32_t i = 0; i < p->n_prefill; i++) {
 		struct shortlist *best = &r->prefill_best[r->endpoints[p->prefill[i]].group];
 
@@ -305,13 +332,34 @@ static void list_halves(struct place *s)
 		    price_prefill_half(s, p->prefill[i], best->enough_ms, best->spare))
 			shortlist_add(best, s->salt);
 	}
+}
+
+static void list_decode_halves(struct place *s)
+{
+	struct sl_router *r = s->r;
+	const struct passing *p = &r->passing;
+
 	for (uint32_t i = 0; i < p->n_serve; i++) {
 		struct shortlist *best = &r->decode_best[r->endpoints[p->serve[i]].group];
 
+		r->single_floor_ms[i] = 0;
 		if (may_take_handoff(s, p->serve[i]) &&
-		    price_decode_half(s, p->serve[i], best->enough_ms, best->spare))
+		    price_decode_half(s, p->serve[i], best->enough_ms, best->spare,
+		                      &r->single_floor_ms[i]))
 			shortlist_add(best, s->salt);
 	}
+}
+
+static void list_halves(struct place *s)
+{
+	struct sl_router *r = s->r;
+
+	for (uint32_t g = 0; g < r->n_groups; g++) {
+		shortlist_reset(&r->prefill_best[g]);
+		shortlist_reset(&r->decode_best[g]);
+	}
+	list_prefill_halves(s);
+	list_decode_halves(s);
 }
 
 /* Both lists are in order of cost. */
@@ -325,10 +373,11 @@ static void offer_partners(struct place *s, const struct sl_candidate *p, const 
 	}
 }
 
-static void offer_pairs(struct place *s)
+/* False: there is nothing to pair. */
+static bool offer_pairs(struct place *s)
 {
 	if (s->r->passing.n_prefill == 0)
-		return;
+		return false;
 	list_halves(s);
 	for (uint32_t g = 0; g < s->r->n_groups; g++) {
 		const struct shortlist *p = &s->r->prefill_best[g], *d = &s->r->decode_best[g];
@@ -337,6 +386,7 @@ static void offer_pairs(struct place *s)
 			offer_partners(s, p->rank[i].c, d);
 		s->d->n_priced += p->n * d->n;
 	}
+	return true;
 }
 
 /* The prefill is done: only the decode half is chosen. */
@@ -346,11 +396,12 @@ static void offer_decodes(struct place *s)
 
 	for (uint32_t i = 0; i < p->n_serve; i++) {
 		struct sl_candidate *c = s->r->best.spare;
+		double floor_ms;
 
 		if (!may_take_handoff(s, p->serve[i]))
 			continue;
 		s->d->n_priced++;
-		if (!price_decode_half(s, p->serve[i], enough(s), c))
+		if (!price_decode_half(s, p->serve[i], enough(s), c, &floor_ms))
 			continue;
 		c->prefill_ep = s->q->prefill_ep;
 		offer(s);
@@ -360,6 +411,7 @@ static void offer_decodes(struct place *s)
 static void offer_all(struct place *s)
 {
 	const struct passing *p = &s->r->passing;
+	bool paired = false;
 
 	if (s->q->decode_only) {
 		offer_decodes(s);
@@ -367,11 +419,11 @@ static void offer_all(struct place *s)
 	}
 	/* Pairs first: most engines that decode need not be looked at again. */
 	if (!s->q->no_decode)
-		offer_pairs(s);
+		paired = offer_pairs(s);
 	if (may_be_single(s))
-		offer_singles(s, p->serve, p->n_serve);
+		offer_singles(s, p->serve, paired ? s->r->single_floor_ms : NULL, p->n_serve);
 	if (s->q->no_decode && s->r->best.n == 0)
-		offer_singles(s, p->prefill, p->n_prefill);
+		offer_singles(s, p->prefill, NULL, p->n_prefill);
 }
 
 /* A session stays where its cache is, the others are as likely as each other. */
@@ -466,6 +518,7 @@ static uint32_t list_servers(struct place *s)
 static bool make_pair(struct place *s, uint32_t server, struct sl_candidate *out)
 {
 	struct sl_candidate p = { 0 }, d = { 0 };
+	double floor_ms;
 	uint32_t n = 0;
 
 	if (may_take_handoff(s, server))
@@ -473,7 +526,7 @@ static bool make_pair(struct place *s, uint32_t server, struct sl_candidate *out
 	if (n == 0)
 		return false;
 	price_prefill_half(s, pick(s, n, &s->r->turn_prefill), HUGE_VAL, &p);
-	price_decode_half(s, server, HUGE_VAL, &d);
+	price_decode_half(s, server, HUGE_VAL, &d, &floor_ms);
 	join(&p, &d, out);
 	return true;
 }
@@ -482,18 +535,19 @@ static bool search_plain(struct place *s)
 {
 	struct sl_candidate *c = &s->d->chosen;
 	uint32_t n = list_servers(s), server;
+	double floor_ms;
 
 	if (n == 0)
 		return false;
 	server = pick(s, n, &s->r->turn_serve);
 	if (s->q->decode_only) {
-		price_decode_half(s, server, HUGE_VAL, c);
+		price_decode_half(s, server, HUGE_VAL, c, &floor_ms);
 		c->prefill_ep = s->q->prefill_ep;
 	} else if (!make_pair(s, server, c)) {
 		if (!may_be_single(s))
 			return false;
 		shortlist_reset(&s->r->best);
-		offer_singles(s, &server, 1);
+		offer_singles(s, &server, NULL, 1);
 		*c = *s->r->best.rank[0].c;
 	}
 	s->d->kept[0] = *c;
@@ -521,7 +575,7 @@ static bool search_agreed(struct place *s)
 	s->band_ms = 0;
 	s->n_band = 0;
 	shortlist_reset(&s->r->best);
-	offer_singles(s, &server, 1);
+	offer_singles(s, &server, NULL, 1);
 	if (make_pair(s, server, s->r->best.spare)) {
 		offer(s);
 		s->d->n_priced++;
@@ -581,7 +635,7 @@ bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us
 	ask(&s);
 	s.salt = sl_rng_next(rng);
 	s.band_ms = cost_band_ms(q->staleness_us);
-	s.base_hit = -1;
+	s.base_hit = s.sent_hit = -1;
 	for (s.rank = 0; !found && s.rank <= FILTER_MAX_RANK; s.rank++)
 		found = search(&s);
 	if (!found)

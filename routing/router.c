@@ -94,6 +94,7 @@ void sl_router_free(struct sl_router *r)
 	free(r->partners);
 	free(r->prefill_best);
 	free(r->decode_best);
+	free(r->single_floor_ms);
 	free(r->band);
 	free(r->picks);
 	free(r);
@@ -110,6 +111,7 @@ static void size_slot_scratch(struct sl_router *r)
 	p->serve = alloc_resize(p->serve, n, sizeof(*p->serve));
 	p->prefill = alloc_resize(p->prefill, n, sizeof(*p->prefill));
 	r->picks = alloc_resize(r->picks, n, sizeof(*r->picks));
+	r->single_floor_ms = alloc_resize(r->single_floor_ms, n, sizeof(*r->single_floor_ms));
 	r->band = alloc_resize(r->band, (size_t)n * CANDIDATES_PER_SLOT, sizeof(*r->band));
 }
 

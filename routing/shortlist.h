@@ -1,7 +1,7 @@
 /* shortlist.h: the cheapest few candidates of a search, in order of cost.
  *
  * The next candidate is priced in the list's spare place and stays there if it
- * is kept; what moves to make room are ranks of 16 bytes. Equal costs are told
+ * is kept; what moves to make room are ranks of 24 bytes. Equal costs are told
  * apart by a key that depends on the search's salt and the engines alone, so
  * the order in which candidates come does not matter. */
 #ifndef SLUICE_ROUTING_SHORTLIST_H
@@ -20,6 +20,7 @@ _Static_assert(SHORTLIST == SL_KEPT_CANDIDATES, "a decision keeps what a search 
 struct shortlist {
 	struct shortlist_rank {
 		double cost_ms;
+		uint64_t key;           /* shortlist_key of c */
 		struct sl_candidate *c; /* in item */
 	} rank[SHORTLIST];              /* cheapest first; n are in use */
 	uint32_t n;
@@ -45,13 +46,11 @@ static inline uint64_t shortlist_key(const struct sl_candidate *c, uint64_t salt
 	return x ^ (x >> 33);
 }
 
-/* Does the candidate c of this cost stay behind that rank? */
-static inline bool shortlist_follows(const struct sl_candidate *c, double cost_ms,
-                                     const struct shortlist_rank *rank, uint64_t salt)
+/* Does a candidate of this cost and key stay behind that rank? */
+static inline bool shortlist_follows(double cost_ms, uint64_t key,
+                                     const struct shortlist_rank *rank)
 {
-	if (cost_ms > rank->cost_ms)
-		return true;
-	return cost_ms == rank->cost_ms && shortlist_key(c, salt) >= shortlist_key(rank->c, salt);
+	return cost_ms > rank->cost_ms || (cost_ms == rank->cost_ms && key >= rank->key);
 }
 
 /* Keeps the candidate in the spare place, if it is among the cheapest. */
@@ -60,18 +59,18 @@ static inline void shortlist_add(struct shortlist *l, uint64_t salt)
 	struct shortlist_rank *at = &l->rank[l->n];
 	struct sl_candidate *c = l->spare, *spare = c + 1;
 	double cost_ms = c->cost_ms;
+	uint64_t key = shortlist_key(c, salt);
 
 	if (l->n < SHORTLIST) {
 		l->n++;
 	} else {
-		if (shortlist_follows(c, cost_ms, --at, salt))
+		if (shortlist_follows(cost_ms, key, --at))
 			return;
 		spare = at->c;
 	}
-	for (; at > l->rank && !shortlist_follows(c, cost_ms, at - 1, salt); at--)
+	for (; at > l->rank && !shortlist_follows(cost_ms, key, at - 1); at--)
 		*at = at[-1];
-	at->cost_ms = cost_ms;
-	at->c = c;
+	*at = (struct shortlist_rank){ cost_ms, key, c };
 	l->spare = spare;
 	if (l->n == SHORTLIST)
 		l->enough_ms = l->rank[SHORTLIST - 1].cost_ms * SHORTLIST_ROUNDING;

@@ -37,7 +37,7 @@ struct endpoint {
 	enum sl_health health;
 	bool alive;
 	bool draining;
-	bool plain;     /* role BOTH, healthy, not draining, no limit: what most are */
+	bool plain;     /* an engine, healthy, not draining, no limit: what most are */
 	uint32_t group; /* dense number of spec.kv_group */
 	struct ledger ledger;
 	double slow; /* F */
@@ -97,6 +97,7 @@ struct sl_router {
 	struct shortlist best;
 	struct shortlist *prefill_best; /* owned; per group: those that are paired */
 	struct shortlist *decode_best;  /* owned; per group */
+	double *single_floor_ms;        /* owned; by place in passing.serve */
 	struct sl_candidate *band;      /* owned */
 	uint32_t *picks;                /* owned */
 };
@@ -122,8 +123,8 @@ void endpoint_set_wake(struct endpoint *ep);
 /* After a change of spec, health or draining. */
 static inline void endpoint_set_plain(struct endpoint *ep)
 {
-	ep->plain = ep->spec.role == SL_ROLE_BOTH && ep->health == SL_HEALTH_HEALTHY &&
-	            !ep->draining && !ep->spec.max_concurrent && !ep->spec.gateway;
+	ep->plain = ep->health == SL_HEALTH_HEALTHY && !ep->draining && !ep->spec.max_concurrent &&
+	            !ep->spec.gateway;
 }
 /* Live requests there, of all gateways. */
 static inline uint32_t endpoint_inflight(const struct endpoint *ep)

@@ -1,19 +1,18 @@
 /* decide.c: how long the router takes, one core.
  *
- *   micro-decide               tables for an aggregated and for a
- *                              disaggregated fleet, and the index's memory
- *   micro-decide --loop COUNT  decides, dispatches and finishes COUNT times
- *                              with 1,024 endpoints and is silent: for perf
+ *   micro-decide [--json FILE] [--quick]
+ *                              tables for an aggregated and for a
+ *                              disaggregated fleet, and the index's memory;
+ *                              quick: a few small cases, to see that it works
+ *   micro-decide --digest      a hash of what is decided, to compare builds
+ *   micro-decide --loop COUNT [ENDPOINTS [KILOTOKENS [pd]]]
+ *                              decides, dispatches and finishes COUNT times
+ *                              and is silent: for perf
  *
  * The fleet is busy: some requests per endpoint are in flight, every prompt
  * begins with the same 8 KiB, and each is one of a few hundred conversations
- * that some engines hold. Every call is timed by itself, the clock's own cost
- * (some 20 ns) included. Of several rounds the one with the best p99 counts:
- * the others measure the machine's other work. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
+ * that some engines hold. */
+#include "bench/micro/timing.h"
 #include "sluice/route.h"
 
 #define SHARED_BYTES 8192u
@@ -22,9 +21,12 @@
 #define INFLIGHT_MAX 10000u /* of a fleet */
 #define SAMPLES 2000u
 #define ROUNDS 5
+#define QUICK_ROUNDS 1
 
 static const uint32_t fleets[] = { 16, 64, 256, 1024, 10000 };
 static const uint32_t prompts_k[] = { 1, 8, 128, 1024 }; /* tokens */
+/* Of both, where it is to be quick. */
+#define QUICK_CASES 2u
 
 struct fixture {
 	struct sl_router *router;
@@ -38,35 +40,20 @@ struct fixture {
 	uint64_t round;
 };
 
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static void *need(void *ptr)
-{
-	if (!ptr)
-		abort();
-	return ptr;
-}
-
-/* Cut as the scanner cuts. */
-static uint32_t block_bytes(uint32_t at)
-{
-	return at < 4096 ? 256 : at < 32768 ? 1024 : at < 1048576 ? 4096 : 16384;
-}
+/* What the rounds of one case came to. */
+struct measured {
+	struct timing decide;
+	struct timing rest; /* dispatch, first token, finish */
+};
 
 static struct sl_facts make_prompt(uint64_t conversation, uint32_t bytes)
 {
-	struct sl_block *blocks = need(malloc((bytes / 256 + 1) * sizeof(*blocks)));
+	struct sl_block *blocks = timing_need(malloc((bytes / 256 + 1) * sizeof(*blocks)));
 	struct sl_rng shared = { 1 }, own = { conversation + 2 };
 	uint32_t n = 0;
 
-	for (uint32_t at = 0; at + block_bytes(at) <= bytes;) {
-		at += block_bytes(at);
+	for (uint32_t at = 0; at + timing_block_bytes(at) <= bytes;) {
+		at += timing_block_bytes(at);
 		blocks[n++] =
 		        (struct sl_block){ sl_rng_next(at <= SHARED_BYTES ? &shared : &own), at };
 	}
@@ -108,7 +95,7 @@ static void fixture_open(struct fixture *f, uint32_t n_endpoints, uint32_t token
 	f->n_tickets = n_endpoints * INFLIGHT;
 	if (f->n_tickets > INFLIGHT_MAX)
 		f->n_tickets = INFLIGHT_MAX;
-	f->tickets = need(calloc(f->n_tickets, sizeof(*f->tickets)));
+	f->tickets = timing_need(calloc(f->n_tickets, sizeof(*f->tickets)));
 }
 
 static void fixture_close(struct fixture *f)
@@ -144,28 +131,6 @@ static void step_time(struct fixture *f, const struct sl_decision *d)
 	f->round++;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-struct timing {
-	double mean_us, p99_us;
-};
-
-static struct timing sum_up(uint32_t *ns, uint32_t n)
-{
-	uint32_t p99 = n - 1 - n / 100;
-	double sum = 0;
-
-	qsort(ns, n, sizeof(*ns), ascending);
-	for (uint32_t i = 0; i < n; i++)
-		sum += ns[i];
-	return (struct timing){ sum / n / 1000, ns[p99] / 1000.0 };
-}
-
 static void warm_up(struct fixture *f)
 {
 	for (uint32_t i = 0; i < f->n_tickets + 512; i++) {
@@ -178,43 +143,38 @@ static void warm_up(struct fixture *f)
 	}
 }
 
-static void measure_round(struct fixture *f, struct timing *out_decide, struct timing *out_rest)
+static struct measured measure_round(struct fixture *f)
 {
 	static uint32_t decide_ns[SAMPLES], rest_ns[SAMPLES];
 
 	for (uint32_t i = 0; i < SAMPLES; i++) {
 		struct sl_query q;
 		struct sl_decision d;
-		uint64_t start = clock_ns(), middle;
+		uint64_t start = timing_clock_ns(), middle;
 
 		decide(f, &q, &d);
-		middle = clock_ns();
+		middle = timing_clock_ns();
 		advance(f, &q, &d);
 		decide_ns[i] = (uint32_t)(middle - start);
-		rest_ns[i] = (uint32_t)(clock_ns() - middle);
+		rest_ns[i] = (uint32_t)(timing_clock_ns() - middle);
 		step_time(f, &d);
 	}
-	*out_decide = sum_up(decide_ns, SAMPLES);
-	*out_rest = sum_up(rest_ns, SAMPLES);
+	return (struct measured){ timing_sum_up(decide_ns, SAMPLES),
+		                  timing_sum_up(rest_ns, SAMPLES) };
 }
 
-static void keep_better(struct timing *best, struct timing t)
+static struct measured measure(struct fixture *f, int rounds)
 {
-	if (best->p99_us <= 0 || t.p99_us < best->p99_us)
-		*best = t;
-}
+	struct measured best = { 0 };
 
-static void measure(struct fixture *f, struct timing *out_decide, struct timing *out_rest)
-{
-	*out_decide = *out_rest = (struct timing){ 0 };
 	warm_up(f);
-	for (int i = 0; i < ROUNDS; i++) {
-		struct timing choose, rest;
+	for (int i = 0; i < rounds; i++) {
+		struct measured m = measure_round(f);
 
-		measure_round(f, &choose, &rest);
-		keep_better(out_decide, choose);
-		keep_better(out_rest, rest);
+		timing_keep_better(&best.decide, m.decide);
+		timing_keep_better(&best.rest, m.rest);
 	}
+	return best;
 }
 
 static uint64_t count_entries(struct fixture *f)
@@ -228,41 +188,63 @@ static uint64_t count_entries(struct fixture *f)
 	return n;
 }
 
-static void print_row(uint32_t endpoints, uint32_t tokens_k, bool disaggregated)
+static void print_row(struct timing_report *report, uint32_t endpoints, uint32_t tokens_k,
+                      bool disaggregated, int rounds)
 {
 	static struct fixture f;
-	struct timing choose, rest;
+	const char *fleet = disaggregated ? "disaggregated" : "aggregated";
+	struct measured m;
 	uint64_t entries;
 
 	fixture_open(&f, endpoints, tokens_k, disaggregated);
-	measure(&f, &choose, &rest);
+	m = measure(&f, rounds);
 	entries = count_entries(&f);
-	printf("| %6u | %5uK | %7.2f | %7.2f | %7.2f | %7.2f | %9llu | %5.1f |\n", endpoints,
-	       tokens_k, choose.mean_us, choose.p99_us, rest.mean_us, rest.p99_us,
-	       (unsigned long long)entries,
+	printf("| %6u | %5uK | %7.2f | %7.2f | %7.2f | %7.2f | %7.2f | %7.2f | %9llu | %5.1f |\n",
+	       endpoints, tokens_k, m.decide.mean_us, m.decide.p50_us, m.decide.p99_us,
+	       m.rest.mean_us, m.rest.p50_us, m.rest.p99_us, (unsigned long long)entries,
 	       (double)sl_router_index_bytes(f.router) / (double)(entries | 1));
 	fflush(stdout);
+	timing_report_add(report, (struct timing_row){ "decide", fleet, endpoints, tokens_k * 1024,
+	                                               m.decide });
+	timing_report_add(report, (struct timing_row){ "dispatch+finish", fleet, endpoints,
+	                                               tokens_k * 1024, m.rest });
 	fixture_close(&f);
 }
 
-static void print_table(const char *title, bool disaggregated)
+static void print_table(struct timing_report *report, const char *title, bool disaggregated,
+                        bool quick)
 {
+	size_t n_fleets = quick ? QUICK_CASES : SL_COUNT(fleets);
+	size_t n_prompts = quick ? QUICK_CASES : SL_COUNT(prompts_k);
+
 	printf("\n%s, times in microseconds\n\n", title);
-	printf("| engines | tokens | decide mean | p99 | dispatch+finish mean | p99 | "
+	printf("| engines | tokens | decide mean | p50 | p99 | dispatch+finish mean | p50 | p99 | "
 	       "index entries | bytes each |\n");
-	printf("|--:|--:|--:|--:|--:|--:|--:|--:|\n");
-	for (size_t i = 0; i < SL_COUNT(fleets); i++)
-		for (size_t k = 0; k < SL_COUNT(prompts_k); k++)
-			print_row(fleets[i], prompts_k[k], disaggregated);
+	printf("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	for (size_t i = 0; i < n_fleets; i++)
+		for (size_t k = 0; k < n_prompts; k++)
+			print_row(report, fleets[i], prompts_k[k], disaggregated,
+			          quick ? QUICK_ROUNDS : ROUNDS);
 }
 
-static int loop(uint64_t count)
+static int run_tables(const char *json, bool quick)
+{
+	static struct timing_report report;
+
+	print_table(&report, "Aggregated fleet", false, quick);
+	print_table(&report, "Disaggregated fleet, a third of it prefills", true, quick);
+	return json ? timing_report_write(&report, json) : 0;
+}
+
+/* ---- for other tools ------------------------------------------------- */
+
+static int loop(uint64_t count, uint32_t endpoints, uint32_t tokens_k, bool disaggregated)
 {
 	static struct fixture f;
 	struct sl_query q;
 	struct sl_decision d;
 
-	fixture_open(&f, 1024, 8, false);
+	fixture_open(&f, endpoints, tokens_k, disaggregated);
 	for (uint64_t i = 0; i < count; i++) {
 		decide(&f, &q, &d);
 		advance(&f, &q, &d);
@@ -272,15 +254,89 @@ static int loop(uint64_t count)
 	return 0;
 }
 
+/* FNV-1a, as no byte may be left out. */
+static uint64_t add_bytes(uint64_t hash, const void *bytes, size_t len)
+{
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ p[i]) * 0x100000001b3u;
+	return hash;
+}
+
+/* Without what lies between its fields. */
+static uint64_t add_candidate(uint64_t hash, const struct sl_candidate *c)
+{
+	hash = add_bytes(hash, c, offsetof(struct sl_candidate, decode_ep) + sizeof(c->decode_ep));
+	return add_bytes(hash, &c->hit_tokens,
+	                 sizeof(*c) - offsetof(struct sl_candidate, hit_tokens));
+}
+
+static uint64_t add_decision(uint64_t hash, const struct sl_decision *d)
+{
+	hash = add_candidate(hash, &d->chosen);
+	for (uint32_t i = 0; i < d->n_kept; i++)
+		hash = add_candidate(hash, &d->kept[i]);
+	hash = add_bytes(hash, &d->n_kept, sizeof(d->n_kept));
+	hash = add_bytes(hash, &d->n_priced, sizeof(d->n_priced));
+	hash = add_bytes(hash, &d->runner_up, sizeof(d->runner_up));
+	return add_bytes(hash, &d->predicted_ttft_ms, sizeof(d->predicted_ttft_ms));
+}
+
+/* Old knowledge at every fourth decision, so that the band takes part. */
+static uint64_t digest_case(uint64_t hash, uint32_t endpoints, uint32_t tokens_k,
+                            bool disaggregated)
+{
+	static struct fixture f;
+	struct sl_decision d;
+
+	fixture_open(&f, endpoints, tokens_k, disaggregated);
+	for (uint32_t i = 0; i < 5 * SAMPLES; i++) {
+		struct sl_query q;
+
+		sl_query_init(&q, f.model, &f.facts[sl_rng_next(&f.rng) % CONVERSATIONS]);
+		q.staleness_us = i % 4 ? 0 : 10000 * (i % 64);
+		if (sl_router_decide(f.router, &q, f.now_us, &f.rng, &d) != 0)
+			abort();
+		hash = add_decision(hash, &d);
+		advance(&f, &q, &d);
+		step_time(&f, &d);
+	}
+	fixture_close(&f);
+	return hash;
+}
+
+static int digest(void)
+{
+	for (int pd = 0; pd < 2; pd++)
+		for (size_t i = 0; i < SL_COUNT(fleets) - 2; i++)
+			for (size_t k = 0; k < SL_COUNT(prompts_k); k++)
+				printf("%s %6u %5uK %016llx\n", pd ? "disaggregated" : "aggregated",
+				       fleets[i], prompts_k[k],
+				       (unsigned long long)digest_case(
+				               0xcbf29ce484222325u, fleets[i], prompts_k[k], pd));
+	return 0;
+}
+
+static uint32_t number_at(int argc, char **argv, int i, uint32_t otherwise)
+{
+	return i < argc ? (uint32_t)strtoul(argv[i], NULL, 10) : otherwise;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc == 3 && !strcmp(argv[1], "--loop"))
-		return loop(strtoull(argv[2], NULL, 10));
-	if (argc != 1) {
-		fprintf(stderr, "usage: micro-decide [--loop COUNT]\n");
+	const char *json = NULL;
+	bool quick = false;
+
+	if (argc >= 3 && !strcmp(argv[1], "--loop"))
+		return loop(strtoull(argv[2], NULL, 10), number_at(argc, argv, 3, 1024),
+		            number_at(argc, argv, 4, 8), argc > 5);
+	if (argc == 2 && !strcmp(argv[1], "--digest"))
+		return digest();
+	if (!timing_options(argc, argv, &json, &quick)) {
+		fprintf(stderr, "usage: micro-decide [--json FILE] [--quick] | --digest | "
+		                "--loop COUNT [ENDPOINTS [KILOTOKENS [pd]]]\n");
 		return 2;
 	}
-	print_table("Aggregated fleet", false);
-	print_table("Disaggregated fleet, a third of it prefills", true);
-	return 0;
+	return run_tables(json, quick);
 }
