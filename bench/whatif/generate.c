@@ -15,7 +15,9 @@
 
 #define PREFIX "synthetic:"
 #define STREAM 0x67656e6572617465ull /* keeps its draws apart from other users of the seed */
-#define DECODE_MS_PER_TOKEN 20.0     /* how long a chat's user waits for an answer, about */
+#define SETTLING 4.0                 /* mean sessions, but at most so many requests: */
+#define SETTLING_MOST 200000.0
+#define DECODE_MS_PER_TOKEN 20.0 /* how long a chat's user waits for an answer, about */
 
 /* Numbers of a spec; all are doubles, so that one table reads them. */
 struct numbers {
@@ -191,11 +193,11 @@ static void add_session(struct generator *g, double at_s)
 	uint32_t turns = 1 + (uint32_t)exponential(g, g->n.turns - 0.5);
 	double history = 0;
 
-	for (uint32_t i = 0; i < turns && !is_full(g); i++) {
+	for (uint32_t i = 0; i < turns; i++) {
 		uint32_t output = length(g, g->n.output);
 
 		history += length(g, g->n.input);
-		if (g->n.shared + history > g->n.most)
+		if (i && g->n.shared + history > g->n.most)
 			break;
 		add_row(g, at_s, 0, own, own + 1, prompt_tokens(g, history), output);
 		history += output;
@@ -212,13 +214,41 @@ static int by_time(const void *a, const void *b)
 	return x->first_block < y->first_block ? -1 : x->first_block > y->first_block;
 }
 
+/* Rows from time 0 up to until_s; *out_first is the first of them. */
+static size_t count_between(const struct sl_trace *t, double until_s, size_t *out_first)
+{
+	size_t first = 0, end;
+
+	while (first < t->n_rows && t->rows[first].at_us < 0)
+		first++;
+	end = first;
+	while (end < t->n_rows && t->rows[end].at_us <= (int64_t)(until_s * 1e6))
+		end++;
+	*out_first = first;
+	return end - first;
+}
+
+/* Sessions began long before time 0, so that the rate is there from the start:
+ * what is kept is a window of a traffic that has settled. */
 static void make_chat(struct generator *g)
 {
-	while (!is_full(g)) {
-		g->clock_s += exponential(g, g->n.turns / g->n.rate);
-		add_session(g, g->clock_s);
-	}
-	qsort(g->trace->rows, g->trace->n_rows, sizeof(*g->trace->rows), by_time);
+	double answer_s = g->n.output * DECODE_MS_PER_TOKEN / 1e3;
+	size_t want = (size_t)g->n.requests, first = 0;
+	struct sl_trace *t = g->trace;
+	double until_s = g->n.requests / g->n.rate;
+
+	g->clock_s =
+	        -fmin(SETTLING * g->n.turns * (g->n.think + answer_s), SETTLING_MOST / g->n.rate);
+	do {
+		until_s *= 1.1;
+		while (g->clock_s < until_s) {
+			add_session(g, g->clock_s);
+			g->clock_s += exponential(g, g->n.turns / g->n.rate);
+		}
+		qsort(t->rows, t->n_rows, sizeof(*t->rows), by_time);
+	} while (count_between(t, until_s, &first) < want);
+	memmove(t->rows, t->rows + first, want * sizeof(*t->rows));
+	t->n_rows = want;
 }
 
 #define COMMON .requests = 5000, .rate = 20, .seed = 1, .spread = 0.6, .most = 32768
