@@ -5,5 +5,6 @@
 
 int sl_bench_engine(int argc, char **argv); /* bench/sim: simulated engines */
 int sl_bench_replay(int argc, char **argv); /* bench/load: replay a trace */
+int sl_bench_whatif(int argc, char **argv); /* bench/whatif: simulate a fleet */
 
 #endif

@@ -11,6 +11,7 @@ static const struct {
 } commands[] = {
 	{ "engine", sl_bench_engine, "simulated engines that imitate vLLM on the wire" },
 	{ "replay", sl_bench_replay, "send a request trace and measure the answers" },
+	{ "whatif", sl_bench_whatif, "simulate what a fleet would do with a trace" },
 };
 
 static void usage(FILE *out)

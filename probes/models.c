@@ -16,7 +16,14 @@ static bool only_blanks(const char *at, const char *end)
 	return at == end;
 }
 
-static int each_id(const cJSON *list, void (*fn)(void *ctx, struct sl_span id), void *ctx)
+/* Empty if there is none. */
+static struct sl_span string_of(const cJSON *item, const char *name)
+{
+	return sl_span_str(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, name)));
+}
+
+static int each_card(const cJSON *list, void (*fn)(void *ctx, const struct sl_model_card *card),
+                     void *ctx)
 {
 	const cJSON *item;
 	int n = 0;
@@ -24,18 +31,18 @@ static int each_id(const cJSON *list, void (*fn)(void *ctx, struct sl_span id), 
 	if (!cJSON_IsArray(list))
 		return 0;
 	for (item = list->child; item; item = item->next) {
-		const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "id"));
+		struct sl_model_card card = { string_of(item, "id"), string_of(item, "parent") };
 
-		if (!id || !*id)
+		if (!card.id.len)
 			continue;
-		fn(ctx, sl_span_str(id));
+		fn(ctx, &card);
 		n++;
 	}
 	return n;
 }
 
-int sl_models_parse(const char *json, size_t len, void (*fn)(void *ctx, struct sl_span id),
-                    void *ctx)
+int sl_models_parse(const char *json, size_t len,
+                    void (*fn)(void *ctx, const struct sl_model_card *card), void *ctx)
 {
 	const char *end = NULL;
 	int n = SL_E_BAD_JSON;
@@ -43,7 +50,7 @@ int sl_models_parse(const char *json, size_t len, void (*fn)(void *ctx, struct s
 
 	root = cJSON_ParseWithLengthOpts(json, len, &end, false);
 	if (cJSON_IsObject(root) && only_blanks(end, json + len))
-		n = each_id(cJSON_GetObjectItemCaseSensitive(root, "data"), fn, ctx);
+		n = each_card(cJSON_GetObjectItemCaseSensitive(root, "data"), fn, ctx);
 	cJSON_Delete(root);
 	return n;
 }

@@ -7,8 +7,9 @@
  *
  * Invariants: of a series that a page holds twice (AIBrix's sidecar does that)
  * the last sample counts. Values that are negative, infinite or NaN are as
- * good as absent. At most SERIES_MAX series are kept, whatever a page says. It
- * refuses to derive rates: a page has no time. */
+ * good as absent. Of the states of its adapters that a page lists, the latest
+ * counts; a line is bounded, and so is what is kept of it. At most SERIES_MAX series are kept,
+ * whatever a page says. It refuses to derive rates: a page has no time. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,19 +24,24 @@ struct family {
 	struct sl_span name;
 	enum how how;
 	uint8_t rank;
-	bool config;  /* its labels are read, not its value */
+	/* Its labels count, not its value; or NULL. */
+	void (*labels)(struct sl_page_reader *r, const struct sl_prom_sample *sample);
 	bool shared;  /* any program exposes it: no sign of the dialect */
 	size_t field; /* offset in sl_engine_page */
 };
 
 #define FIELD(member) offsetof(struct sl_engine_page, member)
 #define PAGE_SERIES(member, how, rank, name)                                                       \
-	{ { name, sizeof(name) - 1 }, HOW_##how, rank, false, false, FIELD(member) },
-#define PAGE_CONFIG(name) { { name, sizeof(name) - 1 }, HOW_LAST, 0, true, false, 0 },
+	{ { name, sizeof(name) - 1 }, HOW_##how, rank, NULL, false, FIELD(member) },
+#define PAGE_CONFIG(name) { { name, sizeof(name) - 1 }, HOW_LAST, 0, read_config, false, 0 },
+#define PAGE_ADAPTERS(name) { { name, sizeof(name) - 1 }, HOW_LAST, 0, read_adapters, false, 0 },
+
+static void read_config(struct sl_page_reader *r, const struct sl_prom_sample *sample);
+static void read_adapters(struct sl_page_reader *r, const struct sl_prom_sample *sample);
 
 static const struct family families_vllm[] = {
 #include "probes/vllm.def"
-	{ { "process_start_time_seconds", 26 }, HOW_LAST, 0, false, true, FIELD(start_time_s) },
+	{ { "process_start_time_seconds", 26 }, HOW_LAST, 0, NULL, true, FIELD(start_time_s) },
 };
 
 /* The labels of a PAGE_CONFIG line become series of these. */
@@ -64,7 +70,13 @@ struct sl_page_reader {
 	const struct family *wanted; /* of the line being read */
 	struct series *series;       /* owned */
 	uint32_t n_series, size;
-	uint32_t found; /* samples that only this dialect has */
+	uint32_t found;    /* samples that only this dialect has */
+	struct states {    /* of its adapters */
+		double at; /* when; negative: the page has none */
+		double max;
+		char *names; /* owned: those that run, then those that wait */
+		size_t running_len, waiting_len, size;
+	} adapters;
 };
 
 const char *sl_engine_kind_name(enum sl_engine_kind k)
@@ -168,14 +180,44 @@ static void read_config(struct sl_page_reader *r, const struct sl_prom_sample *s
 	keep_series(r, &config_capacity, engine, tokens);
 }
 
+static void keep_names(struct states *a, struct sl_span running, struct sl_span waiting)
+{
+	size_t size = running.len + waiting.len;
+
+	if (size > a->size) {
+		a->names = realloc(a->names, size);
+		if (!a->names)
+			abort(); /* less than a line */
+		a->size = size;
+	}
+	if (running.len)
+		memcpy(a->names, running.ptr, running.len);
+	if (waiting.len)
+		memcpy(a->names + running.len, waiting.ptr, waiting.len);
+	a->running_len = running.len;
+	a->waiting_len = waiting.len;
+}
+
+static void read_adapters(struct sl_page_reader *r, const struct sl_prom_sample *sample)
+{
+	struct states *a = &r->adapters;
+
+	if (!isfinite(sample->value) || sample->value < 0 || sample->value < a->at)
+		return;
+	a->at = sample->value;
+	a->max = label_number(find_label(sample, SL_SPAN("max_lora")));
+	keep_names(a, find_label(sample, SL_SPAN("running_lora_adapters")),
+	           find_label(sample, SL_SPAN("waiting_lora_adapters")));
+}
+
 static void read_wanted(void *ctx, const struct sl_prom_sample *sample)
 {
 	struct sl_page_reader *r = ctx;
 
 	if (!r->wanted->shared)
 		r->found++;
-	if (r->wanted->config)
-		read_config(r, sample);
+	if (r->wanted->labels)
+		r->wanted->labels(r, sample);
 	else
 		keep_series(r, r->wanted, labels_key(sample), sample->value);
 }
@@ -236,9 +278,28 @@ int sl_page_reader_finish(struct sl_page_reader *r, struct sl_engine_page *out_p
 		.start_time_s = combine(r, FIELD(start_time_s)),
 		.generation_tokens = combine(r, FIELD(generation_tokens)),
 		.prompt_tokens = combine(r, FIELD(prompt_tokens)),
+		.max_adapters = r->adapters.max,
 		.families = r->found,
 	};
 	return 0;
+}
+
+struct sl_page_adapters sl_page_reader_adapters(const struct sl_page_reader *r)
+{
+	const struct states *a = &r->adapters;
+	struct sl_page_adapters out = { { "", 0 }, { "", 0 } };
+
+	if (a->running_len)
+		out.running = sl_span(a->names, a->running_len);
+	if (a->waiting_len)
+		out.waiting = sl_span(a->names + a->running_len, a->waiting_len);
+	return out;
+}
+
+static void forget_adapters(struct states *a)
+{
+	a->at = a->max = -1;
+	a->running_len = a->waiting_len = 0;
 }
 
 struct sl_page_reader *sl_page_reader_new(enum sl_engine_kind kind)
@@ -249,6 +310,7 @@ struct sl_page_reader *sl_page_reader_new(enum sl_engine_kind kind)
 		abort();
 	r->dialect = &dialects[kind];
 	r->prom = sl_prom_new(want_family, read_wanted, r);
+	forget_adapters(&r->adapters);
 	return r;
 }
 
@@ -258,6 +320,7 @@ void sl_page_reader_free(struct sl_page_reader *r)
 		return;
 	sl_prom_free(r->prom);
 	free(r->series);
+	free(r->adapters.names);
 	free(r);
 }
 
@@ -266,6 +329,7 @@ void sl_page_reader_reset(struct sl_page_reader *r)
 	sl_prom_reset(r->prom);
 	r->n_series = 0;
 	r->found = 0;
+	forget_adapters(&r->adapters);
 }
 
 void sl_page_reader_feed(struct sl_page_reader *r, const char *data, size_t len)

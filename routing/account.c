@@ -13,7 +13,7 @@
 #include <assert.h>
 
 #include "routing/block_log.h"
-#include "routing/state.h"
+#include "routing/recall.h"
 
 #define MEAN_SHARE (1.0 / 64)
 /* A sample of this much predicted time weighs half: what a request costs
@@ -92,10 +92,25 @@ static void charge_decode(struct sl_router *r, struct sl_ticket *t, const struct
 		t->decode_blocks = claim_blocks(r, t->decode_ep, t, facts);
 }
 
-static void enter(struct sl_router *r, uint32_t slot, uint64_t now_us)
+/* A leg of the ticket begins on one engine, or ends there. */
+static void enter(struct sl_router *r, const struct sl_ticket *t, uint32_t slot)
 {
-	ledger_enter(&r->endpoints[slot].ledger, now_us);
-	r->endpoints[slot].past->dispatched++;
+	struct endpoint *ep = &r->endpoints[slot];
+
+	ledger_enter(&ep->ledger, t->dispatched_us);
+	ep->past->dispatched++;
+	if (t->adapter)
+		adapters_enter(endpoint_adapters(ep), t->model, t->dispatched_us);
+}
+
+static void leave(struct sl_router *r, const struct sl_ticket *t, uint32_t slot, uint64_t now_us)
+{
+	struct endpoint *ep = &r->endpoints[slot];
+
+	ledger_leave(&ep->ledger, now_us);
+	if (t->adapter)
+		adapters_leave(ep->adapters, t->model, now_us);
+	endpoint_release(r, slot);
 }
 
 /* What a decode step will take there: for learning, at B + 1 and K + n. */
@@ -139,7 +154,8 @@ static void note_decision(const struct sl_router *r, struct sl_ticket *t,
 	t->queue_ms = c->queue_ms;
 	t->transfer_ms = c->transfer_ms;
 	t->predicted_ttft_ms = d->predicted_ttft_ms;
-	t->learn_ttft = c->memory_ms <= 0;
+	t->learn_leg = c->adapter_ms <= 0;
+	t->learn_ttft = t->learn_leg && c->memory_ms <= 0;
 	t->prefill_pace = r->endpoints[c->prefill_ep].slow * r->cost.prefill_scale;
 	t->decode_pace = r->endpoints[c->decode_ep].slow * r->cost.decode_scale;
 }
@@ -153,19 +169,23 @@ void sl_router_dispatch(struct sl_router *r, const struct sl_query *q, const str
 	*t = (struct sl_ticket){ .live = true, .model = q->model, .dispatched_us = now_us };
 	note_facts(t, q->facts);
 	note_decision(r, t, d);
+	t->adapter = r->models.list[t->model].adapter;
 	if (q->no_decode)
 		t->seqs = 0;
 	t->step_ms = step_ms(r, t);
-	enter(r, t->decode_ep, now_us);
+	enter(r, t, t->decode_ep);
 	if (q->decode_only) {
 		t->prefilled_us = now_us;
 	} else {
 		if (has_prefill_leg(t))
-			enter(r, t->prefill_ep, now_us);
+			enter(r, t, t->prefill_ep);
 		charge_prefill(r, t, q->facts);
 	}
 	charge_decode(r, t, q->facts);
+	recall_mark(r, t, q);
 	r->models.list[t->model].learned.requests++;
+	if (!q->decode_only && q->n_excluded == 0)
+		common_note(&r->models.list[t->model].common, q->facts);
 }
 
 /* ---- what times teach ------------------------------------------------- */
@@ -252,10 +272,8 @@ static void end_prefill(struct sl_router *r, struct sl_ticket *t, uint64_t now_u
 		return;
 	ledger_close_prefill(&ep->ledger, t, now_us);
 	endpoint_set_wake(ep);
-	if (has_prefill_leg(t)) {
-		ledger_leave(&ep->ledger, now_us);
-		endpoint_release(r, t->prefill_ep);
-	}
+	if (has_prefill_leg(t))
+		leave(r, t, t->prefill_ep, now_us);
 }
 
 void sl_router_prefilled(struct sl_router *r, struct sl_ticket *t, uint64_t now_us)
@@ -263,8 +281,9 @@ void sl_router_prefilled(struct sl_router *r, struct sl_ticket *t, uint64_t now_
 	if (!t->live || !has_prefill_leg(t) || !t->prefill_open)
 		return;
 	t->prefilled_us = now_us;
-	learn_prefill(r, t, ms_between(t->dispatched_us, now_us), t->queue_ms + t->prefill_ms, 1,
-	              now_us);
+	if (t->learn_leg)
+		learn_prefill(r, t, ms_between(t->dispatched_us, now_us),
+		              t->queue_ms + t->prefill_ms, 1, now_us);
 	end_prefill(r, t, now_us);
 }
 
@@ -283,12 +302,9 @@ void sl_router_first_token(struct sl_router *r, struct sl_ticket *t, uint64_t no
 
 static void end_ticket(struct sl_router *r, struct sl_ticket *t, uint64_t now_us)
 {
-	struct endpoint *ep = decoder(r, t);
-
 	end_prefill(r, t, now_us);
-	ledger_close_decode(&ep->ledger, t);
-	ledger_leave(&ep->ledger, now_us);
-	endpoint_release(r, t->decode_ep);
+	ledger_close_decode(&decoder(r, t)->ledger, t);
+	leave(r, t, t->decode_ep, now_us);
 	t->decode_open = false;
 	t->live = false;
 }
@@ -325,15 +341,18 @@ void sl_router_finish(struct sl_router *r, struct sl_ticket *t, const struct sl_
 	else if (outcome->completion_tokens >= 0 || t->seqs == 0)
 		learn_whole(r, t, tokens, now_us);
 	learn_usage(r, t, outcome, now_us);
+	recall_note(r, t, tokens, now_us);
 	end_ticket(r, t, now_us);
 }
 
-static void take_back(struct sl_router *r, uint32_t slot, struct sl_index_claim claim,
-                      const struct sl_facts *facts)
+static void take_back(struct sl_router *r, const struct sl_ticket *t, uint32_t slot,
+                      struct sl_index_claim claim, const struct sl_facts *facts)
 {
 	struct index_put put = { claim.first, claim.count, claim.stamp };
 
 	index_take_back(&r->index, slot, facts->blocks, facts->n_blocks, put);
+	if (t->adapter)
+		adapters_unload(r->endpoints[slot].adapters, t->model);
 }
 
 void sl_router_cancel(struct sl_router *r, struct sl_ticket *t, const struct sl_facts *facts,
@@ -346,8 +365,8 @@ void sl_router_cancel(struct sl_router *r, struct sl_ticket *t, const struct sl_
 	if (!has_prefill_leg(t))
 		prefill |= SL_BLAME_DECODE;
 	if (blame & prefill)
-		take_back(r, t->prefill_ep, t->prefill_blocks, facts);
+		take_back(r, t, t->prefill_ep, t->prefill_blocks, facts);
 	if (has_prefill_leg(t) && (blame & SL_BLAME_DECODE))
-		take_back(r, t->decode_ep, t->decode_blocks, facts);
+		take_back(r, t, t->decode_ep, t->decode_blocks, facts);
 	end_ticket(r, t, now_us);
 }

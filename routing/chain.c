@@ -204,7 +204,7 @@ void chain_mark(struct chain *chain, uint64_t marker, size_t fill)
 	chain_append(chain, pattern, fill);
 }
 
-void chain_seal(struct chain *chain, uint64_t seed)
+uint64_t chain_seal(struct chain *chain, uint64_t seed)
 {
 	uint64_t seq = seed;
 
@@ -212,4 +212,5 @@ void chain_seal(struct chain *chain, uint64_t seed)
 		seq = chain_mix(seq, chain->blocks[i].hash);
 		chain->blocks[i].hash = seq;
 	}
+	return chain_mix(seq, simd->hash(chain->stage, chain->staged));
 }

@@ -50,8 +50,9 @@ void chain_append(struct chain *chain, const void *bytes, size_t len);
 /* A marker of eight bytes, then `fill` bytes that depend on nothing else. */
 void chain_mark(struct chain *chain, uint64_t marker, size_t fill);
 
-/* Turns local hashes into chained ones. Once, after the last byte. */
-void chain_seal(struct chain *chain, uint64_t seed);
+/* Turns local hashes into chained ones. Once, after the last byte. Returns what
+ * the chain goes on with if the trailing part of a block is taken for one. */
+uint64_t chain_seal(struct chain *chain, uint64_t seed);
 
 /* Length of the stream; no segment is open. */
 static inline uint64_t chain_bytes(const struct chain *chain)

@@ -1,6 +1,8 @@
 /* cost.c: see cost.h. */
 #include "routing/cost.h"
 
+#include <math.h>
+
 static double at_least(double x, double low)
 {
 	return x > low ? x : low;
@@ -44,6 +46,22 @@ double cost_shortage_ms(const struct cost_model *m, const struct cost_request *r
 	if (seats > 0)
 		share = at_least(share, seats / (e.seqs + 1));
 	return share * rq->output * cost_step_ms(m, &e, e.seqs, e.context);
+}
+
+/* As for seats, the ends of running requests are spread evenly over a decode.
+ * An adapter has ended when its last request has, the share x of a decode after
+ * now with the chance x^legs; the first of `slots` to do so, at about
+ * (1 / (slots + 1))^(1 / legs). */
+double cost_adapter_wait_ms(const struct cost_model *m, const struct cost_request *rq,
+                            const struct cost_engine *e, double slots, double missing, double legs)
+{
+	double share = missing / (slots + 1);
+
+	if (missing <= 0)
+		return 0;
+	if (share < 1 && legs > 1)
+		share = pow(share, 1 / legs);
+	return share * rq->output * cost_step_ms(m, e, e->seqs, e->context);
 }
 
 double cost_transfer_ms(const struct cost_model *m, const struct cost_request *rq, double hit)

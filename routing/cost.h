@@ -54,6 +54,10 @@ static inline double cost_prefill_ms(const struct cost_model *m, const struct co
 {
 	return base_ms * e->slow * m->prefill_scale;
 }
+/* A, the wait: until as many adapters as are `missing` have no requests left on
+ * an engine that computes `slots` at once; those in front have `legs` each. */
+double cost_adapter_wait_ms(const struct cost_model *m, const struct cost_request *rq,
+                            const struct cost_engine *e, double slots, double missing, double legs);
 /* X: moving the part of the prompt's KV that is not there yet. */
 double cost_transfer_ms(const struct cost_model *m, const struct cost_request *rq, double hit);
 /* S: decoders that wait for this prefill, times its length. */

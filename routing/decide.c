@@ -2,6 +2,7 @@
  * then the cheapest placement. */
 #include "routing/filter.h"
 #include "routing/place.h"
+#include "routing/recall.h"
 
 /* ---- names ----------------------------------------------------------- */
 
@@ -157,6 +158,7 @@ int sl_router_decide(struct sl_router *r, const struct sl_query *q, uint64_t now
 		r->cost.prefill_scale = learn_scale_factor(&r->prefill_scale);
 		r->cost.decode_scale = learn_scale_factor(&r->decode_scale);
 		index_match(&r->index, q->facts->blocks, q->facts->n_blocks);
+		recall_turn(r, q, now_us);
 		err = clusters_matter(&r->clusters) && !is_bound(q)
 		              ? place_by_tier(r, q, now_us, rng, d)
 		              : place(r, q, NULL, now_us, rng, d);

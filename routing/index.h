@@ -83,6 +83,13 @@ static inline uint32_t index_matched(const struct index *ix, uint32_t slot)
 	return hit->round == ix->round ? hit->bytes : 0;
 }
 
+/* The endpoint holds more of that prompt than the index knows of. */
+static inline void index_raise(struct index *ix, uint32_t slot, uint32_t bytes)
+{
+	if (bytes > index_matched(ix, slot))
+		ix->hits[slot] = (struct index_match){ .round = ix->round, .bytes = bytes };
+}
+
 /* The endpoint holds this prompt from now on, as its youngest; what is over
  * the limit leaves, oldest first. */
 struct index_put index_insert(struct index *ix, uint32_t slot, const struct sl_block *blocks,

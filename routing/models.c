@@ -18,6 +18,7 @@ void models_fini(struct models *ms)
 	for (uint32_t i = 0; i < ms->count; i++) {
 		free(ms->list[i].name);
 		free(ms->list[i].endpoints);
+		common_fini(&ms->list[i].common);
 	}
 	free(ms->list);
 	free(ms->table);
@@ -91,6 +92,13 @@ uint32_t models_intern(struct models *ms, struct sl_span name)
 	if (ms->count * 2 > ms->table_size)
 		grow_table(ms);
 	return ms->count - 1;
+}
+
+uint32_t models_find(const struct models *ms, struct sl_span name)
+{
+	uint32_t number = *place_of(ms, name);
+
+	return number ? number - 1 : SL_NO_MODEL;
 }
 
 bool models_list(struct models *ms, uint32_t model, uint32_t slot)

@@ -4,14 +4,17 @@
 #define SLUICE_ROUTING_MODELS_H
 
 #include "routing/clusters.h"
+#include "routing/common.h"
 #include "routing/learn.h"
 
 struct model {
 	char *name; /* owned, not terminated */
 	size_t name_len;
 	struct learn_model learned;
+	struct common common;
 	uint64_t *endpoints; /* owned; models.n_words words */
 	uint32_t n_endpoints;
+	bool adapter; /* LoRA */
 	struct ladder ladder;
 };
 
@@ -29,8 +32,14 @@ void models_fini(struct models *ms);
 void models_reserve(struct models *ms, uint32_t n_slots);
 /* The number of a name, old or new; SL_NO_MODEL if there are too many. */
 uint32_t models_intern(struct models *ms, struct sl_span name);
+/* Of a name that is there already, else SL_NO_MODEL. */
+uint32_t models_find(const struct models *ms, struct sl_span name);
 /* Both are told only of changes: true if there was one. */
 bool models_list(struct models *ms, uint32_t model, uint32_t slot);
 bool models_unlist(struct models *ms, uint32_t model, uint32_t slot);
+static inline bool models_is_listed(const struct models *ms, uint32_t model, uint32_t slot)
+{
+	return ms->list[model].endpoints[slot / 64] >> slot % 64 & 1;
+}
 
 #endif

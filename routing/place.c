@@ -4,8 +4,16 @@
 #include <assert.h>
 
 #include "routing/filter.h"
+#include "routing/pick.h"
+#include "routing/rendezvous.h"
 
 #define BUSY_MAX 0.9
+/* Of the age of what is known of other gateways: from here on they are on
+ * their own. */
+#define CUT_OFF_US 1000000u
+/* Where a session was decoded last is a little cheaper than it is: what is left
+ * of its own former turn there must not drive it to an engine that is idle. */
+#define HOME_SHARE 0.99
 
 struct place {
 	struct sl_router *r;
@@ -17,6 +25,7 @@ struct place {
 	double tokens_per_byte;
 	double most_hit;          /* of a prompt's tokens the last one is always computed */
 	double base_hit, base_ms; /* the last prefill that was priced */
+	bool adapter;             /* the model is one */
 	uint32_t rank;            /* worst health rank that may prefill */
 	uint64_t salt;
 	double band_ms;
@@ -66,7 +75,8 @@ static inline double hit_tokens(const struct place *s, const struct endpoint *ep
 
 static double ttft_ms(const struct sl_candidate *c)
 {
-	return c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms + c->step_ms;
+	return c->queue_ms + c->prefill_ms + c->memory_ms + c->transfer_ms + c->step_ms +
+	       c->adapter_ms;
 }
 
 static double weigh(const struct place *s, const struct sl_candidate *c)
@@ -75,6 +85,12 @@ static double weigh(const struct place *s, const struct sl_candidate *c)
 
 	return m->weight_ttft * ttft_ms(c) + m->weight_stall * c->stall_ms +
 	       m->weight_decode * c->decode_ms;
+}
+
+/* What of a cost counts. */
+static inline double counted(const struct place *s, uint32_t decode_slot)
+{
+	return decode_slot == s->r->home ? HOME_SHARE : 1;
 }
 
 /* Most engines have nothing of a prompt, or the same beginning. */
@@ -87,9 +103,30 @@ static inline double prefill_ms(struct place *s, const struct cost_engine *e, do
 	return cost_prefill_ms(&s->r->cost, e, s->base_ms);
 }
 
+/* A, and its part of S: those that decode wait for the load, too, and whoever
+ * asks for an adapter that it displaces, for another one. Where nothing is
+ * decoded, Q is the wait for a slot. */
+static void add_adapter(const struct place *s, const struct endpoint *ep,
+                        const struct cost_engine *e, bool decodes, struct sl_candidate *c)
+{
+	double load = s->r->opt.adapter_load_ms;
+	struct adapters_found found;
+
+	if (ep->spec.gateway)
+		return;
+	found = adapters_find(ep->adapters, s->q->model, s->now_us);
+	if (!found.loaded) {
+		c->adapter_ms += load;
+		c->stall_ms += cost_stall_ms(e, load) + (found.displaces ? load : 0);
+	}
+	if (decodes)
+		c->adapter_ms += cost_adapter_wait_ms(&s->r->cost, &s->rq, e, found.slots,
+		                                      found.missing, found.legs_each);
+}
+
 /* One engine for everything. False: it costs more than `enough` whatever the
  * terms are that take longer to tell. Field by field, as a literal is cleared
- * beforehand. */
+ * beforehand; with a single caller, as a call per engine is dear. */
 static inline bool price_single(struct place *s, uint32_t slot, double enough,
                                 struct sl_candidate *c)
 {
@@ -99,10 +136,11 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	double hit = hit_tokens(s, ep, slot);
 	double prefill = prefill_ms(s, &e, hit);
 	double stall = cost_stall_ms(&e, prefill);
+	double share = counted(s, slot);
 
 	if (enough < HUGE_VAL &&
-	    m->weight_ttft * (e.queue_ms + prefill) + m->weight_stall * stall +
-	                    m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
+	    share * (m->weight_ttft * (e.queue_ms + prefill) + m->weight_stall * stall +
+	             m->weight_decode * cost_least_decode_ms(m, &s->rq, &e)) >
 	            enough)
 		return false;
 	c->placement = SL_PLACE_AGGREGATED;
@@ -116,11 +154,14 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	c->stall_ms = stall;
 	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
 	c->step_ms = 0;
+	c->adapter_ms = 0;
+	if (s->adapter)
+		add_adapter(s, ep, &e, true, c);
 	if (ep->spec.role == SL_ROLE_DECODE) {
 		c->placement = SL_PLACE_LOCAL;
 		c->step_ms = s->rq.output > 0 ? cost_step_ms(m, &e, e.seqs, e.context) : 0;
 	}
-	c->cost_ms = weigh(s, c);
+	c->cost_ms = share * weigh(s, c);
 	return true;
 }
 
@@ -142,6 +183,8 @@ static bool price_prefill_half(struct place *s, uint32_t slot, double enough,
 		                    .hit_tokens = hit,
 		                    .queue_ms = e.queue_ms,
 		                    .prefill_ms = prefill };
+	if (s->adapter)
+		add_adapter(s, ep, &e, false, c);
 	c->cost_ms = weigh(s, c);
 	return true;
 }
@@ -153,8 +196,10 @@ static bool price_decode_half(const struct place *s, uint32_t slot, double enoug
 	const struct endpoint *ep = &s->r->endpoints[slot];
 	struct cost_engine e = engine_now(s, ep);
 	double transfer = cost_transfer_ms(m, &s->rq, hit_tokens(s, ep, slot));
+	double share = counted(s, slot);
 
-	if (m->weight_ttft * transfer + m->weight_decode * cost_least_decode_ms(m, &s->rq, &e) >
+	if (share * (m->weight_ttft * transfer +
+	             m->weight_decode * cost_least_decode_ms(m, &s->rq, &e)) >
 	    enough)
 		return false;
 	*c = (struct sl_candidate){ .placement = SL_PLACE_REMOTE,
@@ -164,7 +209,9 @@ static bool price_decode_half(const struct place *s, uint32_t slot, double enoug
 		                    .memory_ms = cost_memory_ms(m, &s->rq, &e),
 		                    .decode_ms = cost_decode_ms(m, &s->rq, &e),
 		                    .step_ms = cost_step_ms(m, &e, e.seqs, e.context) };
-	c->cost_ms = weigh(s, c);
+	if (s->adapter)
+		add_adapter(s, ep, &e, true, c);
+	c->cost_ms = share * weigh(s, c);
 	return true;
 }
 
@@ -175,7 +222,9 @@ static void join(const struct sl_candidate *p, const struct sl_candidate *d,
 	out->decode_ep = d->decode_ep;
 	out->memory_ms = d->memory_ms;
 	out->transfer_ms = d->transfer_ms;
+	out->stall_ms += d->stall_ms;
 	out->decode_ms = d->decode_ms;
+	out->adapter_ms += d->adapter_ms;
 	out->step_ms = d->step_ms;
 	out->cost_ms = p->cost_ms + d->cost_ms;
 }
@@ -325,6 +374,17 @@ static void offer_all(struct place *s)
 		offer_singles(s, p->prefill, p->n_prefill);
 }
 
+/* A session stays where its cache is, the others are as likely as each other. */
+static const struct sl_candidate *pick_from_band(struct place *s, uint32_t n)
+{
+	const struct sl_candidate *band = s->r->band;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (band[i].decode_ep == s->r->home)
+			return &band[i];
+	return &band[sl_rng_next(s->rng) % n];
+}
+
 static void choose_best(struct place *s)
 {
 	struct sl_decision *d = s->d;
@@ -339,7 +399,7 @@ static void choose_best(struct place *s)
 		if (band[i].cost_ms <= d->kept[0].cost_ms + s->band_ms)
 			band[n++] = band[i];
 	if (n > 1) {
-		d->chosen = band[sl_rng_next(s->rng) % n];
+		d->chosen = *pick_from_band(s, n);
 		d->banded = true;
 		while (at < d->n_kept && (d->kept[at].prefill_ep != d->chosen.prefill_ep ||
 		                          d->kept[at].decode_ep != d->chosen.decode_ep))
@@ -364,45 +424,9 @@ static bool search_cost(struct place *s)
 
 /* ---- the other policies ---------------------------------------------- */
 
-static uint32_t pick_turn(const uint32_t *slots, uint32_t n, uint32_t *turn)
-{
-	uint32_t i = 0;
-
-	while (i < n && slots[i] <= *turn)
-		i++;
-	*turn = slots[i < n ? i : 0];
-	return *turn;
-}
-
-static uint32_t pick_least(struct place *s, const uint32_t *slots, uint32_t n)
-{
-	uint32_t best = slots[0], ties = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t load = endpoint_inflight(&s->r->endpoints[slots[i]]);
-		uint32_t least = endpoint_inflight(&s->r->endpoints[best]);
-
-		ties = load < least ? 1 : ties + (load == least);
-		if (load < least || (load == least && sl_rng_next(s->rng) % ties == 0))
-			best = slots[i];
-	}
-	return best;
-}
-
 static uint32_t pick(struct place *s, uint32_t n, uint32_t *turn)
 {
-	const uint32_t *slots = s->r->picks;
-
-	switch (s->r->opt.policy) {
-	case SL_POLICY_ROUND_ROBIN:
-		return pick_turn(slots, n, turn);
-	case SL_POLICY_LEAST_REQUEST:
-		return pick_least(s, slots, n);
-	case SL_POLICY_COST:
-	case SL_POLICY_RANDOM:
-		break;
-	}
-	return slots[sl_rng_next(s->rng) % n];
+	return pick_endpoint(s->r, s->q, s->rng, n, turn);
 }
 
 /* Those that may prefill a hand-off inside this group. */
@@ -477,6 +501,35 @@ static bool search_plain(struct place *s)
 	return true;
 }
 
+/* ---- cut off from the other gateways --------------------------------- */
+
+static bool is_cut_off(const struct place *s)
+{
+	return s->q->staleness_us >= CUT_OFF_US && may_be_single(s) &&
+	       rendezvous_is_cold(s->r, s->q);
+}
+
+/* Which engines: as every gateway would say. Which placement on them: what
+ * costs less. */
+static bool search_agreed(struct place *s)
+{
+	uint32_t n = list_servers(s), server;
+
+	if (n == 0)
+		return false;
+	server = pick(s, n, &s->r->turn_serve);
+	s->band_ms = 0;
+	s->n_band = 0;
+	shortlist_reset(&s->r->best);
+	offer_singles(s, &server, 1);
+	if (make_pair(s, server, s->r->best.spare)) {
+		offer(s);
+		s->d->n_priced++;
+	}
+	choose_best(s);
+	return true;
+}
+
 /* ---- all policies ---------------------------------------------------- */
 
 static void ask(struct place *s)
@@ -490,6 +543,7 @@ static void ask(struct place *s)
 		output = learn_model_output(&m->learned, facts->max_tokens);
 	cost_request_init(&s->rq, &s->r->cost, tokens, output, state_request_seqs(facts));
 	s->most_hit = s->rq.tokens - 1;
+	s->adapter = m->adapter;
 	s->tokens_per_byte = facts->prompt_bytes ? s->rq.tokens / (double)facts->prompt_bytes : 0;
 	s->d->prompt_tokens = s->rq.tokens;
 	s->d->output_tokens = output;
@@ -511,6 +565,13 @@ static uint32_t count_unhealthy(const struct place *s)
 	return n;
 }
 
+static bool search(struct place *s)
+{
+	if (s->r->opt.policy != SL_POLICY_COST)
+		return search_plain(s);
+	return (is_cut_off(s) && search_agreed(s)) || search_cost(s);
+}
+
 bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us,
                   struct sl_rng *rng, struct sl_decision *d)
 {
@@ -522,7 +583,7 @@ bool place_search(struct sl_router *r, const struct sl_query *q, uint64_t now_us
 	s.band_ms = cost_band_ms(q->staleness_us);
 	s.base_hit = -1;
 	for (s.rank = 0; !found && s.rank <= FILTER_MAX_RANK; s.rank++)
-		found = r->opt.policy == SL_POLICY_COST ? search_cost(&s) : search_plain(&s);
+		found = search(&s);
 	if (!found)
 		return false;
 	s.rank--;

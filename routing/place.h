@@ -5,7 +5,11 @@
  * adds, so that inside a KV group the best pair is made of the best two, and
  * the SHORTLIST best of both sides, paired with each other, are enough to
  * choose from. Equal costs are told apart by a key that is drawn anew for
- * every decision: among equals everybody is as likely as the others. */
+ * every decision: among equals everybody is as likely as the others, but for
+ * the engine that the query's session prefers (r->home).
+ *
+ * Cut off from other gateways, a cold prompt has no such choice: the engines
+ * are those that all of them agree on (rendezvous.h). */
 #ifndef SLUICE_ROUTING_PLACE_H
 #define SLUICE_ROUTING_PLACE_H
 

@@ -25,6 +25,7 @@ void sl_router_options_default(struct sl_router_options *opt)
 		.transfer_latency_ms = 2,
 		.transfer_bytes_per_ms = 20e6,
 		.bytes_per_token = 4,
+		.adapter_load_ms = 100,
 		.index_max_entries_per_endpoint = 65536,
 	};
 }
@@ -63,6 +64,7 @@ struct sl_router *sl_router_new(const struct sl_router_options *opt)
 	models_init(&r->models);
 	clusters_init(&r->clusters);
 	index_init(&r->index, opt->index_seed);
+	sessions_init(&r->sessions, opt->index_seed);
 	r->turn_serve = r->turn_prefill = UINT32_MAX;
 	sl_router_set_options(r, opt);
 	return r;
@@ -76,10 +78,12 @@ void sl_router_free(struct sl_router *r)
 		free(r->endpoints[i].past->models);
 		free(r->endpoints[i].past);
 		peers_free(r->endpoints[i].peers);
+		adapters_free(r->endpoints[i].adapters);
 	}
 	sl_block_log_free(r->block_log);
 	free(r->peer_chain);
 	index_fini(&r->index);
+	sessions_fini(&r->sessions);
 	models_fini(&r->models);
 	clusters_fini(&r->clusters);
 	free(r->endpoints);
@@ -178,8 +182,11 @@ static void forget_cache(struct sl_router *r, uint32_t slot)
 	struct endpoint *ep = &r->endpoints[slot];
 
 	index_clear(&r->index, slot);
+	ep->past->cache = ++r->caches;
 	learn_hits_reset(&ep->past->hits);
 	ep->gamma = 1;
+	if (ep->adapters)
+		adapters_forget(ep->adapters);
 }
 
 static void forget_all(struct sl_router *r, uint32_t slot)
@@ -227,6 +234,8 @@ void endpoint_release(struct sl_router *r, uint32_t slot)
 
 	if (ep->alive || ep->ledger.inflight)
 		return;
+	adapters_free(ep->adapters);
+	ep->adapters = NULL;
 	r->free_slots[r->n_free++] = slot;
 }
 
@@ -334,6 +343,12 @@ uint32_t sl_router_model(struct sl_router *r, struct sl_span name)
 	return models_intern(&r->models, name);
 }
 
+void sl_router_model_adapter(struct sl_router *r, uint32_t model, bool adapter)
+{
+	if (model < r->models.count)
+		r->models.list[model].adapter = adapter;
+}
+
 /* ---- clusters --------------------------------------------------------- */
 
 void sl_router_clusters(struct sl_router *r, const struct sl_clusters *clusters)
@@ -418,6 +433,40 @@ void sl_router_endpoint_sample(struct sl_router *r, uint32_t slot, const struct 
 	ep->gamma = learn_hits_gamma(&ep->past->hits);
 }
 
+static void sample_names(struct sl_router *r, uint32_t slot, struct sl_span names, bool running,
+                         uint64_t taken_us)
+{
+	while (names.len) {
+		const char *comma = memchr(names.ptr, ',', names.len);
+		size_t len = comma ? (size_t)(comma - names.ptr) : names.len;
+		uint32_t model = models_find(&r->models, sl_span(names.ptr, len));
+
+		if (model != SL_NO_MODEL && models_is_listed(&r->models, model, slot)) {
+			r->models.list[model].adapter = true;
+			adapters_sample_add(r->endpoints[slot].adapters, model, running, taken_us);
+		}
+		len += comma != NULL;
+		names = sl_span(names.ptr + len, names.len - len);
+	}
+}
+
+void sl_router_endpoint_adapters(struct sl_router *r, uint32_t slot,
+                                 const struct sl_adapter_sample *s)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+	struct adapters *a = ep->adapters;
+
+	if (!a && s->max_adapters <= 0 && !s->running.len && !s->waiting.len)
+		return; /* most engines */
+	a = endpoint_adapters(ep);
+	adapters_sample_slots(a, s->max_adapters > 0 && s->max_adapters < ADAPTERS_KEPT
+	                                 ? (uint32_t)s->max_adapters
+	                                 : 0);
+	sample_names(r, slot, s->running, true, s->taken_us);
+	sample_names(r, slot, s->waiting, false, s->taken_us);
+	adapters_sample_end(a, s->taken_us);
+}
+
 /* ---- views ------------------------------------------------------------ */
 
 bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t now_us,
@@ -444,6 +493,8 @@ bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t 
 		.index_bytes = index_slot_bytes(&r->index, slot),
 		.dispatched = ep->past->dispatched,
 		.hit_tokens_predicted = (uint64_t)ep->past->hit_tokens_predicted,
+		.adapters_loaded = adapters_loaded(ep->adapters),
+		.max_adapters = ep->adapters ? ep->adapters->slots : 0,
 	};
 	return true;
 }

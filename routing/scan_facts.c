@@ -107,7 +107,7 @@ void scan_conclude(struct sl_scan *scan)
 	facts->max_tokens = max_tokens(scan);
 	count_prompts(scan);
 
-	chain_seal(&scan->chain, seed(scan));
+	facts->prompt_hash = chain_seal(&scan->chain, seed(scan));
 	facts->prompt_bytes = chain_bytes(&scan->chain);
 	facts->blocks = scan->chain.blocks;
 	facts->n_blocks = scan->chain.n_blocks;

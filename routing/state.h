@@ -6,12 +6,14 @@
 #ifndef SLUICE_ROUTING_STATE_H
 #define SLUICE_ROUTING_STATE_H
 
+#include "routing/adapters.h"
 #include "routing/cost.h"
 #include "routing/decay.h"
 #include "routing/index.h"
 #include "routing/ledger.h"
 #include "routing/models.h"
 #include "routing/peers.h"
+#include "routing/sessions.h"
 #include "routing/shortlist.h"
 
 /* What is known of an endpoint beside what a decision reads. */
@@ -19,6 +21,7 @@ struct past {
 	struct learn_engine evidence;
 	uint64_t relearn_us;
 	struct learn_hits hits;
+	uint64_t cache;          /* which one it is: another number since it was emptied */
 	double kv_usage;         /* last scrape, or -1 */
 	double scraped_capacity; /* or -1 */
 	uint64_t sampled_us;
@@ -44,9 +47,10 @@ struct endpoint {
 	uint64_t busy_us;
 	double foreign_seqs, foreign_waiting; /* as of foreign_us */
 	uint64_t foreign_us;
-	struct peers *peers; /* owned; NULL while no other gateway has spoken of it */
-	uint64_t wake_us;    /* endpoint_wake has something to do from then on */
-	struct past *past;   /* owned; as old as the slot */
+	struct peers *peers;       /* owned; NULL while no other gateway has spoken of it */
+	struct adapters *adapters; /* owned; NULL while none has been there */
+	uint64_t wake_us;          /* endpoint_wake has something to do from then on */
+	struct past *past;         /* owned; as old as the slot */
 };
 
 struct kv_group {
@@ -77,6 +81,8 @@ struct sl_router {
 	struct models models;
 	struct clusters clusters;
 	struct index index;
+	struct sessions sessions;
+	uint64_t caches; /* there have been so far */
 	struct learn_scale prefill_scale, decode_scale;
 	struct decay foreign_decay, busy_decay;
 	double mean_prefill_ms, mean_context; /* of what was dispatched */
@@ -85,6 +91,7 @@ struct sl_router {
 	struct sl_block *peer_chain;          /* owned scratch, SL_MAX_SHARED_BLOCKS; or NULL */
 
 	/* Scratch of one decision, sized when endpoints are added. */
+	uint32_t home; /* the engine that the query's session prefers, or SL_NO_ENDPOINT */
 	struct passing passing;
 	uint32_t *partners; /* owned; per group */
 	struct shortlist best;
@@ -122,6 +129,13 @@ static inline void endpoint_set_plain(struct endpoint *ep)
 static inline uint32_t endpoint_inflight(const struct endpoint *ep)
 {
 	return ep->ledger.inflight + (ep->peers ? ep->peers->sum.inflight : 0);
+}
+/* Made when they are first needed. */
+static inline struct adapters *endpoint_adapters(struct endpoint *ep)
+{
+	if (!ep->adapters)
+		ep->adapters = adapters_new();
+	return ep->adapters;
 }
 /* Its slot may be free now. */
 void endpoint_release(struct sl_router *r, uint32_t slot);

@@ -118,13 +118,13 @@ static void keep_listing(void *ctx, struct sl_span content)
 	l->len += content.len;
 }
 
-static void keep_first(void *ctx, struct sl_span id)
+static void keep_first(void *ctx, const struct sl_model_card *card)
 {
 	struct listing *l = ctx;
 
 	if (l->model)
 		return;
-	l->model = strndup(id.ptr, id.len);
+	l->model = strndup(card->id.ptr, card->id.len);
 	if (!l->model)
 		abort();
 }

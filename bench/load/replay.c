@@ -108,7 +108,7 @@ static int64_t spread_of(const struct replay *r)
 {
 	if (r->options.spread_us >= 0)
 		return r->options.spread_us;
-	return r->trace.format == SL_TRACE_MOONCAKE ? SL_MOONCAKE_QUANTUM_US : 0;
+	return r->trace.quantum_us;
 }
 
 /* A result that cannot be written is better known before the hour of load. */
@@ -134,6 +134,8 @@ static int prepare(struct replay *r)
 	int err;
 
 	err = sl_trace_open(o->trace, o->limit, r->err, sizeof(r->err), &r->trace);
+	if (!err)
+		sl_trace_warn(&r->trace, "sluice-bench replay", stderr);
 	if (!err)
 		err = check_json(r);
 	if (!err)
@@ -175,7 +177,7 @@ static void run(struct replay *r)
 /* A failure here leaves the hit rate unknown; the measurement stands. */
 static void read_engines_again(struct replay *r)
 {
-	struct sl_prefix_counters after;
+	struct sl_prefix_counters after = { 0 };
 
 	if (r->options.n_engines == 0)
 		return;

@@ -9,8 +9,6 @@
 
 #include "bench/load/trace.h"
 
-#define SL_MOONCAKE_QUANTUM_US 3000000
-
 struct sl_due {
 	int64_t at_us; /* after the first request's */
 	uint32_t row;  /* of the trace */

@@ -56,6 +56,8 @@ static void answer_state(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 		{ "corrupted", (double)t->corrupted },
 		{ "preemptions", (double)e->batch.preemptions },
 		{ "steps", (double)e->batch.steps },
+		{ "adapters_running", e->batch.n_adapters },
+		{ "adapter_loads", (double)t->adapter_loads },
 		{ "prefix_queries_tokens", (double)e->batch.prefix_queries_tokens },
 		{ "prefix_hits_tokens", (double)e->batch.prefix_hits_tokens },
 	};

@@ -48,13 +48,22 @@ static void answer_metrics(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 static void answer_models(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 {
 	const struct sl_sim_options *opt = &e->sim->opt;
-	struct sl_sim_card cards[SL_SIM_MAX_MODELS];
+	struct sl_sim_card cards[SL_SIM_MAX_MODELS + SL_SIM_MAX_ADAPTERS];
+	struct sl_span base = sl_span_str(opt->models[0]);
+	uint32_t n = 0;
 	struct sl_sim_buf body = { 0 };
 
 	for (uint32_t i = 0; i < opt->n_models; i++)
-		cards[i] = (struct sl_sim_card){ opt->models[i], opt->models[0], opt->max_model_len,
-			                         sl_rng_next(&e->sim->rng) };
-	sl_sim_render_models(&body, cards, opt->n_models, sl_sim_unix_s());
+		cards[n++] = (struct sl_sim_card){ .model = sl_span_str(opt->models[i]),
+			                           .root = base,
+			                           .max_model_len = opt->max_model_len };
+	for (uint32_t i = 0; i < opt->n_loras; i++)
+		cards[n++] = (struct sl_sim_card){ .model = opt->loras[i],
+			                           .root = opt->loras[i],
+			                           .parent = base };
+	for (uint32_t i = 0; i < n; i++)
+		cards[i].permission = sl_rng_next(&e->sim->rng);
+	sl_sim_render_models(&body, cards, n, sl_sim_unix_s());
 	sl_sim_conn_reply(conn, 200, "application/json", NULL, sl_sim_buf_span(&body));
 	sl_sim_buf_fini(&body);
 }

@@ -15,20 +15,37 @@ static void *realloc_or_die(void *old, size_t n, size_t size)
 
 /* ---- sequences --------------------------------------------------------- */
 
-struct sl_sim_seq *sl_sim_seq_new(const uint32_t *prompt, uint32_t n, uint32_t max_output,
-                                  const struct sl_sim_text *text)
+static struct sl_sim_seq *new_seq(uint32_t n_prompt, uint32_t max_output)
 {
 	struct sl_sim_seq *seq = calloc(1, sizeof(*seq));
 
-	assert(n > 0);
+	assert(n_prompt > 0);
 	if (!seq)
 		abort();
+	seq->n_prompt = n_prompt;
+	seq->max_output = max_output;
+	return seq;
+}
+
+struct sl_sim_seq *sl_sim_seq_new(const uint32_t *prompt, uint32_t n, uint32_t max_output,
+                                  const struct sl_sim_text *text)
+{
+	struct sl_sim_seq *seq = new_seq(n, max_output);
+
 	seq->cap_tokens = n + (max_output < 64 ? max_output : 64);
 	seq->tokens = realloc_or_die(NULL, seq->cap_tokens, sizeof(*seq->tokens));
 	memcpy(seq->tokens, prompt, n * sizeof(*prompt));
-	seq->n_prompt = n;
-	seq->max_output = max_output;
 	seq->text = *text;
+	return seq;
+}
+
+struct sl_sim_seq *sl_sim_seq_new_named(const uint64_t *names, uint32_t n_names, uint32_t n_prompt,
+                                        uint32_t max_output)
+{
+	struct sl_sim_seq *seq = new_seq(n_prompt, max_output);
+
+	seq->names = names;
+	seq->n_names = n_names;
 	return seq;
 }
 
@@ -133,6 +150,22 @@ static struct sl_sim_seq_list *list_of(struct sl_sim_batch *b, enum sl_sim_seq_s
 	}
 }
 
+static void count_adapter(struct sl_sim_batch *b, uint32_t adapter, bool runs)
+{
+	if (!adapter)
+		return;
+	if (runs)
+		b->n_adapters += b->adapters[adapter]++ == 0;
+	else
+		b->n_adapters -= --b->adapters[adapter] == 0;
+}
+
+static bool adapter_fits(const struct sl_sim_batch *b, uint32_t adapter)
+{
+	return !adapter || b->adapters[adapter] || !b->limits.max_adapters ||
+	       b->n_adapters < b->limits.max_adapters;
+}
+
 /* The one writer of seq->state. `front`: first in its new list, not last. */
 static void set_state(struct sl_sim_batch *b, struct sl_sim_seq *seq, enum sl_sim_seq_state state,
                       bool front)
@@ -146,6 +179,10 @@ static void set_state(struct sl_sim_batch *b, struct sl_sim_seq *seq, enum sl_si
 		b->n_fetched--;
 	if (seq->state == SL_SIM_SEQ_FETCHING && !seq->told)
 		b->n_untold--;
+	if (seq->state == SL_SIM_SEQ_RUNNING)
+		count_adapter(b, seq->adapter, false);
+	if (state == SL_SIM_SEQ_RUNNING)
+		count_adapter(b, seq->adapter, true);
 	seq->state = state;
 	if (state == SL_SIM_SEQ_FETCHED)
 		b->n_fetched++;
@@ -187,14 +224,24 @@ static bool grow_blocks(struct sl_sim_batch *b, struct sl_sim_seq *seq, uint32_t
 	return true;
 }
 
+/* The hash of block i, which is full, behind `parent`. What is answered to a
+ * named prompt is the same as to any equal one. */
+static uint64_t name_block(const struct sl_sim_batch *b, const struct sl_sim_seq *seq, uint32_t i,
+                           uint64_t parent)
+{
+	uint32_t size = b->limits.block_tokens;
+
+	if (seq->tokens)
+		return sl_sim_kv_chain(parent, &seq->tokens[(size_t)i * size], size);
+	return i < seq->n_names ? seq->names[i] : sl_sim_kv_chain(parent, &seq->n_prompt, 1);
+}
+
 static void publish_computed(struct sl_sim_batch *b, struct sl_sim_seq *seq)
 {
 	uint32_t size = b->limits.block_tokens;
 
 	while ((seq->n_published + 1) * size <= seq->computed) {
-		const uint32_t *tokens = &seq->tokens[(size_t)seq->n_published * size];
-
-		seq->chain = sl_sim_kv_chain(seq->chain, tokens, size);
+		seq->chain = name_block(b, seq, seq->n_published, seq->chain);
 		sl_sim_kv_publish(b->kv, seq->blocks[seq->n_published], seq->chain);
 		seq->n_published++;
 	}
@@ -213,7 +260,7 @@ static bool place(struct sl_sim_batch *b, struct sl_sim_seq *seq, uint32_t chunk
 
 	assert(seq->n_blocks == 0);
 	while (n < most) {
-		uint64_t next = sl_sim_kv_chain(chain, &seq->tokens[(size_t)n * size], size);
+		uint64_t next = name_block(b, seq, n, chain);
 		uint32_t block = sl_sim_kv_find(b->kv, next);
 
 		if (!block)
@@ -258,7 +305,7 @@ void sl_sim_batch_fini(struct sl_sim_batch *b)
 
 void sl_sim_batch_add(struct sl_sim_batch *b, struct sl_sim_seq *seq, uint64_t now_us)
 {
-	assert(seq->state == SL_SIM_SEQ_NEW);
+	assert(seq->state == SL_SIM_SEQ_NEW && seq->adapter <= SL_SIM_MAX_ADAPTERS);
 	seq->added_us = now_us;
 	seq->chain = seq->salt;
 	set_state(b, seq, SL_SIM_SEQ_WAITING, false);
@@ -393,12 +440,22 @@ static struct sl_sim_seq *find_fetched(const struct sl_sim_batch *b)
 	return seq;
 }
 
+/* The head of the line, but for those that have to be passed by. */
+static struct sl_sim_seq *find_admissible(const struct sl_sim_batch *b)
+{
+	struct sl_sim_seq *seq = b->waiting.first;
+
+	while (seq && !adapter_fits(b, seq->adapter))
+		seq = seq->next;
+	return seq;
+}
+
 static void plan_waiting(struct sl_sim_batch *b, uint32_t budget, uint64_t now_us,
                          struct sl_sim_work *work)
 {
 	struct sl_sim_seq *seq;
 
-	while ((seq = b->waiting.first) && budget) {
+	while (budget && (seq = find_admissible(b))) {
 		bool fetch = seq->remote && seq->state != SL_SIM_SEQ_FETCHED;
 
 		if (!fetch && b->running.n == b->limits.max_seqs)
@@ -441,8 +498,12 @@ static void sample(struct sl_sim_seq *seq, uint64_t now_us)
 {
 	char word[SL_SIM_TOKEN_BYTES];
 
-	sl_sim_text_next(&seq->text, word);
-	push_token(seq, word);
+	if (seq->tokens) {
+		sl_sim_text_next(&seq->text, word);
+		push_token(seq, word);
+	} else {
+		seq->n_output++;
+	}
 	seq->got_token = true;
 	if (seq->n_output == 1)
 		seq->first_token_us = now_us;
@@ -475,6 +536,15 @@ void sl_sim_batch_end(struct sl_sim_batch *b, uint64_t now_us)
 }
 
 /* ---- from outside ------------------------------------------------------- */
+
+uint32_t sl_sim_batch_deferred(const struct sl_sim_batch *b)
+{
+	uint32_t n = 0;
+
+	for (const struct sl_sim_seq *seq = b->waiting.first; seq; seq = seq->next)
+		n += !adapter_fits(b, seq->adapter);
+	return n;
+}
 
 uint32_t sl_sim_batch_unfetched(const struct sl_sim_batch *b)
 {

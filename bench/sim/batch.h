@@ -8,7 +8,8 @@
  * budget, the sequence limit and the free KV blocks. A running sequence that
  * finds no block preempts the youngest running one, which gives up its blocks
  * and recomputes later (vLLM's V1 scheduler; the head of the line waits for
- * memory, nobody passes it).
+ * memory, nobody passes it). At most so many different adapters (LoRA) run at
+ * once; a sequence whose adapter would be one more is passed by those behind it.
  *
  * How long a step takes is not said here: see model.h. The caller begins a
  * step, lets its time pass, ends it, and reads what it did.
@@ -35,15 +36,20 @@ struct sl_sim_seq {
 	enum sl_sim_seq_state state;
 	void *owner; /* the caller's; NULL when abandoned */
 
-	uint32_t *tokens; /* owned: the prompt, then the answer */
+	/* Its contents: tokens, of which the text goes on; or, where nobody
+	 * reads what is said, a name for each full block of the prompt. */
+	uint32_t *tokens; /* owned: the prompt, then the answer; NULL: named */
 	uint32_t cap_tokens;
+	struct sl_sim_text text;
+	const uint64_t *names; /* borrowed: chained hashes */
+	uint32_t n_names;
 	uint32_t n_prompt;
 	uint32_t n_output;
-	uint32_t max_output;     /* 0: prefill only (embeddings) */
-	struct sl_sim_text text; /* continues the prompt */
-	uint64_t salt;           /* parent hash of the first block */
-	bool remote;             /* another engine has prefilled the prompt */
-	bool keep;               /* blocks stay held when it ends well (hand-off) */
+	uint32_t max_output; /* 0: prefill only (embeddings) */
+	uint64_t salt;       /* parent hash of the first block */
+	bool remote;         /* another engine has prefilled the prompt */
+	bool keep;           /* blocks stay held when it ends well (hand-off) */
+	uint32_t adapter;    /* 1 to SL_SIM_MAX_ADAPTERS; 0: the base model */
 
 	uint32_t computed; /* tokens whose KV exists */
 	uint32_t chunk;    /* tokens it computes in the step under way */
@@ -67,15 +73,21 @@ struct sl_sim_seq {
 /* Copies the prompt (n > 0 tokens); text must hold it, too. */
 struct sl_sim_seq *sl_sim_seq_new(const uint32_t *prompt, uint32_t n, uint32_t max_output,
                                   const struct sl_sim_text *text);
+/* A sequence without tokens. names: of its full blocks, until it is freed. */
+struct sl_sim_seq *sl_sim_seq_new_named(const uint64_t *names, uint32_t n_names, uint32_t n_prompt,
+                                        uint32_t max_output);
 /* Of an ended or new sequence whose blocks were let go or taken. */
 void sl_sim_seq_free(struct sl_sim_seq *seq);
 /* The blocks of a kept sequence: the caller owns array and references. */
 uint32_t *sl_sim_seq_take_blocks(struct sl_sim_seq *seq, uint32_t *out_n);
 
+#define SL_SIM_MAX_ADAPTERS 64
+
 struct sl_sim_batch_limits {
 	uint32_t block_tokens;
-	uint32_t step_tokens; /* budget of a step (max_num_batched_tokens) */
-	uint32_t max_seqs;    /* running at once (max_num_seqs) */
+	uint32_t step_tokens;  /* budget of a step (max_num_batched_tokens) */
+	uint32_t max_seqs;     /* running at once (max_num_seqs) */
+	uint32_t max_adapters; /* running at once (max_loras); 0: no limit */
 };
 
 /* What a step computes: all that its duration depends on. */
@@ -101,6 +113,8 @@ struct sl_sim_batch {
 	bool stepping;
 	uint32_t n_fetched; /* of the waiting */
 	uint32_t n_untold;  /* of the fetching: next_fetch has not returned them */
+	uint32_t adapters[SL_SIM_MAX_ADAPTERS + 1]; /* running sequences of each */
+	uint32_t n_adapters;                        /* that have some */
 
 	/* Totals since the start. */
 	uint64_t preemptions;
@@ -127,6 +141,8 @@ bool sl_sim_batch_begin(struct sl_sim_batch *b, uint64_t now_us, struct sl_sim_w
  * until the next begin. */
 void sl_sim_batch_end(struct sl_sim_batch *b, uint64_t now_us);
 
+/* Waiting sequences whose adapter may not run now. */
+uint32_t sl_sim_batch_deferred(const struct sl_sim_batch *b);
 /* Waiting sequences that are to be fetched and have no blocks for it yet. */
 uint32_t sl_sim_batch_unfetched(const struct sl_sim_batch *b);
 /* A sequence that began to be fetched and was not returned before; NULL if

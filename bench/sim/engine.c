@@ -49,6 +49,15 @@ static void end_step(struct sl_sim_engine *e)
 	}
 }
 
+/* Nobody computes while an adapter is loaded. */
+static uint64_t load_adapters(struct sl_sim_engine *e)
+{
+	uint32_t n = sl_sim_adapters_load(&e->adapters, &e->batch);
+
+	e->tally.adapter_loads += n;
+	return n ? sl_sim_model_load_us(&e->model, n * e->sim->opt.lora_load_us) : 0;
+}
+
 static bool begin_step(struct sl_sim_engine *e, uint64_t at_us)
 {
 	struct sl_sim_work work;
@@ -58,7 +67,7 @@ static bool begin_step(struct sl_sim_engine *e, uint64_t at_us)
 	if (!any)
 		return false;
 	e->model.slow = e->faults.slow;
-	e->step_end_us = at_us + sl_sim_model_step_us(&e->model, &work);
+	e->step_end_us = at_us + load_adapters(e) + sl_sim_model_step_us(&e->model, &work);
 	sl_sim_observe(&e->metrics, SL_SIM_H_ITERATION, work.tokens);
 	return true;
 }
@@ -170,7 +179,8 @@ void sl_sim_engine_heed_leases(struct sl_sim_engine *e)
 void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t index)
 {
 	const struct sl_sim_options *opt = &sim->opt;
-	struct sl_sim_batch_limits limits = { opt->block_tokens, opt->step_tokens, opt->max_seqs };
+	struct sl_sim_batch_limits limits = { opt->block_tokens, opt->step_tokens, opt->max_seqs,
+		                              opt->max_loras };
 
 	memset(e, 0, sizeof(*e));
 	e->sim = sim;
@@ -180,6 +190,7 @@ void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t in
 	make_id(&sim->rng, e->id, sizeof(e->id));
 	e->kv = sl_sim_kv_new(opt->kv_blocks);
 	sl_sim_batch_init(&e->batch, &limits, e->kv);
+	sl_sim_adapters_init(&e->adapters, opt->n_loras ? opt->max_loras : 0);
 	sl_sim_model_init(&e->model, opt->profile);
 	e->model.speed = opt->speed;
 	e->model.transfer_latency_ms = opt->transfer_latency_ms;
@@ -222,6 +233,7 @@ void sl_sim_engine_renew(struct sl_sim_engine *e)
 	sl_sim_kv_forget(e->kv);
 	sl_sim_batch_fini(&e->batch);
 	sl_sim_batch_init(&e->batch, &limits, e->kv);
+	sl_sim_adapters_init(&e->adapters, e->adapters.slots);
 	make_id(&e->sim->rng, e->id, sizeof(e->id));
 	memset(&e->handoffs, 0, sizeof(e->handoffs));
 	memset(&e->metrics, 0, sizeof(e->metrics));

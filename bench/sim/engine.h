@@ -7,6 +7,7 @@
 #ifndef SLUICE_SIM_ENGINE_H
 #define SLUICE_SIM_ENGINE_H
 
+#include "bench/sim/adapters.h"
 #include "bench/sim/faults.h"
 #include "bench/sim/listener.h"
 #include "bench/sim/metrics.h"
@@ -26,6 +27,7 @@ struct sl_sim_tally {
 	uint64_t pulls_served, pulls_refused, released;
 	uint64_t corrupted;   /* answers from blocks that were not the right ones */
 	uint64_t connections; /* accepted */
+	uint64_t adapter_loads;
 };
 
 /* `owner` is a sequence's, and not NULL. */
@@ -51,6 +53,7 @@ struct sl_sim_engine {
 
 	struct sl_sim_kv *kv; /* owned */
 	struct sl_sim_batch batch;
+	struct sl_sim_adapters adapters;
 	struct sl_sim_model model;
 	struct sl_sim_handoffs handoffs;
 	struct sl_sim_metrics metrics;

@@ -77,6 +77,7 @@ static void make_choice(struct sl_sim_gen *gen, uint32_t index)
 	c->seq = sl_sim_seq_new(p->tokens, p->n_tokens, most < room ? most : room, &text);
 	c->seq->owner = c;
 	c->seq->salt = r->salt;
+	c->seq->adapter = r->adapter;
 	if (!gen->engine->sim->opt.connector)
 		return;
 	c->seq->remote = r->kv.do_remote_prefill;
@@ -218,8 +219,9 @@ static bool take(struct sl_sim_gen *gen)
 
 bool sl_sim_gen_start(struct sl_sim_conn *conn, struct sl_sim_engine *e, enum sl_sim_api api)
 {
-	const struct sl_sim_served served = { e->sim->opt.models, e->sim->opt.n_models,
-		                              e->sim->opt.max_model_len };
+	const struct sl_sim_options *opt = &e->sim->opt;
+	const struct sl_sim_served served = { opt->models, opt->n_models, opt->loras, opt->n_loras,
+		                              opt->max_model_len };
 	struct sl_sim_refusal refusal = { 0 };
 	struct sl_sim_faults faults;
 	struct sl_sim_gen *gen;

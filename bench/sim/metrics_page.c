@@ -50,6 +50,17 @@ struct page {
 	struct sl_sim_buf model; /* the model_name label, escaped */
 };
 
+static void escape_label(struct sl_sim_buf *b, struct sl_span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '\\' || c == '"')
+			sl_sim_buf_str(b, "\\");
+		sl_sim_buf_add(b, c == '\n' ? SL_SPAN("\\n") : sl_span(&text.ptr[i], 1));
+	}
+}
+
 static void put_value(struct page *p, double value)
 {
 	sl_sim_buf_str(p->out, " ");
@@ -244,6 +255,52 @@ static void put_config(struct page *p)
 	                  opt->kv_blocks);
 }
 
+/* The names of the adapters that sequences of a list have, each once. */
+static void put_adapters(struct page *p, const struct sl_sim_seq_list *list)
+{
+	const struct sl_sim_options *opt = &p->engine->sim->opt;
+	bool has[SL_SIM_MAX_ADAPTERS + 1] = { false };
+	const char *comma = "";
+
+	for (const struct sl_sim_seq *seq = list->first; seq; seq = seq->next)
+		has[seq->adapter] = true;
+	for (uint32_t i = 0; i < opt->n_loras; i++) {
+		if (!has[i + 1])
+			continue;
+		sl_sim_buf_str(p->out, comma);
+		escape_label(p->out, opt->loras[i]);
+		comma = ",";
+	}
+}
+
+static void put_lora_state(struct page *p, const struct sl_sim_seq_list *running,
+                           const struct sl_sim_seq_list *waiting, double since_s)
+{
+	sl_sim_buf_printf(p->out,
+	                  "vllm:lora_requests_info{max_lora=\"%u\",running_lora_adapters=\"",
+	                  p->engine->sim->opt.max_loras);
+	put_adapters(p, running);
+	sl_sim_buf_str(p->out, "\",waiting_lora_adapters=\"");
+	put_adapters(p, waiting);
+	sl_sim_buf_str(p->out, "\"}");
+	put_value(p, since_s);
+}
+
+/* vLLM's page keeps a series for every state that there has been; here are the
+ * first one and the present one. */
+static void put_loras(struct page *p)
+{
+	static const struct sl_sim_seq_list none;
+	const struct sl_sim_batch *b = &p->engine->batch;
+
+	if (!p->engine->sim->opt.n_loras)
+		return;
+	put_head(p, "vllm:", "lora_requests_info", "", "gauge", "Running stats on lora requests.");
+	if (b->n_adapters)
+		put_lora_state(p, &b->running, &b->waiting, (double)sl_sim_unix_s());
+	put_lora_state(p, &none, &none, p->engine->metrics.created_s - 1);
+}
+
 static const char *const handlers[SL_SIM_N_HANDLERS] = { "/v1/chat/completions", "/v1/completions",
 	                                                 "/v1/embeddings" };
 
@@ -312,24 +369,16 @@ static void put_http(struct page *p)
 	}
 }
 
-static void escape_label(struct sl_sim_buf *b, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '\\' || *text == '"')
-			sl_sim_buf_str(b, "\\");
-		sl_sim_buf_add(b, *text == '\n' ? SL_SPAN("\\n") : sl_span(text, 1));
-	}
-}
-
 void sl_sim_metrics_page(struct sl_sim_buf *b, const struct sl_sim_engine *e)
 {
 	struct page page = { .out = b, .engine = e };
 
 	sl_sim_buf_str(&page.model, "model_name=\"");
-	escape_label(&page.model, e->sim->opt.models[0]);
+	escape_label(&page.model, sl_span_str(e->sim->opt.models[0]));
 	sl_sim_buf_str(&page.model, "\"");
 	put_process(&page);
 	put_families(&page);
+	put_loras(&page);
 	put_config(&page);
 	put_http(&page);
 	sl_sim_buf_fini(&page.model);

@@ -30,6 +30,11 @@ uint64_t sl_sim_model_step_us(const struct sl_sim_model *m, const struct sl_sim_
 	return scaled_us(m, ms * m->slow);
 }
 
+uint64_t sl_sim_model_load_us(const struct sl_sim_model *m, uint64_t real_us)
+{
+	return scaled_us(m, (double)real_us / 1000);
+}
+
 uint64_t sl_sim_model_transfer_us(const struct sl_sim_model *m, uint64_t bytes)
 {
 	return scaled_us(m, m->transfer_latency_ms + (double)bytes / m->transfer_bytes_per_ms);

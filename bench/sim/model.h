@@ -20,8 +20,9 @@ struct sl_sim_model {
 };
 
 void sl_sim_model_init(struct sl_sim_model *m, const struct sl_profile *profile);
-/* At least 1 us. */
+/* All at least 1 us. */
 uint64_t sl_sim_model_step_us(const struct sl_sim_model *m, const struct sl_sim_work *work);
+uint64_t sl_sim_model_load_us(const struct sl_sim_model *m, uint64_t real_us);
 uint64_t sl_sim_model_transfer_us(const struct sl_sim_model *m, uint64_t bytes);
 uint64_t sl_sim_model_kv_bytes(const struct sl_sim_model *m, uint32_t tokens);
 

@@ -5,7 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum kind { ADDRESS, WORD, MODEL, ALIAS, ROLE, PROFILE, NUMBER, COUNT, DURATION, STOP, ON, OFF };
+enum kind {
+	ADDRESS,
+	WORD,
+	MODEL,
+	ALIAS,
+	LORAS,
+	ROLE,
+	PROFILE,
+	NUMBER,
+	COUNT,
+	DURATION,
+	STOP,
+	ON,
+	OFF
+};
 
 #define AT(member) offsetof(struct sl_sim_options, member)
 
@@ -21,6 +35,9 @@ static const struct option_rule {
 	{ "--role", ROLE, AT(role), "ROLE", "prefill, decode or both (both); shown, not enforced" },
 	{ "--model", MODEL, 0, "NAME", "served model (sim-model)" },
 	{ "--alias", ALIAS, 0, "NAME", "another name for it; may be repeated" },
+	{ "--lora", LORAS, 0, "NAME,...", "adapters of the model; may be repeated" },
+	{ "--max-loras", COUNT, AT(max_loras), "N", "adapters that run at once (1)" },
+	{ "--lora-load", DURATION, AT(lora_load_us), "TIME", "to load one, at speed 1 (100ms)" },
 	{ "--profile", PROFILE, AT(profile), "NAME", "model and GPU to imitate (llama3-8b-h100)" },
 	{ "--speed", NUMBER, AT(speed), "X", "times faster than real (1)" },
 	{ "--fast", ON, AT(fast), NULL, "no model, no KV cache: fixed answers at once" },
@@ -157,6 +174,20 @@ static bool add_alias(struct sl_sim_options *opt, const char *name)
 	return true;
 }
 
+static bool add_loras(struct sl_sim_options *opt, const char *names)
+{
+	for (;;) {
+		size_t len = strcspn(names, ",");
+
+		if (!len || opt->n_loras == SL_SIM_MAX_ADAPTERS)
+			return false;
+		opt->loras[opt->n_loras++] = sl_span(names, len);
+		if (!names[len])
+			return true;
+		names += len + 1;
+	}
+}
+
 static bool set_option(struct sl_sim_options *opt, const struct option_rule *rule,
                        const char *value)
 {
@@ -173,6 +204,8 @@ static bool set_option(struct sl_sim_options *opt, const struct option_rule *rul
 		return true;
 	case ALIAS:
 		return add_alias(opt, value);
+	case LORAS:
+		return add_loras(opt, value);
 	case ROLE:
 		return read_role(value, to);
 	case PROFILE:
@@ -200,6 +233,8 @@ static void set_defaults(struct sl_sim_options *opt)
 		.count = 1,
 		.models = { "sim-model" },
 		.n_models = 1,
+		.max_loras = 1,
+		.lora_load_us = 100000,
 		.profile = sl_profile_find("llama3-8b-h100"),
 		.speed = 1,
 		.block_tokens = 16,
@@ -237,6 +272,8 @@ static bool complete(struct sl_sim_options *opt)
 	room = ((uint64_t)opt->kv_blocks - 1) * opt->block_tokens;
 	if (opt->max_model_len > room)
 		opt->max_model_len = (uint32_t)room;
+	if (opt->max_loras > SL_SIM_MAX_ADAPTERS)
+		opt->max_loras = SL_SIM_MAX_ADAPTERS;
 	if (opt->kv_blocks < 2 || opt->count > SL_SIM_MAX_ENGINES ||
 	    opt->listen.port + opt->count - 1 > 65535) {
 		fprintf(stderr, "sluice-bench engine: --kv-blocks, --count or --listen is out of "

@@ -2,6 +2,7 @@
 #ifndef SLUICE_SIM_OPTIONS_H
 #define SLUICE_SIM_OPTIONS_H
 
+#include "bench/sim/batch.h"
 #include "sluice/route.h"
 
 #define SL_SIM_MAX_MODELS 16
@@ -28,6 +29,9 @@ struct sl_sim_options {
 	const char
 	        *models[SL_SIM_MAX_MODELS]; /* borrowed from argv; first the name, then aliases */
 	uint32_t n_models;
+	struct sl_span loras[SL_SIM_MAX_ADAPTERS]; /* borrowed from argv */
+	uint32_t n_loras, max_loras;
+	uint64_t lora_load_us;
 	const struct sl_profile *profile;
 	double speed;
 	uint32_t block_tokens, kv_blocks, max_model_len, max_seqs, step_tokens;

@@ -229,28 +229,41 @@ void sl_sim_render_error_event(struct sl_sim_buf *b, int status, const char *typ
 	                  message, type, status);
 }
 
+static void render_parent(struct sl_sim_buf *b, const struct sl_sim_card *card)
+{
+	sl_sim_buf_str(b, ",\"parent\":");
+	if (card->parent.len)
+		sl_sim_buf_json(b, card->parent);
+	else
+		sl_sim_buf_str(b, "null");
+	if (card->max_model_len)
+		sl_sim_buf_printf(b, ",\"max_model_len\":%u", card->max_model_len);
+	else
+		sl_sim_buf_str(b, ",\"max_model_len\":null");
+}
+
 void sl_sim_render_models(struct sl_sim_buf *b, const struct sl_sim_card *cards, uint32_t n,
                           int64_t now_s)
 {
 	sl_sim_buf_str(b, "{\"object\":\"list\",\"data\":[");
 	for (uint32_t i = 0; i < n; i++) {
 		sl_sim_buf_str(b, i ? ",{\"id\":" : "{\"id\":");
-		sl_sim_buf_json(b, sl_span_str(cards[i].model));
+		sl_sim_buf_json(b, cards[i].model);
 		sl_sim_buf_printf(b,
 		                  ",\"object\":\"model\",\"created\":%lld,\"owned_by\":\"vllm\","
 		                  "\"root\":",
 		                  (long long)now_s);
-		sl_sim_buf_json(b, sl_span_str(cards[i].root));
+		sl_sim_buf_json(b, cards[i].root);
+		render_parent(b, &cards[i]);
 		sl_sim_buf_printf(b,
-		                  ",\"parent\":null,\"max_model_len\":%u,\"permission\":[{\"id\":"
+		                  ",\"permission\":[{\"id\":"
 		                  "\"modelperm-%016llx\",\"object\":\"model_permission\","
 		                  "\"created\":%lld,\"allow_create_engine\":false,"
 		                  "\"allow_sampling\":true,\"allow_logprobs\":true,"
 		                  "\"allow_search_indices\":false,\"allow_view\":true,"
 		                  "\"allow_fine_tuning\":false,\"organization\":\"*\","
 		                  "\"group\":null,\"is_blocking\":false}]}",
-		                  cards[i].max_model_len, (unsigned long long)cards[i].permission,
-		                  (long long)now_s);
+		                  (unsigned long long)cards[i].permission, (long long)now_s);
 	}
 	sl_sim_buf_str(b, "]}");
 }

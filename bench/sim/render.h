@@ -52,9 +52,10 @@ void sl_sim_render_error_event(struct sl_sim_buf *b, int status, const char *typ
                                const char *message);
 
 struct sl_sim_card {
-	const char *model, *root;
-	uint32_t max_model_len;
-	uint64_t permission; /* any number */
+	struct sl_span model, root;
+	struct sl_span parent;  /* of an adapter; else empty */
+	uint32_t max_model_len; /* 0: null */
+	uint64_t permission;    /* any number */
 };
 void sl_sim_render_models(struct sl_sim_buf *b, const struct sl_sim_card *cards, uint32_t n,
                           int64_t now_s);

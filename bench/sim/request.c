@@ -196,6 +196,14 @@ static bool check_stream(struct check *c)
 	return true;
 }
 
+static uint32_t find_lora(const struct sl_sim_served *served, const char *name)
+{
+	for (uint32_t i = 0; i < served->n_loras; i++)
+		if (sl_span_eq(served->loras[i], sl_span_str(name)))
+			return i + 1;
+	return 0;
+}
+
 static bool check_model(struct check *c)
 {
 	const char *asked = cJSON_GetStringValue(field(c, "model"));
@@ -204,7 +212,9 @@ static bool check_model(struct check *c)
 
 	for (uint32_t i = 0; i < c->served->n_models && !ok; i++)
 		ok = strcmp(asked, c->served->models[i]) == 0;
-	if (ok) {
+	if (!ok)
+		c->request->adapter = find_lora(c->served, asked);
+	if (ok || c->request->adapter) {
 		c->request->model = dup_or_die(asked ? asked : c->served->models[0]);
 		return true;
 	}
@@ -308,6 +318,10 @@ static void read_salt(struct check *c)
 
 	if (salt)
 		c->request->salt = XXH3_64bits(salt, strlen(salt));
+	/* by name: other engines may list it at another place */
+	if (c->request->adapter)
+		c->request->salt = XXH3_64bits_withSeed(
+		        c->request->model, strlen(c->request->model), c->request->salt);
 }
 
 static bool check_body(struct check *c)

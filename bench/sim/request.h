@@ -12,6 +12,8 @@ enum sl_sim_api { SL_SIM_CHAT, SL_SIM_COMPLETION, SL_SIM_EMBEDDING };
 struct sl_sim_served {
 	const char *const *models; /* borrowed; the first is the default's name */
 	uint32_t n_models;
+	const struct sl_span *loras; /* borrowed: adapters of the model */
+	uint32_t n_loras;
 	uint32_t max_model_len; /* tokens, prompt and answer together */
 };
 
@@ -26,7 +28,8 @@ struct sl_sim_request {
 	uint32_t max_tokens;           /* 0: the model ends by itself */
 	struct sl_sim_prompt *prompts; /* owned */
 	uint32_t n_prompts;
-	uint64_t salt; /* of the cache: cache_salt, model */
+	uint64_t salt;    /* of the cache: cache_salt, adapter */
+	uint32_t adapter; /* its number in the list, from 1 on; 0: the model itself */
 	struct sl_sim_kv_params kv;
 };
 

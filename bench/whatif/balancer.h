@@ -70,7 +70,7 @@ struct policy {
 	const char *name;
 	const char *origin; /* whose it is, for the listing and the docs */
 	const struct balancer_ops *ops;
-	const void *kind; /* for ops->make */
+	const void *kind;   /* for ops->make */
 	uint64_t scrape_us; /* how often it reads engines, unless told otherwise; 0: never */
 };
 

@@ -9,16 +9,19 @@
 #include "bench/whatif/world.h"
 
 #define STUDY_MAX_POINTS 32
+/* How far below the good share a knee's curve is true. Runs that end lower are
+ * stopped, and show where the curve leaves the picture. */
+#define STUDY_CURVE_DEPTH 0.15
 
-struct study_point { /* of a knee curve */
+struct study_point {   /* of a knee curve */
 	double rate;   /* requests per second */
 	double slo_ok; /* an upper bound where the run was stopped early */
 };
 
 struct study_line {
 	const struct policy *policy;
-	struct summary summary; /* at the asked rate factor */
-	double knee_rps;        /* 0 unless asked for */
+	struct summary summary;                      /* at the asked rate factor */
+	double knee_rps;                             /* 0 unless asked for */
 	struct study_point points[STUDY_MAX_POINTS]; /* ascending by rate */
 	uint32_t n_points;
 	struct tally tally; /* of the run at the asked rate */
@@ -28,7 +31,7 @@ struct study {
 	struct world_setup setup; /* policy is set per line */
 	double good_share;        /* 0.95 */
 	bool knee;
-	uint32_t threads; /* 0: all cores */
+	uint32_t threads;         /* 0: all cores */
 	struct study_line *lines; /* owned */
 	uint32_t n_lines;
 	bool quiet; /* no progress bar */

@@ -11,9 +11,9 @@ struct slo {
 };
 
 struct tally_request {
-	bool done;         /* false: it failed for good */
-	float ttft_ms;     /* arrival to first token */
-	float tpot_ms;     /* (end - first token) / (tokens - 1); 0 with one token */
+	bool done;     /* false: it failed for good */
+	float ttft_ms; /* arrival to first token */
+	float tpot_ms; /* (end - first token) / (tokens - 1); 0 with one token */
 	float e2e_ms;
 	uint32_t prompt_tokens;
 	uint32_t output_tokens;
@@ -36,16 +36,16 @@ struct tally {
 	uint32_t n;
 	uint32_t n_bad; /* ended outside the SLO, so far */
 	uint32_t n_engines;
-	double *busy_ms;       /* owned; by engine: time in which it computed */
-	uint32_t *dispatched;  /* owned; by engine: prefills sent there */
-	uint64_t span_us;      /* first arrival to last end */
-	uint64_t arrivals_us;  /* first to last arrival */
+	double *busy_ms;      /* owned; by engine: time in which it computed */
+	uint32_t *dispatched; /* owned; by engine: prefills sent there */
+	uint64_t span_us;     /* first arrival to last end */
+	uint64_t arrivals_us; /* first to last arrival */
 	struct tally_slice slices[TALLY_SLICES];
 	uint32_t n_slices;
 	uint64_t slice_us;
 	double kv_usage; /* mean over time and engines */
 	uint64_t preemptions;
-	uint64_t remote;    /* requests with two legs */
+	uint64_t remote; /* requests with two legs */
 	uint64_t retries;
 	uint64_t decisions; /* digest of every placement, in order */
 	bool abandoned;     /* stopped early: too many were bad already */
@@ -62,12 +62,14 @@ struct spread {
 
 struct summary {
 	struct spread ttft_ms, tpot_ms, e2e_ms;
-	double slo_ok;     /* share of all requests inside the SLO */
-	double goodput;    /* of them, per second of arrivals */
-	double hit_rate;   /* cached tokens of all prompt tokens */
-	double imbalance;  /* max / mean over engines of time computed per role */
+	double slo_ok;  /* share of all requests inside the SLO */
+	double ttft_ok; /* inside the SLO of TTFT, and that of TPOT, each alone */
+	double tpot_ok;
+	double goodput;   /* of them, per second of arrivals */
+	double hit_rate;  /* cached tokens of all prompt tokens */
+	double imbalance; /* max / mean over engines of time computed per role */
 	double kv_usage;
-	double rate;       /* requests per second offered */
+	double rate; /* requests per second offered */
 	uint32_t failed;
 	uint64_t preemptions, remote, retries, decisions;
 };

@@ -16,13 +16,13 @@ struct view_engine {
 	enum sl_role role;
 	bool up;
 	const struct sl_profile *profile;
-	double kv_tokens;       /* its KV memory */
-	uint32_t inflight;      /* requests with a leg there that has not ended */
-	uint32_t prefilling;    /* of them, those that it prefills and that have no first token */
-	uint32_t decoding;      /* of them, those that it decodes, or will */
-	double pending_tokens;  /* prompt tokens of `prefilling` that were not thought cached */
-	double active_tokens;   /* prompt tokens of `decoding` */
-	double queue_ms;        /* prefill time of `prefilling`, from the profile */
+	double kv_tokens;      /* its KV memory */
+	uint32_t inflight;     /* requests with a leg there that has not ended */
+	uint32_t prefilling;   /* of them, those that it prefills and that have no first token */
+	uint32_t decoding;     /* of them, those that it decodes, or will */
+	double pending_tokens; /* prompt tokens of `prefilling` that were not thought cached */
+	double active_tokens;  /* prompt tokens of `decoding` */
+	double queue_ms;       /* prefill time of `prefilling`, from the profile */
 	struct sl_load_sample scraped; /* taken_us 0: never */
 };
 

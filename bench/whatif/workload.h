@@ -37,8 +37,8 @@ struct workload {
 	uint64_t tokens_in, tokens_out;
 };
 
-/* Part of a replay that comes faster: [from_us, from_us + for_us) of the
- * recorded time passes `factor` times as fast. for_us 0: none. */
+/* From from_us on, for for_us, requests come `factor` times as fast (times at
+ * rate factor 1); what follows comes that much earlier. for_us 0: none. */
 struct workload_burst {
 	int64_t from_us, for_us;
 	double factor;

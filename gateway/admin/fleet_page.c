@@ -73,6 +73,8 @@ static void put_endpoint(FILE *out, const struct sl_fleet_row *row)
 	put_member(out, "index_entries", view->index_entries);
 	put_member(out, "index_bytes", (double)view->index_bytes);
 	put_member(out, "dispatched", (double)view->dispatched);
+	put_member(out, "adapters_loaded", view->adapters_loaded);
+	put_member(out, "max_adapters", view->max_adapters ? view->max_adapters : -1.0);
 	put_member(out, "sample_age_ms", (double)row->sample_age_ms);
 	put_member(out, "running", row->sample_age_ms < 0 ? -1 : row->page.running);
 	put_member(out, "waiting", row->sample_age_ms < 0 ? -1 : row->page.waiting);

@@ -45,6 +45,7 @@ static const char *const policy_words[] = {
 	[SL_POLICY_ROUND_ROBIN] = "round-robin",
 	[SL_POLICY_RANDOM] = "random",
 	[SL_POLICY_LEAST_REQUEST] = "least-request",
+	[SL_POLICY_CONSISTENT_HASH] = "consistent-hash",
 	NULL,
 };
 _Static_assert(SL_COUNT(engine_words) == SL_ENGINE_KIND_COUNT + 1, "an engine kind has no word");

@@ -26,7 +26,8 @@ struct sl_probe_run {
 	struct sl_page_reader *page; /* owned */
 	char *list;                  /* owned: a model list so far */
 	size_t list_len;
-	char *names[MODEL_NAMES]; /* owned while a list is read */
+	char *names[MODEL_NAMES];   /* owned while a list is read */
+	bool adapters[MODEL_NAMES]; /* which of them are */
 	uint32_t n_names;
 	uint64_t models_us;  /* when the list was last read */
 	double start_time_s; /* of the engine's process, from its page */
@@ -76,6 +77,20 @@ static void judge(struct sl_probe_run *r, enum sl_probe_result result)
 	r->models_us = 0;
 }
 
+/* Under the domain's lock. */
+static void learn_adapters(struct sl_probe_run *r, uint64_t now_us)
+{
+	struct sl_page_adapters lists = sl_page_reader_adapters(r->page);
+	struct sl_adapter_sample sample = {
+		.taken_us = now_us,
+		.max_adapters = r->engine->page.max_adapters,
+		.running = lists.running,
+		.waiting = lists.waiting,
+	};
+
+	sl_router_endpoint_adapters(r->ep->domain->router, r->ep->slot, &sample);
+}
+
 static void learn_page(struct sl_probe_run *r)
 {
 	struct sl_engine *engine = r->engine;
@@ -104,18 +119,21 @@ static void learn_page(struct sl_probe_run *r)
 	if (restarted)
 		sl_router_endpoint_restarted(ep->domain->router, ep->slot);
 	sl_router_endpoint_sample(ep->domain->router, ep->slot, &sample, now);
+	learn_adapters(r, now);
 	sl_domain_unlock(ep->domain);
 	if (restarted)
 		sl_info("engine %s was restarted; its part of the prefix index is cleared",
 		        ep->name);
 }
 
-static void add_name(void *ctx, struct sl_span id)
+static void add_name(void *ctx, const struct sl_model_card *card)
 {
 	struct sl_probe_run *r = ctx;
 
-	if (r->n_names < MODEL_NAMES)
-		r->names[r->n_names++] = strndup(id.ptr, id.len);
+	if (r->n_names == MODEL_NAMES)
+		return;
+	r->adapters[r->n_names] = card->parent.len > 0;
+	r->names[r->n_names++] = strndup(card->id.ptr, card->id.len);
 }
 
 static void learn_models(struct sl_probe_run *r)
@@ -123,7 +141,7 @@ static void learn_models(struct sl_probe_run *r)
 	r->n_names = 0;
 	if (sl_models_parse(r->list, r->list_len, add_name, r) >= 0 && r->n_names > 0) {
 		r->models_us = r->prober->loop->now_us;
-		if (sl_engine_set_models(r->engine, r->names, r->n_names)) {
+		if (sl_engine_set_models(r->engine, r->names, r->adapters, r->n_names)) {
 			sl_info("engine %s serves %s%s", r->ep->name, r->names[0],
 			        r->n_names > 1 ? " and more" : "");
 			r->prober->events->on_models(r->prober->ctx);

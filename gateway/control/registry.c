@@ -104,24 +104,30 @@ void sl_engine_free(struct sl_engine *m)
 	for (uint32_t i = 0; i < m->n_models; i++)
 		free(m->models[i]);
 	free(m->models);
+	free(m->adapters);
 	free(m->probe_lines);
 	free(m);
 }
 
-bool sl_engine_set_models(struct sl_engine *m, char **names, uint32_t n)
+bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapters, uint32_t n)
 {
 	bool same = m->models_known && m->n_models == n;
 
 	for (uint32_t i = 0; same && i < n; i++)
-		same = strcmp(m->models[i], names[i]) == 0;
+		same = strcmp(m->models[i], names[i]) == 0 &&
+		       m->adapters[i] == (adapters && adapters[i]);
 	if (same)
 		return false;
 	for (uint32_t i = 0; i < m->n_models; i++)
 		free(m->models[i]);
 	free(m->models);
+	free(m->adapters);
 	m->models = registry_zalloc(n, sizeof(*m->models));
-	for (uint32_t i = 0; i < n; i++)
+	m->adapters = registry_zalloc(n, sizeof(*m->adapters));
+	for (uint32_t i = 0; i < n; i++) {
 		m->models[i] = strdup(names[i]);
+		m->adapters[i] = adapters && adapters[i];
+	}
 	m->n_models = n;
 	m->models_known = true;
 	return true;
@@ -150,9 +156,19 @@ static struct sl_engine *find_member(struct sl_registry *r, const struct sl_pool
 	return NULL;
 }
 
+/* Of CLUSTER/POOL/ADDRESS, by which gateways name engines to each other. */
+static uint64_t identity_of(const struct sl_pool_conf *pool, const struct sl_endpoint *ep)
+{
+	uint64_t hash = sl_name_hash(0, sl_span_str(pool->cluster));
+
+	hash = sl_name_hash(hash, sl_span_str(pool->name));
+	return sl_name_hash(hash, sl_span_str(ep->name));
+}
+
 static struct sl_endpoint_spec make_spec(const struct sl_config *config,
                                          const struct sl_pool_conf *pool,
-                                         const struct sl_server_conf *server)
+                                         const struct sl_server_conf *server,
+                                         const struct sl_endpoint *ep)
 {
 	return (struct sl_endpoint_spec){
 		.role = pool->role,
@@ -162,6 +178,7 @@ static struct sl_endpoint_spec make_spec(const struct sl_config *config,
 		.remote_prefill = pool->connector == SL_CONNECTOR_NIXL,
 		.gateway = pool->gateway,
 		.cluster = sl_grouping_cluster(config, pool),
+		.identity = identity_of(pool, ep),
 	};
 }
 
@@ -173,7 +190,7 @@ static void apply_configured_models(const struct sl_config *config, struct sl_en
 
 	m->models_fixed = n > 0;
 	if (n)
-		sl_engine_set_models(m, names, n);
+		sl_engine_set_models(m, names, NULL, n);
 }
 
 /* What another gateway is asked, it is asked about its own engines. */
@@ -275,7 +292,8 @@ static void drop_newcomers(struct newcomer *list)
 
 static void enter_service(struct sl_registry *r, const struct sl_config *config, struct newcomer *n)
 {
-	struct sl_endpoint_spec spec = make_spec(config, n->member->pool, n->member->server);
+	struct sl_endpoint_spec spec =
+	        make_spec(config, n->member->pool, n->member->server, n->member->ep);
 	struct sl_endpoint *ep = n->member->ep;
 
 	ep->id = take_id(r);
@@ -288,7 +306,7 @@ static void enter_service(struct sl_registry *r, const struct sl_config *config,
 
 static void keep_in_service(const struct sl_config *config, struct sl_engine *m)
 {
-	struct sl_endpoint_spec spec = make_spec(config, m->next_pool, m->next_server);
+	struct sl_endpoint_spec spec = make_spec(config, m->next_pool, m->next_server, m->ep);
 
 	m->pool = m->next_pool;
 	m->server = m->next_server;

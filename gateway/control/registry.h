@@ -19,7 +19,8 @@ struct sl_engine {
 	struct sl_endpoint *ep;          /* ref */
 	const struct sl_pool_conf *pool; /* into the registry's config */
 	const struct sl_server_conf *server;
-	char **models; /* owned: configured or learned names */
+	char **models;  /* owned: configured or learned names */
+	bool *adapters; /* owned; of the models: which are adapters (LoRA) */
 	uint32_t n_models;
 	bool models_known;
 	bool models_fixed; /* the configuration names them */
@@ -46,8 +47,9 @@ struct sl_fleet *sl_registry_fleet(struct sl_registry *r);
 struct sl_engine *sl_registry_engines(struct sl_registry *r);
 struct sl_engine *sl_registry_take_removed(struct sl_registry *r);
 void sl_engine_free(struct sl_engine *m);
-/* What the engine says it serves; true if that is news. names are copied. */
-bool sl_engine_set_models(struct sl_engine *m, char **names, uint32_t n);
+/* What the engine says it serves; true if that is news. Both are copied;
+ * adapters: NULL, or which of the names are. */
+bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapters, uint32_t n);
 
 /* The pages' view. Rows and their strings are valid until the registry changes. */
 uint32_t sl_registry_rows(struct sl_registry *r, uint64_t now_us, struct sl_fleet_row **out_rows);

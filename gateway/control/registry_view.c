@@ -51,6 +51,8 @@ static void route_member(struct sl_fleet *fleet, const struct sl_engine *m)
 	sl_domain_lock(d);
 	for (uint32_t i = 0; i < m->n_models && n < SL_COUNT(ids); i++) {
 		ids[n] = sl_router_model(d->router, sl_span_str(m->models[i]));
+		if (m->adapters[i])
+			sl_router_model_adapter(d->router, ids[n], true);
 		sl_router_model_clusters(d->router, ids[n],
 		                         sl_grouping_allowed(fleet->config, m->models[i]));
 		n++;

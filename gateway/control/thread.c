@@ -358,6 +358,7 @@ static void on_wake(void *arg)
 	free(sets);
 	open_handed(t, handed);
 	obey(t, orders);
+	sl_queue_on_wake(&t->worker);
 	publish_count(t);
 }
 
@@ -451,6 +452,16 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* Never 0. */
+static uint64_t random_word(const void *someone)
+{
+	uint64_t word;
+
+	if (getrandom(&word, sizeof(word), 0) < 0 || !word)
+		word = 0x9e3779b97f4a7c15ull + (uintptr_t)someone;
+	return word;
+}
+
 static void init_worker(struct thread *t, struct sl_threads *all, struct sl_fleet *fleet)
 {
 	struct sl_worker *w = &t->worker;
@@ -476,8 +487,7 @@ static void init_worker(struct thread *t, struct sl_threads *all, struct sl_flee
 		                            .hold = &all->budget.hold,
 		                            .events = &sl_exchange_stream_events,
 		                            .ctx = w };
-	if (getrandom(&w->rng.state, sizeof(w->rng.state), 0) < 0 || !w->rng.state)
-		w->rng.state = 0x9e3779b97f4a7c15ull + (uintptr_t)w;
+	w->rng.state = random_word(w);
 }
 
 struct sl_threads *
@@ -491,6 +501,7 @@ sl_threads_start(uint32_t n, struct sl_fleet *fleet,
 		abort();
 	all->n = n;
 	all->clients = sl_clients_new();
+	all->budget.tenant_seed = random_word(all);
 	all->items = calloc(n, sizeof(*all->items));
 	if (!all->items)
 		abort();

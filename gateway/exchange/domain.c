@@ -13,6 +13,7 @@ struct sl_domain *sl_domain_new(uint32_t id, const char *name,
 	d->id = id;
 	pthread_mutex_init(&d->lock, NULL);
 	d->router = sl_router_new(options);
+	d->fair = sl_fair_new(SL_FAIR_TENANTS);
 	d->name = strdup(name);
 	return d;
 }
@@ -20,6 +21,7 @@ struct sl_domain *sl_domain_new(uint32_t id, const char *name,
 void sl_domain_free(struct sl_domain *d)
 {
 	sl_router_free(d->router);
+	sl_fair_free(d->fair);
 	pthread_mutex_destroy(&d->lock);
 	free(d->by_slot);
 	free(d->name);

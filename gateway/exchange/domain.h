@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "gateway/upstream/endpoint.h"
+#include "sluice/fair.h"
 #include "sluice/route.h"
 
 /* Made by the control thread, kept until the process ends. */
@@ -20,6 +21,8 @@ struct sl_domain {
 	struct sl_endpoint **by_slot; /* guarded by lock; borrowed: an endpoint leaves
 	                               * its slot only when no ticket is live there */
 	uint32_t n_slots;
+	struct sl_fair *fair;  /* guarded by lock: who waits for engines, of all workers */
+	atomic_uint n_waiting; /* of them, as a hint without the lock */
 	char *name;
 	/* Since when nothing is heard of other gateways that were there; 0: all
 	 * are heard, or there are none. */

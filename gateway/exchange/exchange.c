@@ -293,9 +293,12 @@ static void end(struct sl_exchange *x, const char *how, int err)
 {
 	struct sl_worker *w = x->worker;
 	uint64_t now = sl_exchange_now(x);
+	/* On an engine, or in the queue. A request that found no place did not. */
+	bool made_room = x->attempts || x->state == SL_X_WAITING;
 
 	if (x->state == SL_X_WAITING)
 		sl_queue_leave(x);
+	sl_queue_settle(x, true); /* what broke off, or was left, was worked on */
 	sl_exchange_set_state(x, SL_X_DONE);
 	sl_timer_disarm(&w->loop, &x->timer);
 	if (!x->is_probe)
@@ -319,8 +322,23 @@ static void end(struct sl_exchange *x, const char *how, int err)
 	x->grave.fn = bury;
 	x->grave.arg = x;
 	sl_loop_bury(&w->loop, &x->grave);
-	if (w->n_waiting)
-		sl_loop_defer(&w->loop, &w->waiting_task);
+	if (made_room)
+		sl_queue_freed(w, x->domain);
+}
+
+/* What its tenant has had of the engines. */
+static uint64_t served_tokens(const struct sl_exchange *x, const struct sl_outcome *o)
+{
+	int64_t cached = o->cached_tokens > 0 ? o->cached_tokens : 0;
+	int64_t output = o->completion_tokens > 0 ? o->completion_tokens : 0;
+
+	if (o->prompt_tokens < 0 || (o->completion_tokens < 0 && !x->query.no_decode))
+		return x->claim.tokens;
+	if (o->cached_tokens < 0)
+		cached = (int64_t)x->decision.chosen.hit_tokens;
+	if (cached > o->prompt_tokens)
+		cached = o->prompt_tokens;
+	return (uint64_t)(o->prompt_tokens - cached) + SL_FAIR_OUTPUT_WEIGHT * (uint64_t)output;
 }
 
 static void learn(struct sl_exchange *x)
@@ -345,6 +363,7 @@ static void learn(struct sl_exchange *x)
 		sl_router_first_token(x->domain->router, &x->ticket,
 		                      x->first_us ? x->first_us : now);
 	sl_router_finish(x->domain->router, &x->ticket, &outcome, now);
+	sl_fair_settle(x->domain->fair, &x->claim, served_tokens(x, &outcome));
 	sl_domain_unlock(x->domain);
 }
 
@@ -352,10 +371,12 @@ void sl_exchange_done(struct sl_exchange *x, size_t n_held)
 {
 	struct sl_stream *s = x->stream;
 
-	if (x->passing) /* an engine's refusal: nothing was computed */
+	if (x->passing) { /* an engine's refusal: nothing was computed */
 		sl_exchange_drop_leg(x, SL_BLAME_PREFILL | SL_BLAME_DECODE);
-	else
+		sl_queue_settle(x, false);
+	} else {
 		learn(x);
+	}
 	x->sent_bytes += (int64_t)n_held;
 	sl_stream_finish(s, n_held ? x->held.data + x->held.off : "", n_held);
 	end(x, x->passing ? "engine_error" : "done", 0);
@@ -382,6 +403,7 @@ void sl_exchange_fail(struct sl_exchange *x, int err, const char *message, const
 	if (x->handoff_open)
 		sl_release_handoff(x);
 	sl_exchange_drop_leg(x, SL_BLAME_NONE);
+	sl_queue_settle(x, false);
 	x->status = sl_err_info(err)->status;
 	sl_metric_add_at(x->worker->metrics, SL_M_ERRORS, (unsigned)(-1 - err), 1);
 	sl_answer_problem(s, &problem);

@@ -5,8 +5,10 @@
  *     └─────────┴──────────────────────┘  (retries go back to PREFILL or DECODE)
  *
  * intake.c   BODY: the head, the body, the scan, which model
+ * conversation.c  which conversation it is a turn of
  * plan.c     decisions: where to, retries
  * queue.c    waiting for an engine with room
+ * tenant.c   for whom it is
  * leg.c      what is sent to an engine (connectors) and starting it
  * relay.c    what comes back: holding the 200, relaying, breaking off
  * release.c  abandoned hand-offs
@@ -21,6 +23,7 @@
 
 #include "gateway/exchange/worker.h"
 #include "gateway/http/sse.h"
+#include "sluice/fair.h"
 #include "sluice/scan.h"
 #include "sluice/splice.h"
 
@@ -57,7 +60,6 @@ struct sl_exchange {
 	/* All zero for a new request, from here to the end. */
 	struct sl_worker *worker;        /* borrowed */
 	struct sl_exchange *next, *prev; /* in worker->live */
-	struct sl_exchange *next_waiting;
 	struct sl_grave grave;
 	enum sl_xstate state;     /* written by set_state only */
 	struct sl_stream *stream; /* borrowed until finish, abort or on_gone */
@@ -71,8 +73,11 @@ struct sl_exchange {
 	uint32_t method_len, path_len;
 	uint32_t request_id_len;
 	bool has_auth;
-	bool from_gateway; /* another gateway has sent it */
-	bool is_probe;     /* of our health: neither counted nor logged */
+	bool from_gateway;  /* another gateway has sent it */
+	bool is_probe;      /* of our health: neither counted nor logged */
+	uint8_t tenant_by;  /* what `tenant` was made from; tenant.c's */
+	uint8_t class_said; /* an operator's word: 1 + enum sl_fair_class; 0: none */
+	uint64_t tenant;
 	bool scanning;
 	bool has_body;
 	bool streams; /* the client asked for a stream */
@@ -85,6 +90,9 @@ struct sl_exchange {
 	struct sl_domain *domain; /* borrowed */
 	uint32_t model;
 	bool rename_model;
+	uint32_t conversation_rank; /* of the field that named it, counted from the last */
+	uint64_t conversation_hash; /* of that name */
+	struct sl_fair_claim claim; /* its place in the domain's queue; its tenant's service */
 	struct sl_endpoint *prefill_ep, *decode_ep; /* refs, NULL when there is no leg */
 	struct sl_fleet *fleet;                     /* ref, as of the decision; NULL before it */
 
@@ -171,17 +179,34 @@ const char *sl_intake_allowed(const struct sl_exchange *x);
 void sl_intake_body(struct sl_stream *s, const char *data, size_t len);
 void sl_intake_end(struct sl_stream *s);
 
+/* conversation.c */
+void sl_conversation_note(struct sl_exchange *x, const struct sl_hfield *field);
+/* For sl_query; the model is chosen. 0: it names none. */
+uint64_t sl_conversation_hash(const struct sl_exchange *x);
+
 /* plan.c */
 void sl_plan_start(struct sl_exchange *x);
 /* A leg failed before the first event. sent: the engine may have read it.
  * Returns false if it will not be tried again; nothing was answered then. */
 bool sl_plan_retry(struct sl_exchange *x, int err, bool sent);
 
+/* tenant.c: what a field of the head says of the tenant, and what all says */
+void sl_tenant_note(struct sl_exchange *x, const struct sl_hfield *f);
+void sl_tenant_claim(struct sl_exchange *x);
+
 /* queue.c: who waits for a free engine */
-bool sl_queue_is_empty(struct sl_worker *w, const struct sl_domain *domain);
+bool sl_queue_is_empty(const struct sl_domain *d);
 /* False if there is no place left. */
 bool sl_queue_join(struct sl_exchange *x);
 void sl_queue_leave(struct sl_exchange *x);
+/* Whose turn it is; NULL if nobody waits or it is another worker's, which is told. */
+struct sl_exchange *sl_queue_first(struct sl_worker *w, struct sl_domain *d);
+/* One that lost its place to another tenant's request, or NULL. */
+struct sl_exchange *sl_queue_displaced(struct sl_worker *w, struct sl_domain *d);
+/* An engine may have room now. */
+void sl_queue_freed(struct sl_worker *w, struct sl_domain *d);
+/* Ended without a usage: what its tenant was charged stays, or is given back. */
+void sl_queue_settle(struct sl_exchange *x, bool served);
 /* Has them tried again soon, as long as there are any. */
 void sl_queue_watch(struct sl_worker *w);
 

@@ -13,6 +13,14 @@ static int say_cache(const struct sl_exchange *x, char *buf, size_t size)
 	return snprintf(buf, size, "%.0f prompt tokens, none cached", d->prompt_tokens);
 }
 
+/* What a model that is an adapter (LoRA) has to wait for. */
+static int say_adapter(const struct sl_exchange *x, char *buf, size_t size)
+{
+	double ms = x->decision.chosen.adapter_ms;
+
+	return ms > 0 ? snprintf(buf, size, ", adapter in %.1f ms", ms) : 0;
+}
+
 /* Where there is more than one. */
 static int say_cluster(const struct sl_exchange *x, char *buf, size_t size)
 {
@@ -50,6 +58,8 @@ void sl_explain(const struct sl_exchange *x, char *buf, size_t size)
 		                      x->failures > 1 ? "s" : "", sl_err_info(x->last_err)->code);
 	n += (size_t)say_cluster(x, buf + n, size - n);
 	n += (size_t)say_cache(x, buf + n, size - n);
+	if (n < size)
+		n += (size_t)say_adapter(x, buf + n, size - n);
 	if (n < size)
 		say_cost(x, buf + n, size - n);
 }

@@ -248,6 +248,7 @@ static void make_request_id(struct sl_exchange *x)
 
 static void take_field(struct sl_exchange *x, const struct sl_hfield *f)
 {
+	sl_tenant_note(x, f);
 	switch ((enum sl_field_class)f->cls) {
 	case SL_FC_REQUEST_ID:
 		if (is_good_id(f->value) && !x->request_id_len) {
@@ -263,6 +264,9 @@ static void take_field(struct sl_exchange *x, const struct sl_hfield *f)
 		put_lower_line(&x->lines, f->name, f->value);
 		break;
 	case SL_FC_PLAIN:
+		sl_conversation_note(x, f);
+		put_lower_line(&x->lines, f->name, f->value);
+		break;
 	case SL_FC_CONTENT_TYPE:
 		put_lower_line(&x->lines, f->name, f->value);
 		break;

@@ -86,6 +86,16 @@ static uint64_t staleness_us(const struct sl_domain *d, uint64_t now_us)
 	return since && now_us > since ? now_us - since : 0;
 }
 
+/* The service that its tenant is charged for, until the true figure is known. */
+static uint64_t expected_tokens(const struct sl_exchange *x)
+{
+	const struct sl_decision *d = &x->decision;
+	double output = x->query.no_decode ? 0 : d->output_tokens * SL_FAIR_OUTPUT_WEIGHT;
+	double fresh = d->prompt_tokens - d->chosen.hit_tokens;
+
+	return (uint64_t)((fresh > 0 ? fresh : 0) + output);
+}
+
 /* 0 with the work charged, or negative. */
 static int decide(struct sl_exchange *x)
 {
@@ -101,6 +111,7 @@ static int decide(struct sl_exchange *x)
 	if (rc == 0) {
 		sl_router_dispatch(d->router, &x->query, &x->decision, now, &x->ticket);
 		bind_endpoints(x);
+		sl_fair_charge(d->fair, &x->claim, expected_tokens(x));
 	}
 	sl_domain_unlock(d);
 	sl_metric_observe(x->worker->metrics, SL_M_DECISION, (double)(clock_ns() - start) / 1e9);
@@ -164,14 +175,23 @@ static bool is_worth_waiting(const struct sl_exchange *x, int rc)
 	                                (rc == SL_E_NO_ENDPOINT || rc == SL_E_MODEL_NOT_FOUND));
 }
 
-/* Oldest first; stops at the first that still finds no engine free, so that
- * nobody overtakes. */
-static void retry_queue(struct sl_worker *w, uint32_t i)
+static void refuse_displaced(struct sl_worker *w, struct sl_domain *d)
 {
 	struct sl_exchange *x;
 
-	/* What happens in between may make room for more queues. */
-	while ((x = w->queues[i].first)) {
+	while ((x = sl_queue_displaced(w, d))) {
+		sl_limit_hit(w->metrics, SL_LIMIT_QUEUE_SHARE, x->client, w->loop.now_us);
+		sl_exchange_fail(x, SL_E_SATURATED, NULL, NULL);
+	}
+}
+
+/* By turns; stops at the first that still finds no engine free, so that nobody
+ * overtakes, and where the turn is another worker's. */
+static void retry_queue(struct sl_worker *w, struct sl_domain *d)
+{
+	struct sl_exchange *x;
+
+	while ((x = sl_queue_first(w, d))) {
 		int rc;
 
 		if (x->query.decode_only && !handoff_is_fresh(x))
@@ -190,8 +210,15 @@ static void retry_queue(struct sl_worker *w, uint32_t i)
 
 void sl_plan_waiting_retry(struct sl_worker *w)
 {
-	for (uint32_t i = 0; i < w->n_queues; i++)
-		retry_queue(w, i);
+	/* What happens in between may make room for more queues. */
+	for (uint32_t i = 0; i < w->n_queues; i++) {
+		struct sl_domain *d = w->queues[i].n_waiting ? w->queues[i].domain : NULL;
+
+		if (d)
+			refuse_displaced(w, d);
+		if (d)
+			retry_queue(w, d);
+	}
 	sl_queue_watch(w);
 }
 
@@ -208,8 +235,10 @@ void sl_plan_start(struct sl_exchange *x)
 	        x->facts.prompts > 1 || x->api == SL_API_OTHER || x->api == SL_API_EMBEDDINGS;
 	x->query.no_decode = x->api == SL_API_EMBEDDINGS;
 	x->query.no_gateways = x->from_gateway;
-	/* Those that came first go first. */
-	rc = sl_queue_is_empty(x->worker, x->domain) ? decide(x) : SL_E_SATURATED;
+	x->query.session = sl_conversation_hash(x);
+	sl_tenant_claim(x);
+	/* Who waits goes first, or whose turn it is. */
+	rc = sl_queue_is_empty(x->domain) ? decide(x) : SL_E_SATURATED;
 	if (rc == 0)
 		start_legs(x);
 	else if (is_worth_waiting(x, rc))

@@ -16,11 +16,13 @@ struct sl_budget {
 	atomic_llong live;          /* requests in progress */
 	atomic_llong retries;       /* of them, those that are on a retry */
 	struct sl_hold_budget hold;
+	uint64_t tenant_seed; /* random: nobody chooses its place in a table */
 };
 
-/* Requests that wait for an endpoint of one domain, oldest first. */
+/* The requests of one worker that wait for an endpoint of one domain. */
 struct sl_queue {
-	struct sl_exchange *first, *last;
+	struct sl_domain *domain; /* borrowed; NULL before the first one */
+	uint32_t n_waiting;
 };
 
 struct sl_worker {
@@ -43,7 +45,8 @@ struct sl_worker {
 	struct sl_timer waiting_timer;
 	struct sl_task waiting_task;
 	struct sl_task access_task;
-	atomic_int n_live; /* read by others to balance connections */
+	atomic_int n_live;    /* read by others to balance connections */
+	atomic_bool has_turn; /* set by others: it shall look at its queues */
 	/* Takes the newest fleet at once instead of with the next wake-up. */
 	void (*refresh)(struct sl_worker *w);
 	/* Live traffic's word about an endpoint changed its health. */
@@ -56,6 +59,8 @@ extern const struct sl_stream_events sl_exchange_stream_events;
 
 /* Gives engines that became free to those who wait. */
 void sl_plan_waiting_retry(struct sl_worker *w);
+/* The same, if another worker has asked for it; part of the loop's on_wake. */
+void sl_queue_on_wake(struct sl_worker *w);
 /* Takes requests away from engines that were found dead or hung. */
 void sl_worker_rescue(struct sl_worker *w);
 /* At the end of the worker: releases in flight are given up. */

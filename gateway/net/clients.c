@@ -180,6 +180,11 @@ void sl_clients_finish(struct sl_clients *c, struct sl_client *client)
 	pthread_mutex_unlock(&s->lock);
 }
 
+uint64_t sl_clients_key(const struct sl_client *client)
+{
+	return client->key;
+}
+
 /* Each arrival uses up its share of a second, counted from now or from where the
  * ones before it have come to, which may not be more than a second ahead (the
  * generic cell rate algorithm, ITU-T I.371). */

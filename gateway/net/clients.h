@@ -26,6 +26,8 @@ void sl_clients_leave(struct sl_clients *clients, struct sl_client *client);
  * already. It may outlive its connection; _finish when it ends. */
 bool sl_clients_begin(struct sl_clients *clients, struct sl_client *client, uint32_t limit);
 void sl_clients_finish(struct sl_clients *clients, struct sl_client *client);
+/* What tells it from others: an IPv4 address, or a /64. */
+uint64_t sl_clients_key(const struct sl_client *client);
 /* A connection arrives; false if the address has had `rate` in the last second
  * already. A rate of 0 is no limit. */
 bool sl_clients_arrive(struct sl_clients *clients, const struct sl_sockaddr *peer, uint32_t rate,

@@ -138,7 +138,9 @@ struct sl_config {
 	double retry_budget;       /* share of live requests that may be retries, 0.2 */
 	uint32_t retry_budget_min; /* always allowed at once, 10 */
 	uint64_t queue_timeout_us; /* wait when every endpoint is full */
-	uint32_t queue_limit;      /* requests that may wait, per worker */
+	uint32_t queue_limit;      /* requests that may wait in one domain, times the workers */
+	char *tenant_header;       /* trusted; "" = the client says who it is */
+	char *priority_header;     /* trusted; "" = none */
 	/* clusters */
 	uint64_t failback_delay_us; /* how long a better one must be ready */
 	uint64_t failback_ramp_us;  /* time in which its share then grows to all */

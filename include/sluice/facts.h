@@ -73,6 +73,7 @@ struct sl_facts {
 	 * scanner until it is reset. Only whole blocks are listed. */
 	const struct sl_block *blocks;
 	uint32_t n_blocks;
+	uint64_t prompt_hash; /* of all of it, in the same chain; 0: not hashed */
 };
 
 static inline bool sl_facts_has(const struct sl_facts *facts, enum sl_field f)

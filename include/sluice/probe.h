@@ -64,7 +64,8 @@ struct sl_engine_page {
 	double start_time_s; /* process_start_time_seconds */
 	double generation_tokens;
 	double prompt_tokens;
-	uint32_t families; /* wanted samples that were found */
+	double max_adapters; /* LoRA adapters computed at once */
+	uint32_t families;   /* wanted samples that were found */
 };
 
 struct sl_page_reader; /* a sl_prom with a dialect's table */
@@ -75,11 +76,24 @@ void sl_page_reader_feed(struct sl_page_reader *r, const char *data, size_t len)
 /* 0, or BAD_HTTP if the page held none of the dialect's families. */
 SL_MUST_CHECK int sl_page_reader_finish(struct sl_page_reader *r, struct sl_engine_page *out_page);
 
-/* Model names of a /v1/models answer (OpenAI's list: data[].id; an object without
+/* The adapters (LoRA) that the page tells of: names, separated by commas, empty
+ * if it tells of none. Borrowed until the next reset; after finish. */
+struct sl_page_adapters {
+	struct sl_span running, waiting;
+};
+struct sl_page_adapters sl_page_reader_adapters(const struct sl_page_reader *r);
+
+/* A model of a /v1/models answer. */
+struct sl_model_card {
+	struct sl_span id;
+	struct sl_span parent; /* of an adapter (LoRA): its base model; else empty */
+};
+/* The models of a /v1/models answer (OpenAI's list: data[].id; an object without
  * one, such as KServe's {"models":[...]}, holds none: 0). Calls fn for
  * each; returns their number, or BAD_JSON. */
 SL_MUST_CHECK int sl_models_parse(const char *json, size_t len,
-                                  void (*fn)(void *ctx, struct sl_span id), void *ctx);
+                                  void (*fn)(void *ctx, const struct sl_model_card *card),
+                                  void *ctx);
 
 /* ---- health ---------------------------------------------------------- */
 

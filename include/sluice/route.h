@@ -59,6 +59,7 @@ enum sl_policy {
 	SL_POLICY_ROUND_ROBIN,
 	SL_POLICY_RANDOM,
 	SL_POLICY_LEAST_REQUEST,
+	SL_POLICY_CONSISTENT_HASH, /* bounded-load rendezvous on the session or the prompt */
 };
 
 struct sl_router_options {
@@ -70,6 +71,7 @@ struct sl_router_options {
 	double transfer_latency_ms;              /* 2 */
 	double transfer_bytes_per_ms;            /* 20e6 = 20 GB/s */
 	double bytes_per_token;                  /* starting value, 4; then learned per model */
+	double adapter_load_ms;                  /* an adapter (LoRA) onto the GPU, 100 */
 	uint32_t index_max_entries_per_endpoint; /* bound on memory, 65536 */
 	uint64_t index_seed;                     /* random in production: keeps clients from aiming
 	                                          * prompts at one hash bucket; only _new reads it */
@@ -94,6 +96,9 @@ struct sl_endpoint_spec {
 	bool remote_prefill;     /* a connector for hand-offs is configured */
 	bool gateway;            /* no engine, but another gateway */
 	uint32_t cluster;        /* below SL_MAX_CLUSTERS; 0: in none */
+	/* A hash of its name, the same on every gateway, so that they agree where
+	 * a prompt belongs; 0: they need not, its slot will do. */
+	uint64_t identity;
 };
 
 /* A free slot number, kept until _del is complete; SL_NO_ENDPOINT if all
@@ -118,6 +123,9 @@ void sl_router_endpoint_models(struct sl_router *r, uint32_t ep, const uint32_t 
 #define SL_MAX_MODELS 65536
 #define SL_NO_MODEL UINT32_MAX
 uint32_t sl_router_model(struct sl_router *r, struct sl_span name);
+/* This model is an adapter (LoRA) of another one: engines load it when it is
+ * asked for, and compute few of them at once. No model is, unless told so. */
+void sl_router_model_adapter(struct sl_router *r, uint32_t model, bool adapter);
 
 /* ---- clusters --------------------------------------------------------- */
 
@@ -147,6 +155,16 @@ struct sl_load_sample {
 };
 void sl_router_endpoint_sample(struct sl_router *r, uint32_t ep, const struct sl_load_sample *s,
                                uint64_t now_us);
+
+/* The adapters that an engine says it works on: names, separated by commas.
+ * What the endpoint lists of them are adapters; other names are ignored. */
+struct sl_adapter_sample {
+	uint64_t taken_us;
+	double max_adapters; /* at once; absent: negative */
+	struct sl_span running, waiting;
+};
+void sl_router_endpoint_adapters(struct sl_router *r, uint32_t ep,
+                                 const struct sl_adapter_sample *s);
 
 /* ---- other gateways -------------------------------------------------- */
 
@@ -216,6 +234,8 @@ struct sl_endpoint_view {
 	uint64_t index_bytes;
 	uint64_t dispatched; /* totals */
 	uint64_t hit_tokens_predicted;
+	uint32_t adapters_loaded; /* probably */
+	uint32_t max_adapters;    /* that it computes at once; 0: not known */
 };
 bool sl_router_endpoint_view(const struct sl_router *r, uint32_t ep, uint64_t now_us,
                              struct sl_endpoint_view *out);
@@ -244,6 +264,7 @@ enum sl_placement {
 struct sl_query {
 	uint32_t model;
 	const struct sl_facts *facts;
+	uint64_t session;   /* the conversation's name, and the model's, hashed; 0: none */
 	bool single_engine; /* several prompts in one body: no remote placement */
 	bool no_decode;     /* embeddings: prefill only, decode terms are 0 */
 	bool no_gateways;   /* it came from a gateway, and goes to no other */
@@ -260,6 +281,10 @@ struct sl_query {
 	uint64_t staleness_us;
 };
 void sl_query_init(struct sl_query *q, uint32_t model, const struct sl_facts *facts);
+
+/* A name as a number, for `session` and `identity`: the same on every gateway,
+ * never 0. seed: 0, or the hash of the name before it. */
+uint64_t sl_name_hash(uint64_t seed, struct sl_span name);
 
 /* Why a candidate was not considered. */
 enum sl_filter {
@@ -290,6 +315,7 @@ struct sl_candidate {
 	double stall_ms;    /* S */
 	double decode_ms;   /* D */
 	double step_ms;     /* tau until the first token; local and remote */
+	double adapter_ms;  /* A: its load, and the wait for a slot */
 	double cost_ms;
 };
 
@@ -342,9 +368,15 @@ struct sl_ticket {
 	bool streamed;                   /* the first token will be seen */
 	bool learn_bytes;                /* its usage tells bytes per token */
 	bool learn_ttft;                 /* its prediction had no guesswork about memory */
+	bool learn_leg;                  /* nor about adapters */
+	bool adapter;                    /* its model is one */
 	int64_t output_limit;            /* max_tokens, or -1 */
 	double queue_ms, matched_tokens;
 	double prefill_pace, decode_pace; /* scale x F that was predicted with */
+	struct sl_session_mark {
+		uint64_t key, boundary, cache; /* key 0: no turn of a session */
+		uint32_t boundary_bytes;
+	} session;
 };
 
 /* Charges the work and inserts the prompt's blocks at once, so that an equal

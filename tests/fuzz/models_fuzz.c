@@ -5,9 +5,10 @@
 
 #include "sluice/probe.h"
 
-static void count(void *ctx, struct sl_span id)
+static void count(void *ctx, const struct sl_model_card *card)
 {
-	assert(id.len > 0 && id.ptr[id.len] == '\0');
+	assert(card->id.len > 0 && card->id.ptr[card->id.len] == '\0');
+	assert(!card->parent.len || card->parent.ptr[card->parent.len] == '\0');
 	++*(int *)ctx;
 }
 

@@ -9,6 +9,7 @@
 static int read_page(const char *data, size_t len, size_t piece, struct sl_engine_page *out)
 {
 	struct sl_page_reader *r = sl_page_reader_new(SL_ENGINE_VLLM);
+	struct sl_page_adapters adapters;
 	int err;
 
 	for (size_t at = 0; at < len; at += piece) {
@@ -20,6 +21,8 @@ static int read_page(const char *data, size_t len, size_t piece, struct sl_engin
 		free(copy);
 	}
 	err = sl_page_reader_finish(r, out);
+	adapters = sl_page_reader_adapters(r);
+	assert(adapters.running.len + adapters.waiting.len <= len);
 	sl_page_reader_free(r);
 	return err;
 }

@@ -8,7 +8,9 @@
 #include "bench/sim/request.h"
 
 static const char *const models[] = { "m", "alias" };
-static const struct sl_sim_served served = { models, 2, 512 };
+static const struct sl_sim_served served = { .models = models,
+	                                     .n_models = 2,
+	                                     .max_model_len = 512 };
 
 static void check_taken(const struct sl_sim_request *r)
 {

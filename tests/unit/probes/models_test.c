@@ -3,18 +3,21 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 #include "sluice/probe.h"
 
-static void collect(void *ctx, struct sl_span id)
+/* "name;", or "name<base;" for an adapter. */
+static void collect(void *ctx, const struct sl_model_card *card)
 {
 	char *names = ctx;
 	size_t len = strlen(names);
 
-	memcpy(names + len, id.ptr, id.len);
-	memcpy(names + len + id.len, ";", 2);
+	snprintf(names + len, 256 - len, "%.*s%s%.*s;", (int)card->id.len, card->id.ptr,
+	         card->parent.len ? "<" : "", (int)card->parent.len,
+	         card->parent.len ? card->parent.ptr : "");
 }
 
 static const struct {
@@ -28,7 +31,11 @@ static const struct {
 	  "\"owned_by\":\"vllm\",\"root\":\"models/tiny-llama\",\"parent\":null,"
 	  "\"max_model_len\":1024,\"permission\":[{\"id\":\"modelperm-b5\"}]},"
 	  "{\"id\":\"tiny-alias\",\"parent\":\"tiny\",\"max_model_len\":null}]}",
-	  2, "tiny;tiny-alias;" },
+	  2, "tiny;tiny-alias<tiny;" },
+	/* parents that are none */
+	{ "{\"data\":[{\"id\":\"a\",\"parent\":\"\"},{\"id\":\"b\",\"parent\":7},{\"id\":\"c\"},"
+	  "{\"parent\":\"a\"}]}",
+	  3, "a;b;c;" },
 	/* llama-server has both forms: only `data` counts */
 	{ "{\"models\":[{\"name\":\"x\"}],\"object\":\"list\",\"data\":[{\"id\":\"y\"}]}", 1,
 	  "y;" },

@@ -58,6 +58,7 @@ static void assert_pages_equal(const struct sl_engine_page *a, const struct sl_e
 	SAME(block_size);
 	SAME(num_blocks);
 	SAME(kv_capacity_tokens);
+	SAME(max_adapters);
 	SAME(prefix_hits);
 	SAME(prefix_queries);
 	SAME(preemptions);
@@ -75,26 +76,26 @@ static const struct {
 	struct sl_engine_page page;
 } golden[] = {
 	{ "vllm-0.11.0-before",
-	  { 0, 0, 0, 128, 16384, 2097152, 0, 0, 0, -1, 1.79522778593e9, 0, 0, 9 } },
+	  { 0, 0, 0, 128, 16384, 2097152, 0, 0, 0, -1, 1.79522778593e9, 0, 0, -1, 9 } },
 	{ "vllm-0.11.0-after_abort",
-	  { 0, 0, 0, 128, 16384, 2097152, 0, 1007, 0, -1, 1.79522778593e9, 548, 1007, 9 } },
+	  { 0, 0, 0, 128, 16384, 2097152, 0, 1007, 0, -1, 1.79522778593e9, 548, 1007, -1, 9 } },
 	{ "vllm-0.19.1-after_abort",
-	  { 0, 0, 0, 32, 65536, 2097152, 608, 1043, 0, -1, 1.79522729297e9, 562, 1043, 9 } },
+	  { 0, 0, 0, 32, 65536, 2097152, 608, 1043, 0, -1, 1.79522729297e9, 562, 1043, -1, 9 } },
 	{ "vllm-0.24.0-after_abort",
-	  { 0, 0, 0, 32, 65536, 2097152, 608, 1043, 0, -1, 1.79522680658e9, 201, 1043, 9 } },
+	  { 0, 0, 0, 32, 65536, 2097152, 608, 1043, 0, -1, 1.79522680658e9, 201, 1043, -1, 9 } },
 	{ "vllm-0.32.0-after_abort",
-	  { 0, 0, 0, 128, 16384, 2097152, 0, 1043, 0, -1, 1.79522502159e9, 222, 1043, 9 } },
+	  { 0, 0, 0, 128, 16384, 2097152, 0, 1043, 0, -1, 1.79522502159e9, 222, 1043, -1, 9 } },
 	{ "vllm-0.32.0-busy", /* several API servers: no process_* families */
-	  { 2, 1, 6.103608758678547e-05, 32, 65536, 2097152, 0, 109, 0, -1, -1, 55, 109, 9 } },
+	  { 2, 1, 6.103608758678547e-05, 32, 65536, 2097152, 0, 109, 0, -1, -1, 55, 109, -1, 9 } },
 	{ "vllm-0.32.0-nixl-prefill-pinned", /* blocks held for a decode engine, nothing running */
 	  { 0, 0, 0.0001373311970702673, 32, 65536, 2097152, 0, 265, 0, 0, 1.79522559293e9, 1, 265,
-	    10 } },
+	    -1, 10 } },
 	{ "vllm-0.32.0-nixl-prefill",
-	  { 0, 0, 0, 32, 65536, 2097152, 1504, 3195, 0, 5, 1.79522559293e9, 30, 3195, 10 } },
+	  { 0, 0, 0, 32, 65536, 2097152, 1504, 3195, 0, 5, 1.79522559293e9, 30, 3195, -1, 10 } },
 	{ "vllm-0.32.0-nixl-decode",
-	  { 0, 0, 0, 32, 65536, 2097152, 0, 527, 0, 0, 1.79522581182e9, 16, 527, 10 } },
+	  { 0, 0, 0, 32, 65536, 2097152, 0, 527, 0, 0, 1.79522581182e9, 16, 527, -1, 10 } },
 	{ "aibrix-0.8.0", /* has vLLM 0.19's families, one of them twice */
-	  { 0, 0, 0, 32, 65536, 2097152, 608, 1115, 0, -1, 1.79522729297e9, 570, 1115, 10 } },
+	  { 0, 0, 0, 32, 65536, 2097152, 608, 1115, 0, -1, 1.79522729297e9, 570, 1115, -1, 10 } },
 };
 
 static void test_golden(void **state)
@@ -286,6 +287,63 @@ static void test_series_are_bounded(void **state)
 	sl_page_reader_free(r);
 }
 
+/* ---- adapters ---------------------------------------------------------- */
+
+#define LORA(max, running, waiting, value)                                                         \
+	"vllm:lora_requests_info{max_lora=\"" max "\",running_lora_adapters=\"" running            \
+	"\",waiting_lora_adapters=\"" waiting "\"} " value "\n"
+
+static const struct {
+	const char *page;
+	double max;
+	const char *running, *waiting;
+} adapter_cases[] = {
+	{ "vllm:num_requests_running 1\n", -1, "", "" },
+	/* as vLLM writes them: a series for each state that there has been */
+	{ "# HELP vllm:lora_requests_info Running stats on lora requests.\n"
+	  "# TYPE vllm:lora_requests_info gauge\n" LORA("4", "", "", "1.755401230567e+09")
+	          LORA("4", "sql-lora,chat-lora", "law-lora", "1.755401234567e+09")
+	                  LORA("4", "sql-lora", "", "1.755401232567e+09"),
+	  4, "sql-lora,chat-lora", "law-lora" },
+	{ LORA("2", "a,b", "c", "1.7e+09") LORA("2", "", "", "1.8e+09"), 2, "", "" },
+	{ LORA("2", "", "", "1.7e+09") LORA("2", "", "a", "1.8e+09"), 2, "", "a" },
+	{ LORA("2", "\\\"q\\\\", "x", "5"), 2, "\"q\\", "x" },
+	/* values that say nothing */
+	{ LORA("2", "a", "", "5") LORA("3", "b", "", "NaN") LORA("4", "c", "", "+Inf")
+	          LORA("5", "d", "", "-1"),
+	  2, "a", "" },
+	{ LORA("None", "a", "", "5"), -1, "a", "" },
+	{ "vllm:lora_requests_info{running_lora_adapters=\"a\"} 5\n", -1, "a", "" },
+	{ "vllm:lora_requests_info 5\n", -1, "", "" },
+};
+
+static void assert_span(struct sl_span seen, const char *wanted)
+{
+	assert_int_equal(seen.len, strlen(wanted));
+	assert_memory_equal(seen.ptr, wanted, seen.len);
+}
+
+static void test_adapters(void **state)
+{
+	struct sl_page_reader *r = sl_page_reader_new(SL_ENGINE_VLLM);
+
+	(void)state;
+	assert_span(sl_page_reader_adapters(r).running, "");
+	for (size_t i = 0; i < SL_COUNT(adapter_cases); i++) {
+		const char *page = adapter_cases[i].page;
+
+		for (size_t piece = 1; piece < 200; piece += 33) {
+			struct sl_engine_page got;
+
+			assert_int_equal(read_in_pieces(r, page, strlen(page), piece, &got), 0);
+			assert_true(got.max_adapters == adapter_cases[i].max);
+			assert_span(sl_page_reader_adapters(r).running, adapter_cases[i].running);
+			assert_span(sl_page_reader_adapters(r).waiting, adapter_cases[i].waiting);
+		}
+	}
+	sl_page_reader_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_cache_config),
 		cmocka_unit_test(test_nonsense_values_are_absent),
 		cmocka_unit_test(test_series_are_bounded),
+		cmocka_unit_test(test_adapters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,6 +237,35 @@ static void memory_is_bounded(void **state)
 	free(bytes);
 }
 
+/* What no block holds counts in the whole, and so do the blocks and the seed. */
+static void the_whole_has_a_hash_of_its_own(void **state)
+{
+	static const struct {
+		uint32_t len, flip;
+		uint64_t seed;
+	} cases[] = {
+		{ 700, 700, 1 }, { 700, 700, 2 }, { 700, 699, 1 }, { 700, 3, 1 },
+		{ 699, 700, 1 }, { 512, 700, 1 }, { 20, 700, 1 },  { 0, 700, 1 },
+	};
+	uint64_t seen[SL_COUNT(cases)];
+	char *bytes = random_bytes(701, 5);
+	struct chain chain;
+
+	(void)state;
+	for (size_t k = 0; k < SL_COUNT(cases); k++) {
+		bytes[cases[k].flip] ^= 1;
+		chain_init(&chain);
+		chain_open(&chain, 0);
+		chain_close(&chain, bytes, cases[k].len);
+		seen[k] = chain_seal(&chain, cases[k].seed);
+		chain_fini(&chain);
+		bytes[cases[k].flip] ^= 1;
+		for (size_t i = 0; i < k; i++)
+			assert_int_not_equal(seen[i], seen[k]);
+	}
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +273,7 @@ int main(void)
 		cmocka_unit_test(hashes_follow_the_formula),
 		cmocka_unit_test(segments_do_not_matter),
 		cmocka_unit_test(longer_streams_share_their_start),
+		cmocka_unit_test(the_whole_has_a_hash_of_its_own),
 		cmocka_unit_test(seeds_share_nothing),
 		cmocka_unit_test(marks_take_part),
 		cmocka_unit_test(memory_is_bounded),

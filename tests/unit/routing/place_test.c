@@ -49,7 +49,10 @@ static void world_init(struct world *w, uint64_t seed, uint32_t n, const uint32_
 
 		w->now_us += 1000;
 		d.chosen = (struct sl_candidate){
-			SL_PLACE_AGGREGATED, at, at, 0, 0, 300 * help_unit(&rng), 0, 0, 0, 0, 0, 0
+			.placement = SL_PLACE_AGGREGATED,
+			.prefill_ep = at,
+			.decode_ep = at,
+			.prefill_ms = 300 * help_unit(&rng),
 		};
 		d.prompt_tokens = (double)q.facts->prompt_bytes / 4;
 		d.output_tokens = 256;

@@ -76,7 +76,7 @@ static void test_text_needs_escaping(void **state)
 /* ---- messages ---- */
 
 static uint64_t ids_a[] = { 7, 8, 9 };
-static struct sl_trace_row row_a = { 0, 1100, 50, 0, 3 };
+static struct sl_trace_row row_a = { 0, 1100, 50, 0, 3, 0 };
 static struct sl_trace trace_a = { .rows = &row_a, .n_rows = 1, .blocks = ids_a, .n_blocks = 3 };
 
 static struct sl_shape shape(void)
@@ -202,7 +202,7 @@ static void test_shared_blocks_share_a_prefix(void **state)
 {
 	static const double scales[] = { 1, 0.1, 0.001, 2 };
 	uint64_t ids[] = { 7, 8, 9, 7, 8, 10 };
-	struct sl_trace_row rows[] = { { 0, 1300, 50, 0, 3 }, { 0, 1500, 9, 3, 3 } };
+	struct sl_trace_row rows[] = { { 0, 1300, 50, 0, 3, 0 }, { 0, 1500, 9, 3, 3, 0 } };
 	struct sl_trace t = { .rows = rows, .n_rows = 2, .blocks = ids, .n_blocks = 6 };
 
 	(void)state;
@@ -214,7 +214,7 @@ static void test_shared_blocks_share_a_prefix(void **state)
 		uint32_t block;
 
 		s.tokens_scale = scales[i];
-		block = sl_shape_input_tokens(&s, &(struct sl_trace_row){ 0, 512, 1, 0, 1 });
+		block = sl_shape_input_tokens(&s, &(struct sl_trace_row){ 0, 512, 1, 0, 1, 0 });
 		for (size_t k = 0; k < 2; k++) {
 			sl_message_make(&s, &t, k, &m[k], &said);
 			body[k] = body_of(&m[k]);
@@ -234,7 +234,7 @@ static void test_shared_blocks_share_a_prefix(void **state)
 
 static void test_scaled_lengths(void **state)
 {
-	struct sl_trace_row row = { 0, 1100, 3, 0, 3 };
+	struct sl_trace_row row = { 0, 1100, 3, 0, 3, 0 };
 	struct sl_shape s = shape();
 
 	(void)state;

@@ -30,7 +30,7 @@ static struct sl_trace make_trace(size_t n, uint32_t input_tokens)
 	t.rows = calloc(n, sizeof(*t.rows));
 	t.blocks = calloc(n * blocks, sizeof(*t.blocks));
 	for (size_t i = 0; i < n; i++) {
-		t.rows[i] = (struct sl_trace_row){ 0, input_tokens, OUTPUT, i * blocks, blocks };
+		t.rows[i] = (struct sl_trace_row){ 0, input_tokens, OUTPUT, i * blocks, blocks, 0 };
 		for (size_t k = 1; k < blocks; k++)
 			t.blocks[i * blocks + k] = i * 1000 + k;
 	}

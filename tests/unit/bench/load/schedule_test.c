@@ -9,13 +9,15 @@
 
 #include "bench/load/schedule.h"
 
+#define QUANTUM_US 3000000
+
 #define N 300
 
 /* Bursts of ten every three seconds, as Mooncake's rounding makes them. */
 static struct sl_trace bursts(struct sl_trace_row rows[N], size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		rows[i] = (struct sl_trace_row){ (int64_t)(i / 10) * 3000000, 1, 1, 0, 1 };
+		rows[i] = (struct sl_trace_row){ (int64_t)(i / 10) * 3000000, 1, 1, 0, 1, 0 };
 	return (struct sl_trace){ .rows = rows, .n_rows = n };
 }
 
@@ -23,9 +25,9 @@ static void test_same_seed_same_schedule(void **state)
 {
 	struct sl_trace_row rows[N];
 	struct sl_trace t = bursts(rows, N);
-	struct sl_due *a = sl_schedule_new(&t, 5, SL_MOONCAKE_QUANTUM_US, 1);
-	struct sl_due *b = sl_schedule_new(&t, 5, SL_MOONCAKE_QUANTUM_US, 1);
-	struct sl_due *c = sl_schedule_new(&t, 6, SL_MOONCAKE_QUANTUM_US, 1);
+	struct sl_due *a = sl_schedule_new(&t, 5, QUANTUM_US, 1);
+	struct sl_due *b = sl_schedule_new(&t, 5, QUANTUM_US, 1);
+	struct sl_due *c = sl_schedule_new(&t, 6, QUANTUM_US, 1);
 
 	(void)state;
 	assert_memory_equal(a, b, N * sizeof(*a));
@@ -39,7 +41,7 @@ static void test_dequantised(void **state)
 {
 	struct sl_trace_row rows[N];
 	struct sl_trace t = bursts(rows, N);
-	struct sl_due *due = sl_schedule_new(&t, 1, SL_MOONCAKE_QUANTUM_US, 1);
+	struct sl_due *due = sl_schedule_new(&t, 1, QUANTUM_US, 1);
 	bool seen[N] = { false };
 	int64_t base, moved = 0;
 	size_t distinct = 1;
@@ -47,11 +49,11 @@ static void test_dequantised(void **state)
 	(void)state;
 	assert_int_equal(due[0].at_us, 0);
 	/* row 0's own burst opens at base */
-	base = -SL_MOONCAKE_QUANTUM_US;
+	base = -QUANTUM_US;
 	for (size_t i = 0; i < N; i++) {
 		int64_t slack = due[i].at_us - rows[due[i].row].at_us;
 
-		assert_true(slack > base && slack < SL_MOONCAKE_QUANTUM_US);
+		assert_true(slack > base && slack < QUANTUM_US);
 		moved += slack;
 		seen[due[i].row] = true;
 		if (i)
@@ -70,8 +72,8 @@ static void test_a_row_moves_the_same_under_any_limit(void **state)
 {
 	struct sl_trace_row rows[N];
 	struct sl_trace all = bursts(rows, N), ten = { .rows = rows, .n_rows = 10 };
-	struct sl_due *a = sl_schedule_new(&all, 1, SL_MOONCAKE_QUANTUM_US, 1);
-	struct sl_due *b = sl_schedule_new(&ten, 1, SL_MOONCAKE_QUANTUM_US, 1);
+	struct sl_due *a = sl_schedule_new(&all, 1, QUANTUM_US, 1);
+	struct sl_due *b = sl_schedule_new(&ten, 1, QUANTUM_US, 1);
 
 	(void)state;
 	assert_memory_equal(a, b, 10 * sizeof(*a)); /* the first burst ends before the second */

@@ -19,7 +19,7 @@ struct world {
 
 static void open_world(struct world *w, uint32_t blocks, uint32_t step_tokens, uint32_t max_seqs)
 {
-	struct sl_sim_batch_limits limits = { BLOCK, step_tokens, max_seqs };
+	struct sl_sim_batch_limits limits = { BLOCK, step_tokens, max_seqs, 0 };
 
 	*w = (struct world){ .kv = sl_sim_kv_new(blocks + 1), .now_us = 1000 };
 	sl_sim_batch_init(&w->batch, &limits, w->kv);
@@ -405,6 +405,41 @@ static void test_embedding_makes_no_token(void **state)
 }
 
 /* Whatever happens, everybody ends, budgets hold, and no block is lost. */
+/* vLLM's scheduler: who has no adapter slot is passed by, and stays so while
+ * requests of the running adapters keep coming. */
+static void test_adapters_in_few_slots(void **state)
+{
+	struct world w;
+	struct sl_sim_seq *s[6];
+	static const uint32_t adapters[6] = { 1, 2, 3, 0, 1, 3 };
+
+	(void)state;
+	open_world(&w, 64, 64, 8);
+	w.batch.limits.max_adapters = 2;
+	for (uint32_t i = 0; i < 6; i++) {
+		s[i] = seq_new(100 * i, 4, i == 1 ? 2 : 4);
+		s[i]->adapter = adapters[i];
+		sl_sim_batch_add(&w.batch, s[i], w.now_us);
+	}
+	assert_true(step(&w));
+	assert_int_equal(w.batch.running.n, 4);
+	assert_int_equal(w.batch.n_adapters, 2);
+	assert_int_equal(s[2]->state, SL_SIM_SEQ_WAITING);
+	assert_int_equal(s[4]->state, SL_SIM_SEQ_RUNNING);
+	assert_int_equal(sl_sim_batch_deferred(&w.batch), 2);
+	assert_true(step(&w)); /* the only one of adapter 2 ends */
+	assert_int_equal(s[1]->state, SL_SIM_SEQ_ENDED);
+	assert_int_equal(sl_sim_batch_deferred(&w.batch), 0);
+	assert_true(step(&w));
+	assert_int_equal(s[2]->state, SL_SIM_SEQ_RUNNING);
+	assert_int_equal(s[5]->state, SL_SIM_SEQ_RUNNING);
+	run_all(&w);
+	assert_int_equal(w.batch.n_adapters, 0);
+	for (uint32_t i = 0; i < 6; i++)
+		sl_sim_seq_free(s[i]);
+	close_world(&w);
+}
+
 static void test_random_life(void **state)
 {
 	enum { N = 60 };
@@ -417,6 +452,7 @@ static void test_random_life(void **state)
 		uint32_t ended = 0;
 
 		open_world(&w, 12 + (uint32_t)round % 40, 16, 5);
+		w.batch.limits.max_adapters = (uint32_t)round % 4;
 		for (int i = 0, idle = 0; ended < N; i++) {
 			uint64_t r = sl_rng_next(&rng);
 
@@ -425,12 +461,14 @@ static void test_random_life(void **state)
 				               1 + (uint32_t)(r >> 8) % 30,
 				               (uint32_t)(r >> 16) % 15);
 				s[i]->remote = s[i]->max_output && r % 3 == 0;
+				s[i]->adapter = (uint32_t)(r >> 32) % 6;
 				sl_sim_batch_add(&w.batch, s[i], w.now_us);
 			}
 			idle = step(&w) || w.batch.fetching.n || !w.batch.waiting.n ? 0 : idle + 1;
 			assert_true(idle < 3);
 			assert_true(w.work.tokens <= 16);
 			assert_true(w.batch.running.n <= 5);
+			assert_true(!(round % 4) || w.batch.n_adapters <= (uint32_t)round % 4);
 			while ((f = sl_sim_batch_next_fetch(&w.batch)) != NULL)
 				f->owner = &w;
 			f = s[(r >> 24) % N];
@@ -445,6 +483,7 @@ static void test_random_life(void **state)
 				ended += s[k] && s[k]->state == SL_SIM_SEQ_ENDED;
 			}
 		}
+		assert_int_equal(w.batch.n_adapters, 0);
 		for (int k = 0; k < N; k++) {
 			assert_true(s[k]->aborted || s[k]->n_output == s[k]->max_output);
 			sl_sim_seq_free(s[k]);
@@ -469,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_fetched_passes_a_stuck_head),
 		cmocka_unit_test(test_abort_between_and_inside_steps),
 		cmocka_unit_test(test_embedding_makes_no_token),
+		cmocka_unit_test(test_adapters_in_few_slots),
 		cmocka_unit_test(test_random_life),
 	};
 

@@ -81,7 +81,7 @@ static char *page(struct world *w)
 static struct world *open_world(bool connector)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct sl_sim_batch_limits limits = { 16, 512, 8 };
+	struct sl_sim_batch_limits limits = { 16, 512, 8, 0 };
 
 	w->sim.opt = (struct sl_sim_options){
 		.models = { "a\"b" },
@@ -189,6 +189,46 @@ static void test_no_connector_no_nixl(void **state)
 	close_world(w);
 }
 
+static void test_adapters(void **state)
+{
+	static const uint32_t adapters[] = { 2, 1, 0, 2, 3 };
+	struct world *w = open_world(false);
+	struct sl_sim_seq *s[5];
+	struct sl_sim_work work;
+	struct sl_sim_text empty = { 0 };
+	uint32_t token = 7;
+	char *text;
+
+	(void)state;
+	w->sim.opt.loras[0] = SL_SPAN("sql");
+	w->sim.opt.loras[1] = SL_SPAN("c\"d");
+	w->sim.opt.loras[2] = SL_SPAN("law");
+	w->sim.opt.n_loras = 3;
+	w->sim.opt.max_loras = w->engine.batch.limits.max_adapters = 2;
+	text = page(w);
+	assert_non_null(strstr(text, "\nvllm:lora_requests_info{max_lora=\"2\","
+	                             "running_lora_adapters=\"\",waiting_lora_adapters=\"\"} "));
+	free(text);
+	for (size_t i = 0; i < 5; i++) {
+		s[i] = sl_sim_seq_new(&token, 1, 1, &empty);
+		s[i]->adapter = adapters[i];
+		sl_sim_batch_add(&w->engine.batch, s[i], 0);
+	}
+	assert_true(sl_sim_batch_begin(&w->engine.batch, 0, &work));
+	text = page(w);
+	assert_non_null(strstr(text, "\nvllm:lora_requests_info{max_lora=\"2\","
+	                             "running_lora_adapters=\"sql,c\\\"d\","
+	                             "waiting_lora_adapters=\"law\"} "));
+	assert_non_null(strstr(text, ",reason=\"deferred\"} 1.0\n"));
+	free(text);
+	sl_sim_batch_end(&w->engine.batch, 0);
+	assert_true(sl_sim_batch_begin(&w->engine.batch, 0, &work));
+	sl_sim_batch_end(&w->engine.batch, 0);
+	for (size_t i = 0; i < 5; i++)
+		sl_sim_seq_free(s[i]);
+	close_world(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_page_tells_the_truth),
 		cmocka_unit_test(test_page_is_grouped),
 		cmocka_unit_test(test_no_connector_no_nixl),
+		cmocka_unit_test(test_adapters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,26 @@ static void test_every_kind(void **state)
 	assert_true(o.lease_us == 1500000);
 }
 
+static void test_loras(void **state)
+{
+	struct sl_sim_options o;
+
+	(void)state;
+	assert_true(read_words(&o, (const char *[]){ NULL }));
+	assert_int_equal(o.n_loras, 0);
+	assert_true(
+	        read_words(&o, (const char *[]){ "--lora", "sql,chat", "--lora", "law",
+	                                         "--max-loras", "2", "--lora-load", "5ms", NULL }));
+	assert_int_equal(o.n_loras, 3);
+	assert_true(sl_span_eq(o.loras[0], SL_SPAN("sql")));
+	assert_true(sl_span_eq(o.loras[1], SL_SPAN("chat")));
+	assert_true(sl_span_eq(o.loras[2], SL_SPAN("law")));
+	assert_int_equal(o.max_loras, 2);
+	assert_true(o.lora_load_us == 5000);
+	assert_true(read_words(&o, (const char *[]){ "--max-loras", "100", NULL }));
+	assert_int_equal(o.max_loras, SL_SIM_MAX_ADAPTERS);
+}
+
 /* The longest request must fit the cache, or it would wait for ever. */
 static void test_small_cache_shortens_the_context(void **state)
 {
@@ -90,6 +110,10 @@ static void test_refused(void **state)
 		{ "--role", "king", NULL },
 		{ "--on-stop", "never", NULL },
 		{ "--kv-blocks", "1", NULL },
+		{ "--lora", "", NULL },
+		{ "--lora", "a,,b", NULL },
+		{ "--lora", "a,", NULL },
+		{ "--max-loras", "0", NULL },
 	};
 	struct sl_sim_options o;
 
@@ -126,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_kind),
 		cmocka_unit_test(test_small_cache_shortens_the_context),
+		cmocka_unit_test(test_loras),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_durations),
 	};

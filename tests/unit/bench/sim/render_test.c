@@ -140,14 +140,36 @@ static void test_errors(void **state)
 static void test_models(void **state)
 {
 	const struct sl_sim_card cards[] = {
-		{ "tiny", "models/tiny-llama", 1024, 0xb5f18763a870e8d1ull },
-		{ "tiny-alias", "models/tiny-llama", 1024, 0xb5f18763a870e8d1ull },
+		{ SL_SPAN("tiny"),
+		  SL_SPAN("models/tiny-llama"),
+		  { "", 0 },
+		  1024,
+		  0xb5f18763a870e8d1ull },
+		{ SL_SPAN("tiny-alias"),
+		  SL_SPAN("models/tiny-llama"),
+		  { "", 0 },
+		  1024,
+		  0xb5f18763a870e8d1ull },
 	};
 	struct sl_sim_buf b = { 0 };
 
 	(void)state;
 	sl_sim_render_models(&b, cards, 2, 1795225195);
 	assert_bytes(&b, golden_models);
+}
+
+static void test_adapters(void **state)
+{
+	const struct sl_sim_card card = { SL_SPAN("sql"), SL_SPAN("a/sql"), SL_SPAN("tiny"), 0, 1 };
+	struct sl_sim_buf b = { 0 };
+
+	(void)state;
+	sl_sim_render_models(&b, &card, 1, 5);
+	sl_sim_buf_add(&b, sl_span("", 1));
+	assert_non_null(strstr(b.ptr, "\"id\":\"sql\",\"object\":\"model\",\"created\":5,"
+	                              "\"owned_by\":\"vllm\",\"root\":\"a/sql\",\"parent\":"
+	                              "\"tiny\",\"max_model_len\":null,\"permission\":[{"));
+	sl_sim_buf_fini(&b);
 }
 
 /* The last event of a cut stream has no text left to say. */
@@ -216,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_whole_answers),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_models),
+		cmocka_unit_test(test_adapters),
 		cmocka_unit_test(test_no_text),
 		cmocka_unit_test(test_strings_are_escaped),
 		cmocka_unit_test(test_a_vector_belongs_to_its_text),

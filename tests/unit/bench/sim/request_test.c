@@ -12,7 +12,10 @@
 #define MESSAGES "\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]"
 
 static const char *const models[] = { "tiny", "tiny-alias" };
-static const struct sl_sim_served served = { models, 2, 1024 };
+static const struct sl_span loras[] = { { "sql", 3 }, { "chat", 4 } };
+static const struct sl_sim_served served = {
+	.loras = loras, .n_loras = 2, .models = models, .n_models = 2, .max_model_len = 1024
+};
 
 struct result {
 	struct sl_sim_request request;
@@ -283,6 +286,30 @@ static void test_survives_any_bytes(void **state)
 	}
 }
 
+/* Its KV cache is its own, wherever it is listed. */
+static void test_adapters(void **state)
+{
+	struct result base = read_as(SL_SIM_CHAT, "{\"model\":\"tiny\"," MESSAGES "}");
+	struct result sql = read_as(SL_SIM_CHAT, "{\"model\":\"sql\"," MESSAGES "}");
+	struct result chat = read_as(SL_SIM_CHAT, "{\"model\":\"chat\"," MESSAGES "}");
+	struct result salted =
+	        read_as(SL_SIM_CHAT, "{\"model\":\"sql\",\"cache_salt\":\"x\"," MESSAGES "}");
+
+	(void)state;
+	assert_true(base.ok && sql.ok && chat.ok && salted.ok);
+	assert_int_equal(base.request.adapter, 0);
+	assert_int_equal(sql.request.adapter, 1);
+	assert_int_equal(chat.request.adapter, 2);
+	assert_string_equal(chat.request.model, "chat");
+	assert_true(sql.request.salt != base.request.salt);
+	assert_true(sql.request.salt != chat.request.salt);
+	assert_true(sql.request.salt != salted.request.salt);
+	done(&base);
+	done(&sql);
+	done(&chat);
+	done(&salted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_token_ids_replace_the_prompt),
 		cmocka_unit_test(test_refused_request_keeps_its_hand_off),
 		cmocka_unit_test(test_survives_any_bytes),
+		cmocka_unit_test(test_adapters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

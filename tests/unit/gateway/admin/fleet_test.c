@@ -37,7 +37,9 @@ static const struct sl_fleet_row rows[] = {
 	                  .gamma = 0.9,
 	                  .index_entries = 100,
 	                  .index_bytes = 6400,
-	                  .dispatched = 12345678901 },
+	                  .dispatched = 12345678901,
+	                  .adapters_loaded = 3,
+	                  .max_adapters = 4 },
 	        .models = models,
 	        .n_models = 2,
 	},
@@ -177,6 +179,7 @@ static const struct {
 	{ "index_bytes", { 6400, 0 } },    { "dispatched", { 12345678901, 0 } },
 	{ "sample_age_ms", { 250, -1 } },  { "running", { 3, -1 } },
 	{ "waiting", { 1, -1 } },          { "peers_inflight", { 9, 0 } },
+	{ "adapters_loaded", { 3, 0 } },   { "max_adapters", { 4, -1 } },
 };
 
 static void test_endpoints(void **state)
