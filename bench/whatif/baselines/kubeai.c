@@ -1,6 +1,6 @@
 /* kubeai.c: consistent hashing with bounded loads, strategy PrefixHash.
  *
- * Origin:  KubeAI 0.21; the algorithm is of Mirrokni, Thorup and Zadimoghaddam
+ * Origin:  KubeAI, July 2025; the algorithm is of Mirrokni, Thorup and Zadimoghaddam
  *          (2016). vLLM's and SMG's prefix_hash are much the same.
  * Formula: a ring with `replication` points of each engine; from the key's
  *          place walk to the first engine with

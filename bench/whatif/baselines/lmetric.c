@@ -9,7 +9,7 @@
  *                 would be worth 0 however long the prompt)
  * P and D: the paper serves on one engine. Here prefill by the same product;
  *          decode by BS_i alone, as nothing is prefilled there.
- * Source:  the paper, section 4; AIBrix l_metric_local.go for the details. */
+ * Source:  the paper; AIBrix l_metric_local.go for the details. */
 #include "bench/whatif/baseline.h"
 
 static double product(const struct baseline_ask *ask, uint32_t engine)
