@@ -20,7 +20,7 @@
 #define INFLIGHT 8u
 #define INFLIGHT_MAX 10000u /* of a fleet */
 #define SAMPLES 2000u
-#define ROUNDS 5
+#define ROUNDS 15
 #define QUICK_ROUNDS 1
 
 static const uint32_t fleets[] = { 16, 64, 256, 1024, 10000 };
