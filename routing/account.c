@@ -86,6 +86,7 @@ static void charge_prefill(struct sl_router *r, struct sl_ticket *t, const struc
 static void charge_decode(struct sl_router *r, struct sl_ticket *t, const struct sl_facts *facts)
 {
 	ledger_open_decode(&decoder(r, t)->ledger, t);
+	r->seqs += t->seqs;
 	t->decode_open = true;
 	blend(&r->mean_context, t->prompt_tokens + t->output_tokens / 2);
 	if (t->placement == SL_PLACE_REMOTE)
@@ -262,6 +263,24 @@ static void learn_whole(struct sl_router *r, const struct sl_ticket *t, double t
 	             (1 - share) * share_of(tokens, HALF_WEIGHT_TOKENS), now_us);
 }
 
+/* ---- hand-offs --------------------------------------------------------- */
+
+/* Of an answer that does not stream nobody sees when its hand-off is over. */
+static void open_handoff(struct sl_router *r, struct sl_ticket *t)
+{
+	if (!t->streamed)
+		return;
+	t->handed = true;
+	r->handed += t->seqs;
+}
+
+static void close_handoff(struct sl_router *r, struct sl_ticket *t)
+{
+	if (t->handed)
+		r->handed -= t->seqs;
+	t->handed = false;
+}
+
 /* ---- progress --------------------------------------------------------- */
 
 static void end_prefill(struct sl_router *r, struct sl_ticket *t, uint64_t now_us)
@@ -285,6 +304,7 @@ void sl_router_prefilled(struct sl_router *r, struct sl_ticket *t, uint64_t now_
 		learn_prefill(r, t, ms_between(t->dispatched_us, now_us),
 		              t->queue_ms + t->prefill_ms, 1, now_us);
 	end_prefill(r, t, now_us);
+	open_handoff(r, t);
 }
 
 void sl_router_first_token(struct sl_router *r, struct sl_ticket *t, uint64_t now_us)
@@ -296,6 +316,7 @@ void sl_router_first_token(struct sl_router *r, struct sl_ticket *t, uint64_t no
 		learn_prefill(r, t, ms_between(t->dispatched_us, now_us), t->predicted_ttft_ms, 1,
 		              now_us);
 	end_prefill(r, t, now_us);
+	close_handoff(r, t);
 }
 
 /* ---- the end ---------------------------------------------------------- */
@@ -303,7 +324,9 @@ void sl_router_first_token(struct sl_router *r, struct sl_ticket *t, uint64_t no
 static void end_ticket(struct sl_router *r, struct sl_ticket *t, uint64_t now_us)
 {
 	end_prefill(r, t, now_us);
+	close_handoff(r, t);
 	ledger_close_decode(&decoder(r, t)->ledger, t);
+	r->seqs -= t->seqs;
 	leave(r, t, t->decode_ep, now_us);
 	t->decode_open = false;
 	t->live = false;

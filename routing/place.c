@@ -362,13 +362,34 @@ static void list_halves(struct place *s)
 	list_decode_halves(s);
 }
 
-/* Both lists are in order of cost. */
+/* While hand-offs wait for memory, this one waits as its prompt is prefilled:
+ * of M what outlasts that is left. Where nobody waits yet, M is a warning that
+ * memory fills, and counts in full. */
+static void take_meanwhile(const struct place *s, struct sl_candidate *c)
+{
+	double meanwhile = c->queue_ms + c->prefill_ms;
+
+	if (meanwhile > c->memory_ms)
+		meanwhile = c->memory_ms;
+	c->memory_ms -= meanwhile;
+	c->cost_ms -= s->r->cost.weight_ttft * meanwhile;
+}
+
+/* Both lists are in order of cost. Where a wait is shared, a pair costs less
+ * than its halves; but one whose halves cost more than what was found already
+ * is not tried: measured, it fills the engines that wait longest. */
 static void offer_partners(struct place *s, const struct sl_candidate *p, const struct shortlist *d)
 {
+	bool meanwhile = state_handoffs_wait(s->r);
+
 	for (uint32_t i = 0; i < d->n; i++) {
+		struct sl_candidate *c = s->r->best.spare;
+
 		if (p->cost_ms + d->rank[i].cost_ms > enough(s))
 			break;
-		join(p, d->rank[i].c, s->r->best.spare);
+		join(p, d->rank[i].c, c);
+		if (meanwhile)
+			take_meanwhile(s, c);
 		offer(s);
 	}
 }

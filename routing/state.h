@@ -74,6 +74,8 @@ struct sl_router {
 	struct endpoint *endpoints; /* owned */
 	uint32_t n_slots, cap_slots;
 	uint32_t n_alive;
+	uint32_t seqs;        /* that live tickets decode */
+	uint32_t handed;      /* of them, hand-offs that are fetched, or wait for memory */
 	uint32_t *free_slots; /* owned; a stack */
 	uint32_t n_free;
 	struct kv_group *groups; /* owned */
@@ -105,6 +107,14 @@ struct sl_router {
 /* Most candidates of one decision, per slot: itself, and a decode engine has
  * at most SHORTLIST partners. */
 #define CANDIDATES_PER_SLOT (1 + SHORTLIST)
+
+/* Of all sequences, hand-offs that have not shown a token: from here on they
+ * wait for memory, and are not just being fetched. Measured: docs/routing.md. */
+#define STATE_WAITING_SHARE 0.08
+static inline bool state_handoffs_wait(const struct sl_router *r)
+{
+	return r->handed > STATE_WAITING_SHARE * r->seqs;
+}
 
 /* Sequences that a request decodes at once. n is a client's number, and no
  * engine decodes more than this. */

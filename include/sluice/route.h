@@ -354,6 +354,7 @@ struct sl_ticket {
 	uint32_t prefill_ep, decode_ep;
 	bool prefill_open; /* no first token / prefill answer yet */
 	bool decode_open;
+	bool handed; /* prefilled, and no token has come since */
 	double prompt_tokens, output_tokens, hit_tokens, prefill_ms, transfer_ms;
 	double predicted_ttft_ms, step_ms;
 	uint64_t dispatched_us, prefilled_us, first_us;
