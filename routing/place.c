@@ -584,20 +584,26 @@ static bool is_cut_off(const struct place *s)
 	       rendezvous_is_cold(s->r, s->q);
 }
 
-/* Which engines: as every gateway would say. Which placement on them: what
- * costs less. */
+/* Which engines: as every gateway would say. Which of them, and which placement:
+ * the first, unless the other one is cheaper by more than epsilon. One engine
+ * alone would get the long prompts of many gateways at once, and a bound on
+ * requests does not know how long they are. */
 static bool search_agreed(struct place *s)
 {
-	uint32_t n = list_servers(s), server;
+	uint32_t servers[RENDEZVOUS_CHOICES], n = list_servers(s);
 
 	if (n == 0)
 		return false;
-	server = pick(s, n, &s->r->turn_serve);
-	s->band_ms = 0;
+	n = rendezvous_choices(s->r, s->r->picks, n, rendezvous_key(s->r, s->q), servers);
+	if (s->r->home == SL_NO_ENDPOINT)
+		s->r->home = servers[0];
 	s->n_band = 0;
+	s->best_ms = HUGE_VAL;
 	shortlist_reset(&s->r->best);
-	offer_singles(s, &server, NULL, 1);
-	if (make_pair(s, server, s->r->best.spare)) {
+	offer_singles(s, servers, NULL, n);
+	for (uint32_t i = 0; i < n; i++) {
+		if (!make_pair(s, servers[i], s->r->best.spare))
+			continue;
 		offer(s);
 		s->d->n_priced++;
 	}

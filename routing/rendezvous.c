@@ -62,6 +62,28 @@ uint32_t rendezvous_pick(const struct sl_router *r, const uint32_t *slots, uint3
 	return best;
 }
 
+uint32_t rendezvous_choices(const struct sl_router *r, const uint32_t *slots, uint32_t n,
+                            uint64_t key, uint32_t out_slots[RENDEZVOUS_CHOICES])
+{
+	uint64_t weights[RENDEZVOUS_CHOICES + 1];
+	uint32_t best[RENDEZVOUS_CHOICES + 1], n_best = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t w = weight(&r->endpoints[slots[i]], slots[i], key);
+		uint32_t at = n_best;
+
+		for (; at > 0 && w > weights[at - 1]; at--) {
+			weights[at] = weights[at - 1];
+			best[at] = best[at - 1];
+		}
+		weights[at] = w;
+		best[at] = slots[i];
+		n_best += n_best < RENDEZVOUS_CHOICES;
+	}
+	memcpy(out_slots, best, n_best * sizeof(*best));
+	return n_best;
+}
+
 static bool holds_more(const struct sl_router *r, const uint32_t *slots, uint32_t n, uint32_t bytes)
 {
 	for (uint32_t i = 0; i < n; i++)

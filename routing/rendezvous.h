@@ -16,6 +16,11 @@ uint64_t rendezvous_key(const struct sl_router *r, const struct sl_query *q);
 /* n > 0. */
 uint32_t rendezvous_pick(const struct sl_router *r, const uint32_t *slots, uint32_t n,
                          uint64_t key);
+/* The engines with the highest weights, whatever their load, at most
+ * RENDEZVOUS_CHOICES; how many. */
+#define RENDEZVOUS_CHOICES 2u
+uint32_t rendezvous_choices(const struct sl_router *r, const uint32_t *slots, uint32_t n,
+                            uint64_t key, uint32_t out_slots[RENDEZVOUS_CHOICES]);
 /* Gateways that agree on an engine will find this prompt's cache there: it has
  * a place of its own, and none of these engines has more of it than what most
  * prompts share. */

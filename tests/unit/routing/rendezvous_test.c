@@ -1,5 +1,7 @@
 /* rendezvous_test.c: the policy consistent-hash, and what cost does when other
  * gateways are not heard: gateways agree, load is bounded, few keys move. */
+#include "routing/rendezvous.h"
+
 #include "tests/unit/routing/route_help.h"
 
 #define ENGINES 8
@@ -203,14 +205,15 @@ static void pairs_are_made_of_both_sides(void **state)
 
 #define BLIND 1500000u
 
-/* The first sight of a prompt goes where the other gateway puts it, and stays. */
+/* The first sight of a prompt mostly goes where the other gateway puts it, and
+ * stays: to the first engine in its order, unless the second is much cheaper. */
 static void cut_off_gateways_agree_on_cold_prompts(void **state)
 {
 	static const enum sl_role roles[] = { SL_ROLE_BOTH, SL_ROLE_DECODE };
 
 	(void)state;
 	for (size_t k = 0; k < SL_COUNT(roles); k++) {
-		uint32_t used[ENGINES + 1] = { 0 };
+		uint32_t used[ENGINES + 1] = { 0 }, agreed = 0;
 		struct gateway a, b;
 
 		gateway_init(&a, SL_POLICY_COST, roles[k], 0);
@@ -225,9 +228,10 @@ static void cut_off_gateways_agree_on_cold_prompts(void **state)
 			uint64_t engine = go(&a, first);
 
 			used[engine]++;
-			assert_int_equal(go(&b, later), engine);
+			agreed += go(&b, later) == engine;
 		}
 		check_spread(used, 800);
+		assert_in_range(agreed, 720, 800);
 		sl_router_free(a.r);
 		sl_router_free(b.r);
 	}
@@ -285,13 +289,12 @@ static void cut_off_the_cheaper_placement_is_taken(void **state)
 	struct ask a = { .own = 1, .bytes = 100000, .staleness_us = BLIND };
 	struct gateway g;
 	struct sl_decision d;
-	uint32_t first, decode;
+	uint32_t first;
 
 	(void)state;
 	gateway_init(&g, SL_POLICY_COST, SL_ROLE_DECODE, 0);
 	first = help_add(g.r, SL_ROLE_PREFILL);
 	d = decide(&g, a, NULL);
-	decode = d.chosen.decode_ep;
 	assert_int_equal(d.chosen.placement, SL_PLACE_LOCAL);
 	for (uint32_t ep = 0; ep < ENGINES; ep++) {
 		struct sl_load load = { .inflight = 1, .seqs = 64, .context_tokens = 64000 };
@@ -301,8 +304,7 @@ static void cut_off_the_cheaper_placement_is_taken(void **state)
 	d = decide(&g, a, NULL);
 	assert_int_equal(d.chosen.placement, SL_PLACE_REMOTE);
 	assert_int_equal(d.chosen.prefill_ep, first);
-	assert_int_equal(d.chosen.decode_ep, decode);
-	assert_int_equal(d.n_kept, 2);
+	assert_int_equal(d.n_kept, 2 * RENDEZVOUS_CHOICES);
 	sl_router_free(g.r);
 }
 
