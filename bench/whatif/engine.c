@@ -42,8 +42,8 @@ void engine_add(struct engine *e, struct leg *leg, const struct workload *w, uin
 {
 	const struct workload_request *rq = &w->requests[leg->request];
 
-	leg->seq = sl_sim_seq_new_named(workload_names(w, leg->request), rq->n_names,
-	                                rq->input_tokens, output_tokens);
+	leg->seq = sl_sim_seq_new_named(workload_answered_names(w, leg->request),
+	                                rq->n_answered_names, rq->input_tokens, output_tokens);
 	leg->seq->owner = leg;
 	leg->seq->keep = leg->part == LEG_PREFILL;
 	leg->seq->remote = leg->part == LEG_DECODE;

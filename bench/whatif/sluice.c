@@ -41,6 +41,7 @@ static void add_endpoints(struct balancer *b)
 
 	for (uint32_t i = 0; i < f->n; i++) {
 		struct sl_endpoint_spec spec = { .role = f->engines[i].role,
+			                         .identity = i + 1,
 			                         .remote_prefill =
 			                                 f->engines[i].role != SL_ROLE_BOTH };
 		struct sl_load_sample first = { .running = -1,
@@ -112,6 +113,7 @@ static void ask(struct balancer *b, uint32_t request, const uint32_t *avoid, uin
 	if (age_us == UINT64_MAX)
 		age_us = now_us + STALE_US;
 	b->query.staleness_us = age_us;
+	b->query.session = b->setup.workload->requests[request].session;
 }
 
 static bool place(struct balancer *b, uint32_t request, const uint32_t *avoid, uint32_t n_avoid,

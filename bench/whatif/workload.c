@@ -86,6 +86,55 @@ static int64_t in_burst(int64_t at_us, const struct workload_burst *burst)
 	return at_us - recorded_us + burst->for_us;
 }
 
+/* ---- sessions --------------------------------------------------------------- */
+
+struct turn {
+	uint64_t session;
+	uint32_t request;
+};
+
+static int by_session(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+
+	if (x->session != y->session)
+		return x->session < y->session ? -1 : 1;
+	return x->request < y->request ? -1 : x->request > y->request;
+}
+
+/* Engines keep what they decode: the next turn finds its prompt and answer. */
+static void join_turns(struct workload *w, uint32_t former, uint32_t later)
+{
+	struct workload_request *a = &w->requests[former], *b = &w->requests[later];
+	uint32_t n = (a->input_tokens + a->output_tokens) / WORKLOAD_KV_TOKENS;
+
+	if (a->n_names == 0 || b->n_names <= a->n_names ||
+	    w->names[b->first_name + a->n_names - 1] != w->names[a->first_name + a->n_names - 1])
+		return;
+	a->first_answered_name = b->first_name;
+	a->n_answered_names = b->n_names < n ? b->n_names : n;
+}
+
+static void join_sessions(struct workload *w)
+{
+	struct turn *turns = calloc(w->n, sizeof(*turns));
+	uint32_t n = 0;
+
+	if (!turns)
+		abort();
+	for (uint32_t i = 0; i < w->n; i++) {
+		w->requests[i].first_answered_name = w->requests[i].first_name;
+		w->requests[i].n_answered_names = w->requests[i].n_names;
+		if (w->requests[i].session)
+			turns[n++] = (struct turn){ w->requests[i].session, i };
+	}
+	qsort(turns, n, sizeof(*turns), by_session);
+	for (uint32_t i = 1; i < n; i++)
+		if (turns[i].session == turns[i - 1].session)
+			join_turns(w, turns[i - 1].request, turns[i].request);
+	free(turns);
+}
+
 void workload_init(struct workload *w, const struct sl_trace *trace,
                    const struct workload_options *opt)
 {
@@ -111,6 +160,7 @@ void workload_init(struct workload *w, const struct sl_trace *trace,
 		w->tokens_in += rq->input_tokens;
 		w->tokens_out += rq->output_tokens;
 	}
+	join_sessions(w);
 	free(m.chain);
 	free(due);
 }
@@ -133,6 +183,11 @@ double workload_rate(const struct workload *w)
 const uint64_t *workload_names(const struct workload *w, uint32_t request)
 {
 	return w->names + w->requests[request].first_name;
+}
+
+const uint64_t *workload_answered_names(const struct workload *w, uint32_t request)
+{
+	return w->names + w->requests[request].first_answered_name;
 }
 
 void workload_facts(const struct workload *w, uint32_t request, struct sl_facts *out_facts)

@@ -27,6 +27,11 @@ struct workload_request {
 	size_t first_name, first_block;
 	uint32_t n_names;  /* input_tokens / WORKLOAD_KV_TOKENS */
 	uint32_t n_blocks; /* boundaries that a gateway hashes */
+	/* Full KV blocks of the prompt and its answer whose names are known, from
+	 * first_answered_name on: the beginning of the session's next prompt, if
+	 * that goes on where this one's answer ends; else those of the prompt. */
+	uint32_t n_answered_names;
+	size_t first_answered_name;
 };
 
 struct workload {
@@ -58,6 +63,9 @@ void workload_fini(struct workload *w);
 double workload_rate(const struct workload *w);
 /* Chained hashes of its full KV blocks, n_names of them; borrowed. */
 const uint64_t *workload_names(const struct workload *w, uint32_t request);
+/* The same behind which the answer's follow, as far as a later prompt names
+ * them; n_answered_names of them. */
+const uint64_t *workload_answered_names(const struct workload *w, uint32_t request);
 /* What the scanner would say; its blocks are borrowed from the workload. */
 void workload_facts(const struct workload *w, uint32_t request, struct sl_facts *out_facts);
 
