@@ -56,6 +56,7 @@ struct world {
 	struct sl_rng rng;
 	uint32_t *kicks; /* owned; engines that may begin a step */
 	bool *kicked;    /* owned; by engine */
+	uint32_t *away;  /* owned; by engine: outages under way */
 	uint32_t n_kicks;
 	uint32_t n_ended, n_told;
 	uint64_t now_us, scrape_us;
@@ -410,9 +411,10 @@ static void lose_pins(struct world *w, uint32_t engine)
 	}
 }
 
+/* Outages of one engine may overlap: it is away until the last one ends. */
 static void go_down(struct world *w, uint32_t engine)
 {
-	if (!w->engines[engine].up)
+	if (w->away[engine]++)
 		return;
 	tell_health(w, engine, false);
 	engine_kill(&w->engines[engine], w->now_us, lost_leg, w);
@@ -421,6 +423,9 @@ static void go_down(struct world *w, uint32_t engine)
 
 static void come_back(struct world *w, uint32_t engine)
 {
+	assert(w->away[engine]);
+	if (--w->away[engine])
+		return;
 	engine_restart(&w->engines[engine]);
 	w->engines[engine].up = true;
 	at(w, w->now_us + PROBE_US, EVENT_SEEN, engine, w->engines[engine].epoch);
@@ -573,6 +578,7 @@ static void open_world(struct world *w)
 	w->engine_list = calloc_or_die(n_engines, sizeof(struct engine *));
 	w->kicks = calloc_or_die(n_engines, sizeof(*w->kicks));
 	w->kicked = calloc_or_die(n_engines, sizeof(*w->kicked));
+	w->away = calloc_or_die(n_engines, sizeof(*w->away));
 	w->trips = calloc_or_die(w->workload->n, sizeof(*w->trips));
 	for (uint32_t i = 0; i < n_engines; i++) {
 		engine_init(&w->engines[i], s->fleet, i);
@@ -627,6 +633,7 @@ static void close_world(struct world *w)
 	free(w->engine_list);
 	free(w->kicks);
 	free(w->kicked);
+	free(w->away);
 	free(w->trips);
 }
 
