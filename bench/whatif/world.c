@@ -518,9 +518,9 @@ static void arrive(struct world *w, uint32_t request)
 
 static bool is_hopeless(const struct world *w)
 {
-	const struct world_setup *s = w->setup;
+	double best = 1 - (double)w->tally->n_bad / w->workload->n;
 
-	return s->stop_below > 0 && w->tally->n_bad > (1 - s->stop_below) * (double)w->workload->n;
+	return w->setup->stop_below > 0 && best < w->setup->stop_below;
 }
 
 static void run(struct world *w)
