@@ -614,12 +614,12 @@ static void forget_leg(void *ctx, struct leg *leg)
 
 static void close_world(struct world *w)
 {
-	for (uint32_t i = 0; i < w->setup->fleet->n; i++) {
+	for (uint32_t i = 0; i < w->setup->fleet->n; i++)
 		engine_kill(&w->engines[i], w->now_us, forget_leg, NULL);
-		engine_fini(&w->engines[i]);
-	}
 	for (uint32_t i = 0; i < w->workload->n; i++)
-		free(w->trips[i].pinned);
+		drop_pins(w, &w->trips[i]);
+	for (uint32_t i = 0; i < w->setup->fleet->n; i++)
+		engine_fini(&w->engines[i]);
 	for (uint32_t i = 0; i < w->setup->replicas; i++)
 		w->setup->policy->ops->free(w->replicas[i]);
 	while (events_next(&w->events)) {
