@@ -1,5 +1,5 @@
 /* What-if runs whose times are worked out by hand, from the step equation. */
-#include "world_help.h"
+#include "world_script.h"
 
 /* ---- one engine ---------------------------------------------------------------- */
 
