@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # exact.sh [FOLDER]: what-if runs are bit-exact. Builds sluice-bench with gcc and
-# clang, each for debugging (-O0) and for release (-O2, link-time optimisation),
-# lets all four make the same runs, and compares every figure that they print:
-# times, shares, the digest of all decisions. Each build also makes each run a
-# second time, on one thread. Exit status 1: something differs.
+# clang, each for debugging (-O0), for release (-O2, link-time optimisation) and
+# for this very processor (with fused multiply-add, where it has it), lets all
+# make the same runs, and compares every figure that they print: times, shares,
+# the digest of all decisions. Each build also makes each run a second time, on
+# one thread. Exit status 1: something differs.
 #
 # FOLDER keeps the builds for the next time; without it they go to a temporary
 # one. GCC and CLANG name other compilers.
@@ -16,10 +17,12 @@ mkdir -p "$folder"
 
 clang=${CLANG:-$(command -v clang || command -v clang-14)}
 builds=(
-	"gcc-debug    ${GCC:-gcc}  -O0 OFF"
-	"gcc-release  ${GCC:-gcc}  -O2 ON"
-	"clang-debug   $clang      -O0 OFF"
-	"clang-release $clang      -O2 ON"
+	"gcc-debug     ${GCC:-gcc} OFF -O0"
+	"gcc-release   ${GCC:-gcc} ON  -O2"
+	"gcc-native    ${GCC:-gcc} OFF -O3 -march=native"
+	"clang-debug   $clang      OFF -O0"
+	"clang-release $clang      ON  -O2"
+	"clang-native  $clang      OFF -O3 -march=native"
 )
 
 # A name, and what sluice-bench whatif is asked.
@@ -37,11 +40,11 @@ runs=(
 	"knee          --trace synthetic:hot,requests=2000,rate=40 --engines 2 --knee"
 )
 
-build() { # NAME COMPILER OPTIMISATION LTO
+build() { # NAME COMPILER LTO FLAGS
 	local log=$out/$1.log
 
 	cmake -S "$source" -B "$folder/$1" -G Ninja -DCMAKE_C_COMPILER="$2" -DCMAKE_BUILD_TYPE=Release \
-		-DCMAKE_C_FLAGS_RELEASE="$3" -DCMAKE_INTERPROCEDURAL_OPTIMIZATION="$4" \
+		-DCMAKE_C_FLAGS_RELEASE="$4" -DCMAKE_INTERPROCEDURAL_OPTIMIZATION="$3" \
 		-DSLUICE_TESTS=OFF >"$log" 2>&1 &&
 		ninja -C "$folder/$1" ${JOBS:+-j "$JOBS"} sluice-bench >>"$log" 2>&1 ||
 		{ cat "$log" >&2; return 1; }
@@ -57,8 +60,8 @@ digest() { # BUILD OPTION...
 }
 
 for b in "${builds[@]}"; do
-	read -r name compiler level lto <<<"$b"
-	build "$name" "$compiler" "$level" "$lto"
+	read -r name compiler lto flags <<<"$b"
+	build "$name" "$compiler" "$lto" "$flags"
 done
 
 status=0
