@@ -182,6 +182,17 @@ static int check_fleet(const struct options *o)
 	return OPTIONS_RUN;
 }
 
+/* A plan tries fleets of its own, of engines that are alike. */
+static int check_plan(const struct options *o)
+{
+	if (o->plan && o->html)
+		return cli_error(&cli, "plan", NULL, "has no page: leave out --html");
+	if (o->plan && (o->n_slow || o->n_fail || o->n_join))
+		return cli_error(&cli, "plan", NULL,
+		                 "is of equal engines: leave out --slow, --fail and --join");
+	return OPTIONS_RUN;
+}
+
 static int read_profile(struct options *o)
 {
 	const struct sl_profile *known = sl_profile_find(o->profile_name);
@@ -235,6 +246,8 @@ static int check(struct options *o)
 	if (o->compare)
 		o->policy = "all";
 	status = check_fleet(o);
+	if (status == OPTIONS_RUN)
+		status = check_plan(o);
 	if (status != OPTIONS_RUN)
 		return status;
 	if (read_profile(o))

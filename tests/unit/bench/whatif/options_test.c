@@ -64,7 +64,7 @@ static void test_all(void **state)
 	               "11 --profile llama3-70b-h100-tp8 --kv-factor .5 --slow 2x4 --slow "
 	               "1x0.5 --fail 3@60s+30s --join 2@2m --burst 4x30s@60s "
 	               "--transfer-rate 10 --transfer-latency 1.5 --policy sluice,random "
-	               "--knee --plan --good-share .9 --slo-ttft 200 --slo-tpot 25 "
+	               "--knee --good-share .9 --slo-ttft 200 --slo-tpot 25 "
 	               "--replicas 4 --replica-delay off --scrape 50ms --spread 0s --seed "
 	               "5 --json - --html h --threads 3 --quiet");
 
@@ -94,7 +94,7 @@ static void test_all(void **state)
 	assert_string_equal(o.json, "-");
 	assert_string_equal(o.html, "h");
 	assert_int_equal(o.threads, 3);
-	assert_true(o.knee && o.plan && o.quiet);
+	assert_true(o.knee && o.quiet);
 	options_fini(&o);
 }
 
@@ -144,6 +144,10 @@ static void test_refused(void **state)
 		  HEAD "--slow names more engines than there are\n" },
 		{ "--trace t --engines 4 --fail 4@1s+1s",
 		  HEAD "--fail names an engine that is not there; they count from 0\n" },
+		{ "--trace t --plan --html h", HEAD "--plan has no page: leave out --html\n" },
+		{ "--trace t --plan --slow 1x2", HEAD "--plan is of equal engines: leave out" },
+		{ "--trace t --plan --fail 1@1s+1s", HEAD "--plan is of equal engines: leave out" },
+		{ "--trace t --plan --join 1@1s", HEAD "--plan is of equal engines: leave out" },
 		{ "--trace t --profile llama4",
 		  HEAD "llama4: there is no such profile, and no such file\n" },
 		{ "--trace t --profile /tmp", HEAD "/tmp:0: the file ends without a name\n" },
