@@ -37,6 +37,8 @@ runs=(
 	"cut-off       --trace synthetic:hot,requests=1500,rate=120 --engines 8 --replicas 4 --replica-delay off"
 	"outages       --trace synthetic:hot,requests=1500,rate=120 --engines 8 --prefill 3 --decode 5 --fail 0@2s+4s --fail 4@3s+1s --fail 5@4s+30s --join 2@6s"
 	"seed          --trace synthetic:hot,requests=1500,rate=120,seed=9 --engines 8 --burst 3x3s@2s --spread 2s --seed 77"
+	"fused         --trace synthetic:hot,requests=400,rate=90,seed=6 --engines 6 --seed 6"
+	"fused-remote  --trace synthetic:hot,requests=400,rate=90,seed=17 --engines 6 --prefill 2 --decode 4 --replicas 2 --seed 17"
 	"knee          --trace synthetic:hot,requests=2000,rate=40 --engines 2 --knee"
 )
 
