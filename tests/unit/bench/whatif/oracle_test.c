@@ -122,6 +122,23 @@ static void test_sees_who_is_slow(void **state)
 	}
 }
 
+/* Half the queue at a quarter of the speed is the longer one. */
+static void test_sees_a_slow_queue(void **state)
+{
+	static const struct row queue[] = {
+		{ 0, 4096, 2, 0, 0 }, { 0, 4096, 2, 0, 0 }, { 0, 4096, 2, 0, 0 }, { 0, 64, 2, 0, 0 }
+	};
+	struct scene *s = scene_new(queue, SL_COUNT(queue), 0, 0, 2);
+
+	(void)state;
+	s->fleet.engines[0].slow = 4;
+	put(s, 0, 0, 0);
+	put(s, 1, 1, 0);
+	put(s, 2, 1, 0);
+	assert_int_equal(ask(s, 3).decode, 1);
+	scene_free(s);
+}
+
 static void test_sees_who_is_away(void **state)
 {
 	struct scene *s = scene_new(rows, SL_COUNT(rows), 0, 0, 2);
@@ -165,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_sees_the_cache),
 		cmocka_unit_test(test_sees_the_queue),
 		cmocka_unit_test(test_sees_who_is_slow),
+		cmocka_unit_test(test_sees_a_slow_queue),
 		cmocka_unit_test(test_sees_who_is_away),
 		cmocka_unit_test(test_hands_off_when_that_is_cheaper),
 	};

@@ -207,6 +207,23 @@ static void test_hears(void **state)
 	pair_fini(&p);
 }
 
+/* The router is told how old what it knows of others may be. */
+static void test_staleness(void **state)
+{
+	struct balancer_choice c;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, 5000, 2);
+	assert_true(place(p.gateways[0], 0, NULL, 0, 1000000, &c));
+	assert_int_equal(p.gateways[0]->query.staleness_us, 5000);
+	pair_fini(&p);
+	pair_init(&p, UINT64_MAX, 2);
+	assert_true(place(p.gateways[0], 0, NULL, 0, 1000000, &c));
+	assert_int_equal(p.gateways[0]->query.staleness_us, 1000000 + STALE_US);
+	pair_fini(&p);
+}
+
 static void test_options_are_used(void **state)
 {
 	struct sl_router_options opt;
@@ -233,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_hears),
 		cmocka_unit_test(test_options_are_used),
+		cmocka_unit_test(test_staleness),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

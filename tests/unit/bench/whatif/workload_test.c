@@ -103,6 +103,20 @@ static void test_shared_as_far_as_the_ids(void **state)
 	workload_fini(&w);
 }
 
+/* A boundary that lies in a block of its own text is its own, however little. */
+static void test_boundaries_across_ids(void **state)
+{
+	static const struct row rows[] = { { 0, 20000, 1, 7, 17 * 512 },
+		                           { 1, 20000, 1, 7, 17 * 512 } };
+	struct workload w;
+
+	(void)state;
+	rows_workload(rows, SL_COUNT(rows), &w);
+	assert_int_equal(common_names(&w, 0, 1), 17 * 8);
+	assert_int_equal(bytes_of_blocks(&w, 0, common_blocks(&w, 0, 1)), 32768); /* of 34816 */
+	workload_fini(&w);
+}
+
 /* An id behind another beginning is another text: hashes chain. */
 static void test_same_id_elsewhere_is_not_shared(void **state)
 {
@@ -293,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_boundaries_are_the_scanners),
 		cmocka_unit_test(test_shared_as_far_as_the_ids),
+		cmocka_unit_test(test_boundaries_across_ids),
 		cmocka_unit_test(test_same_id_elsewhere_is_not_shared),
 		cmocka_unit_test(test_names_are_of_64_tokens_and_differ),
 		cmocka_unit_test(test_facts),

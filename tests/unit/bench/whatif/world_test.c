@@ -310,6 +310,20 @@ static void test_comes_back_empty(void **state)
 	stage_free(s);
 }
 
+/* Nobody else is there: the engine that failed it has it again. */
+static void test_avoids_no_longer_than_it_can(void **state)
+{
+	static const struct row rows[] = { { 0, 1024, 2, 0, 0 } };
+	struct stage *s = stage_with_outage(rows, 1, 0, 5 * MS, 20 * MS);
+
+	(void)state;
+	fleet_outage_add(&s->fleet, (struct fleet_outage){ 1, 0, FLEET_NEVER });
+	stage_run(s);
+	/* It is seen at 1020 ms; tried again at 5, 105, ... 1105 ms. */
+	check_times(s, 0, 1105 * MS + 9500, 1105 * MS + 13508);
+	stage_free(s);
+}
+
 /* Away as long as any of them says so. */
 static void test_outages_overlap(void **state)
 {
@@ -538,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_dies_during_prefill),
 		cmocka_unit_test(test_dies_during_decode),
 		cmocka_unit_test(test_comes_back_empty),
+		cmocka_unit_test(test_avoids_no_longer_than_it_can),
 		cmocka_unit_test(test_outages_overlap),
 		cmocka_unit_test(test_deaths_around_a_hand_off),
 		cmocka_unit_test(test_decode_engine_was_away),
