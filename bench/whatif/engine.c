@@ -13,6 +13,7 @@ void engine_restart(struct engine *e)
 	};
 
 	if (e->kv) {
+		assert(sl_sim_kv_held(e->kv) == 0);
 		sl_sim_batch_fini(&e->batch);
 		sl_sim_kv_free(e->kv);
 	}
@@ -32,6 +33,7 @@ void engine_init(struct engine *e, const struct fleet *fleet, uint32_t number)
 
 void engine_fini(struct engine *e)
 {
+	assert(sl_sim_kv_held(e->kv) == 0);
 	sl_sim_batch_fini(&e->batch);
 	sl_sim_kv_free(e->kv);
 	e->kv = NULL;

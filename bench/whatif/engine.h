@@ -35,7 +35,7 @@ struct engine {
 };
 
 void engine_init(struct engine *e, const struct fleet *fleet, uint32_t number);
-/* Nothing may be under way. */
+/* Nothing may be under way, and no block held. */
 void engine_fini(struct engine *e);
 /* Cache and counters of a process that has just started. */
 void engine_restart(struct engine *e);

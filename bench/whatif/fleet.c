@@ -17,6 +17,8 @@ void fleet_fini(struct fleet *f)
 
 void fleet_add(struct fleet *f, struct fleet_engine engine, uint32_t count)
 {
+	if (!count)
+		return; /* reallocarray may say NULL to nothing */
 	f->engines = reallocarray(f->engines, f->n + count, sizeof(*f->engines));
 	if (!f->engines)
 		abort();

@@ -8,6 +8,7 @@
 
 #define AT(member) offsetof(struct options, member)
 #define MAX_ENGINES 16000.0
+#define MIN_KV_TOKENS 1024
 
 /* ---- values with several parts ---------------------------------------------- */
 
@@ -159,24 +160,37 @@ static const struct cli cli = {
 
 /* ---- checking --------------------------------------------------------------- */
 
-static const char *check_fleet(const struct options *o)
+static int check_fleet(const struct options *o)
 {
 	uint32_t slow = 0;
 
 	if (o->prefill + o->decode > o->engines)
-		return "and --decode are more than --engines";
+		return cli_error(&cli, "prefill", NULL, "and --decode are more than --engines");
 	if (o->prefill && o->prefill == o->engines)
-		return "leaves nobody to decode";
+		return cli_error(&cli, "prefill", NULL, "leaves nobody to decode");
 	if (o->prefill && !o->decode)
-		return "needs --decode: who takes what was prefilled?";
+		return cli_error(&cli, "prefill", NULL,
+		                 "needs --decode: who takes what was prefilled?");
 	for (uint32_t i = 0; i < o->n_slow; i++)
 		slow += o->slow[i].count;
 	if (slow > o->engines)
-		return "--slow names more engines than there are";
+		return cli_error(&cli, "slow", NULL, "names more engines than there are");
 	for (uint32_t i = 0; i < o->n_fail; i++)
 		if (o->fail[i].engine >= o->engines)
-			return "--fail names an engine that is not there; they count from 0";
-	return NULL;
+			return cli_error(&cli, "fail", NULL,
+			                 "names an engine that is not there; they count from 0");
+	return OPTIONS_RUN;
+}
+
+/* A plan tries fleets of its own, of engines that are alike. */
+static int check_plan(const struct options *o)
+{
+	if (o->plan && o->html)
+		return cli_error(&cli, "plan", NULL, "has no page: leave out --html");
+	if (o->plan && (o->n_slow || o->n_fail || o->n_join))
+		return cli_error(&cli, "plan", NULL,
+		                 "is of equal engines: leave out --slow, --fail and --join");
+	return OPTIONS_RUN;
 }
 
 static int read_profile(struct options *o)
@@ -196,6 +210,13 @@ static int read_profile(struct options *o)
 	return 0;
 }
 
+static int check_memory(const struct options *o)
+{
+	if (o->profile.kv_capacity_tokens * o->kv_factor < MIN_KV_TOKENS)
+		return cli_error(&cli, "kv-factor", NULL, "leaves an engine less than 1024 tokens");
+	return OPTIONS_RUN;
+}
+
 static void list_all(void)
 {
 	printf("policies:\n");
@@ -206,9 +227,15 @@ static void list_all(void)
 		printf("  %s\n", sl_profile_at(k)->name);
 }
 
+void options_fini(struct options *o)
+{
+	if (o->profile_owned)
+		profile_file_fini(&o->profile);
+}
+
 static int check(struct options *o)
 {
-	const char *why;
+	int status;
 
 	if (o->list) {
 		list_all();
@@ -218,12 +245,17 @@ static int check(struct options *o)
 		return cli_error(&cli, "trace", NULL, "is missing; --help lists the options");
 	if (o->compare)
 		o->policy = "all";
-	why = check_fleet(o);
-	if (why)
-		return cli_error(&cli, "prefill", NULL, why);
+	status = check_fleet(o);
+	if (status == OPTIONS_RUN)
+		status = check_plan(o);
+	if (status != OPTIONS_RUN)
+		return status;
 	if (read_profile(o))
 		return 2;
-	return OPTIONS_RUN;
+	status = check_memory(o);
+	if (status != OPTIONS_RUN)
+		options_fini(o);
+	return status;
 }
 
 int options_parse(int argc, char **argv, struct options *out)
@@ -251,12 +283,6 @@ int options_parse(int argc, char **argv, struct options *out)
 	if (status == OPTIONS_RUN)
 		*out = o;
 	return status;
-}
-
-void options_fini(struct options *o)
-{
-	if (o->profile_owned)
-		profile_file_fini(&o->profile);
 }
 
 /* ---- what was asked for ----------------------------------------------------- */
@@ -306,35 +332,52 @@ static const struct policy *find_span(const char *name, size_t len)
 	return NULL;
 }
 
+static bool is_listed(const struct policy **list, const struct policy *policy)
+{
+	while (*list && *list != policy)
+		list++;
+	return *list;
+}
+
+/* Names with commas between, each policy once. False after a message. */
+static bool list_names(const char *names, const struct policy **list)
+{
+	size_t n = 0;
+
+	for (const char *p = names; *p;) {
+		size_t len = strcspn(p, ",");
+		const struct policy *policy = find_span(p, len);
+
+		if (len && !policy) {
+			fprintf(stderr, "%s: there is no policy '%.*s'; --list names all\n",
+			        cli.command, (int)len, p);
+			return false;
+		}
+		if (policy && !is_listed(list, policy))
+			list[n++] = policy;
+		p += len + (p[len] == ',');
+	}
+	if (!n)
+		fprintf(stderr, "%s: --policy names nobody; --list names all\n", cli.command);
+	return n;
+}
+
 const struct policy **options_policies(const struct options *o)
 {
-	size_t most = 1, n = 0;
 	const struct policy **list;
+	size_t n = 0;
 
-	for (const char *p = o->policy; *p; p++)
-		most += *p == ',';
-	while (policy_at(most))
-		most++;
-	list = calloc(most + 1, sizeof(*list));
+	while (policy_at(n))
+		n++;
+	list = calloc(n + 1, sizeof(*list));
 	if (!list)
 		abort();
 	if (!strcmp(o->policy, "all")) {
-		for (; policy_at(n); n++)
+		while (n-- > 0)
 			list[n] = policy_at(n);
-		return list;
-	}
-	for (const char *p = o->policy; *p;) {
-		size_t len = strcspn(p, ",");
-
-		if (len && !(list[n++] = find_span(p, len))) {
-			fprintf(stderr,
-			        "sluice-bench whatif: there is no policy '%.*s'; --list names "
-			        "all\n",
-			        (int)len, p);
-			free(list);
-			return NULL;
-		}
-		p += len + (p[len] == ',');
+	} else if (!list_names(o->policy, list)) {
+		free(list);
+		return NULL;
 	}
 	return list;
 }

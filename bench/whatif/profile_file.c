@@ -70,7 +70,7 @@ static int read_key(struct reader *r, const struct key *key, const char *text)
 
 	if (!cli_read_real(text, &x, &rest) || *rest || x < 0 || x > 1e12)
 		return refuse(r, "is no number that makes sense:", text);
-	if (key->whole && (x < 1 || x > 1e6))
+	if (key->whole && (x < 1 || x > 1e6 || x != (double)(uint32_t)x))
 		return refuse(r, "is no count from 1 to 1000000:", text);
 	if (key->whole)
 		*(uint32_t *)((char *)&r->profile + key->at) = (uint32_t)x;
@@ -88,7 +88,20 @@ static int read_name(struct reader *r, const char *text)
 	return 0;
 }
 
-/* One line without its comment and end. */
+/* Without its comment and end. False: there is more of the line than was read. */
+static bool trim(char *line, bool last)
+{
+	char *end = line + strcspn(line, "#\r\n");
+
+	if (!strchr(line, '\n') && !last)
+		return false;
+	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*end = '\0';
+	return true;
+}
+
+/* One line, trimmed. */
 static int read_line(struct reader *r, char *line, unsigned *seen)
 {
 	char *word = line + strspn(line, " \t"), *value;
@@ -127,16 +140,9 @@ static int check_complete(struct reader *r, unsigned seen)
 			return refuse(r, "the file ends without", keys[i].name);
 	if (r->profile.kv_capacity_tokens < 1024)
 		return refuse(r, "kv_capacity_tokens is below 1024", NULL);
+	if (r->profile.kv_capacity_tokens > 1e9)
+		return refuse(r, "kv_capacity_tokens is above 1000000000", NULL);
 	return 0;
-}
-
-static void trim(char *line)
-{
-	char *end = line + strcspn(line, "#\r\n");
-
-	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
-	*end = '\0';
 }
 
 int profile_file_read(const char *path, char *err, size_t err_size, struct sl_profile *out_profile)
@@ -153,8 +159,8 @@ int profile_file_read(const char *path, char *err, size_t err_size, struct sl_pr
 	}
 	while (!status && fgets(line, sizeof(line), in)) {
 		r.line++;
-		trim(line);
-		status = read_line(&r, line, &seen);
+		status = trim(line, feof(in)) ? read_line(&r, line, &seen)
+		                              : refuse(&r, "the line is too long", NULL);
 	}
 	fclose(in);
 	if (!status)

@@ -1,10 +1,12 @@
 /* profile_file.h: an engine profile of one's own, from a file.
  *
  *   # comment
- *   name         llama3-8b-l40s
- *   o_ms         2
- *   lin          1:9.1 32:10.2 64:10.4 128:11 256:14 512:22 1024:44 2048:86 4096:175 8192:356
- * 16384:720 b_ms_per_token2     1.9e-6 d0_ms               1.2 d1_ms_per_token     1.5e-4
+ *   name                my-model-on-my-gpu
+ *   o_ms                2
+ *   lin                 1:9.1 32:10.2 64:10.4 128:11 256:14 ...
+ *   b_ms_per_token2     1.9e-6
+ *   d0_ms               1.2
+ *   d1_ms_per_token     1.5e-4
  *   kv_bytes_per_token  131072
  *   kv_capacity_tokens  180000
  *   chunk_tokens        2048

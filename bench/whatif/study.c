@@ -52,7 +52,7 @@ static bool is_good(struct running *r, struct study_line *line, double rate_fact
 	share = 1 - (double)tally.n_bad / tally.n;
 	if (line->n_points < STUDY_MAX_POINTS)
 		line->points[line->n_points++] = (struct study_point){
-			.rate = (double)tally.n * 1e6 / (double)tally.arrivals_us,
+			.rate = rate_factor * workload_rate(s->setup.workload),
 			.slo_ok = share,
 		};
 	tally_fini(&tally);

@@ -37,6 +37,8 @@ static int read_trace(struct whatif *w)
 		fprintf(stderr, "sluice-bench whatif: %s\n", err);
 		return EXIT_UNUSABLE;
 	}
+	if (o->limit && w->trace.n_rows > o->limit)
+		w->trace.n_rows = o->limit;
 	sl_trace_warn(&w->trace, "sluice-bench whatif", stderr);
 	return 0;
 }

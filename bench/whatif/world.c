@@ -56,6 +56,7 @@ struct world {
 	struct sl_rng rng;
 	uint32_t *kicks; /* owned; engines that may begin a step */
 	bool *kicked;    /* owned; by engine */
+	uint32_t *away;  /* owned; by engine: outages under way */
 	uint32_t n_kicks;
 	uint32_t n_ended, n_told;
 	uint64_t now_us, scrape_us;
@@ -410,9 +411,10 @@ static void lose_pins(struct world *w, uint32_t engine)
 	}
 }
 
+/* Outages of one engine may overlap: it is away until the last one ends. */
 static void go_down(struct world *w, uint32_t engine)
 {
-	if (!w->engines[engine].up)
+	if (w->away[engine]++)
 		return;
 	tell_health(w, engine, false);
 	engine_kill(&w->engines[engine], w->now_us, lost_leg, w);
@@ -421,6 +423,9 @@ static void go_down(struct world *w, uint32_t engine)
 
 static void come_back(struct world *w, uint32_t engine)
 {
+	assert(w->away[engine]);
+	if (--w->away[engine])
+		return;
 	engine_restart(&w->engines[engine]);
 	w->engines[engine].up = true;
 	at(w, w->now_us + PROBE_US, EVENT_SEEN, engine, w->engines[engine].epoch);
@@ -513,9 +518,9 @@ static void arrive(struct world *w, uint32_t request)
 
 static bool is_hopeless(const struct world *w)
 {
-	const struct world_setup *s = w->setup;
+	double best = 1 - (double)w->tally->n_bad / w->workload->n;
 
-	return s->stop_below > 0 && w->tally->n_bad > (1 - s->stop_below) * (double)w->workload->n;
+	return w->setup->stop_below > 0 && best < w->setup->stop_below;
 }
 
 static void run(struct world *w)
@@ -573,6 +578,7 @@ static void open_world(struct world *w)
 	w->engine_list = calloc_or_die(n_engines, sizeof(struct engine *));
 	w->kicks = calloc_or_die(n_engines, sizeof(*w->kicks));
 	w->kicked = calloc_or_die(n_engines, sizeof(*w->kicked));
+	w->away = calloc_or_die(n_engines, sizeof(*w->away));
 	w->trips = calloc_or_die(w->workload->n, sizeof(*w->trips));
 	for (uint32_t i = 0; i < n_engines; i++) {
 		engine_init(&w->engines[i], s->fleet, i);
@@ -608,12 +614,12 @@ static void forget_leg(void *ctx, struct leg *leg)
 
 static void close_world(struct world *w)
 {
-	for (uint32_t i = 0; i < w->setup->fleet->n; i++) {
+	for (uint32_t i = 0; i < w->setup->fleet->n; i++)
 		engine_kill(&w->engines[i], w->now_us, forget_leg, NULL);
-		engine_fini(&w->engines[i]);
-	}
 	for (uint32_t i = 0; i < w->workload->n; i++)
-		free(w->trips[i].pinned);
+		drop_pins(w, &w->trips[i]);
+	for (uint32_t i = 0; i < w->setup->fleet->n; i++)
+		engine_fini(&w->engines[i]);
 	for (uint32_t i = 0; i < w->setup->replicas; i++)
 		w->setup->policy->ops->free(w->replicas[i]);
 	while (events_next(&w->events)) {
@@ -627,6 +633,7 @@ static void close_world(struct world *w)
 	free(w->engine_list);
 	free(w->kicks);
 	free(w->kicked);
+	free(w->away);
 	free(w->trips);
 }
 
