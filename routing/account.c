@@ -54,6 +54,7 @@ static struct sl_index_claim claim_blocks(struct sl_router *r, uint32_t slot,
 	struct index_put put = index_insert(&r->index, slot, facts->blocks, facts->n_blocks,
 	                                    tokens_per_byte, limit);
 
+	endpoint_note_cache(r, slot);
 	if (r->block_log && put.n_new)
 		block_log_add(r->block_log, slot, facts->blocks, put.first_new + put.n_new,
 		              tokens_per_byte);
@@ -374,6 +375,7 @@ static void take_back(struct sl_router *r, const struct sl_ticket *t, uint32_t s
 	struct index_put put = { claim.first, claim.count, claim.stamp };
 
 	index_take_back(&r->index, slot, facts->blocks, facts->n_blocks, put);
+	endpoint_note_cache(r, slot);
 	if (t->adapter)
 		adapters_unload(r->endpoints[slot].adapters, t->model);
 }

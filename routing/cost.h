@@ -13,7 +13,7 @@
 
 struct cost_model {
 	const struct sl_profile *profile; /* borrowed; by cost_model_use */
-	double weight_ttft, weight_stall, weight_decode;
+	double weight_ttft, weight_stall, weight_decode, weight_cache;
 	double transfer_latency_ms, transfer_bytes_per_ms;
 	double prefill_scale, decode_scale;
 	double max_seqs, d1_ms_per_token; /* the profile's */
@@ -32,12 +32,13 @@ struct cost_request {
 
 /* What is known of an engine at the time of the decision. */
 struct cost_engine {
-	double slow;     /* F */
-	double queue_ms; /* Q */
-	double seqs;     /* B */
-	double context;  /* K, tokens */
-	double capacity; /* tokens of KV memory */
-	double busy;     /* U, 0 .. 0.9 */
+	double slow;      /* F */
+	double queue_ms;  /* Q */
+	double seqs;      /* B */
+	double context;   /* K, tokens */
+	double capacity;  /* tokens of KV memory */
+	double busy;      /* U, 0 .. 0.9 */
+	double displaces; /* 0 .. 1; cost_displaces */
 };
 
 /* Engines begin to preempt before the last block is taken. */
@@ -64,6 +65,19 @@ double cost_transfer_ms(const struct cost_model *m, const struct cost_request *r
 static inline double cost_stall_ms(const struct cost_engine *e, double prefill_ms)
 {
 	return e->seqs * prefill_ms;
+}
+
+/* C: prefill time that this one costs requests to come. What it pushes out of a
+ * full cache will be computed again: as much, as both are prompts of the same
+ * fleet. Before the cache is full, whoever comes next waits, if it is busy; with
+ * prefill engines beside, Q and M say that better (measured: docs/routing.md). */
+static inline double cost_displaces(bool full, bool does_all, double busy)
+{
+	return full ? 1 : does_all ? busy : 0;
+}
+static inline double cost_cache_ms(const struct cost_engine *e, double prefill_ms)
+{
+	return e->displaces * prefill_ms;
 }
 
 /* ---- inline, because a decision asks for it engine by engine ------------ */

@@ -64,6 +64,7 @@ static inline struct cost_engine engine_now(const struct place *s, const struct 
 	}
 	if (e.busy > BUSY_MAX)
 		e.busy = BUSY_MAX;
+	e.displaces = cost_displaces(ep->full, ep->spec.role == SL_ROLE_BOTH, e.busy);
 	return e;
 }
 
@@ -80,11 +81,13 @@ static inline double ttft_ms(const struct sl_candidate *c)
 	       c->adapter_ms;
 }
 
-static inline double weigh(const struct place *s, double ttft, double stall, double decode)
+static inline double weigh(const struct place *s, double ttft, double stall, double decode,
+                           double cache)
 {
 	const struct cost_model *m = &s->r->cost;
 
-	return m->weight_ttft * ttft + m->weight_stall * stall + m->weight_decode * decode;
+	return m->weight_ttft * ttft + m->weight_stall * stall + m->weight_decode * decode +
+	       m->weight_cache * cache;
 }
 
 /* What of a cost counts. */
@@ -137,7 +140,8 @@ static inline double transfer_ms(struct place *s, double hit)
 static inline double single_floor_ms(const struct place *s, const struct cost_engine *e,
                                      double prefill, double least_decode)
 {
-	return weigh(s, e->queue_ms + prefill, cost_stall_ms(e, prefill), least_decode);
+	return weigh(s, e->queue_ms + prefill, cost_stall_ms(e, prefill), least_decode,
+	             cost_cache_ms(e, prefill));
 }
 
 /* One engine for everything. False: it costs more than `enough` whatever the
@@ -165,6 +169,7 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
 	c->transfer_ms = 0;
 	c->stall_ms = cost_stall_ms(&e, prefill);
+	c->cache_ms = cost_cache_ms(&e, prefill);
 	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
 	c->step_ms = 0;
 	c->adapter_ms = 0;
@@ -174,7 +179,7 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 		c->placement = SL_PLACE_LOCAL;
 		c->step_ms = s->rq.output > 0 ? cost_step_ms(m, &e, e.seqs, e.context) : 0;
 	}
-	c->cost_ms = share * weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms);
+	c->cost_ms = share * weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms, c->cache_ms);
 	return true;
 }
 
@@ -188,7 +193,7 @@ static bool price_prefill_half(struct place *s, uint32_t slot, double enough,
 	double hit = hit_tokens(s, ep, slot);
 	double prefill = prefill_ms(s, &e, hit);
 
-	if (s->r->cost.weight_ttft * (e.queue_ms + prefill) > enough)
+	if (weigh(s, e.queue_ms + prefill, 0, 0, cost_cache_ms(&e, prefill)) > enough)
 		return false;
 	c->placement = SL_PLACE_REMOTE;
 	c->prefill_ep = slot;
@@ -196,11 +201,12 @@ static bool price_prefill_half(struct place *s, uint32_t slot, double enough,
 	c->hit_tokens = hit;
 	c->queue_ms = e.queue_ms;
 	c->prefill_ms = prefill;
+	c->cache_ms = cost_cache_ms(&e, prefill);
 	c->memory_ms = c->transfer_ms = c->stall_ms = c->decode_ms = c->step_ms = 0;
 	c->adapter_ms = 0;
 	if (s->adapter)
 		add_adapter(s, ep, &e, false, c);
-	c->cost_ms = weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms);
+	c->cost_ms = weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms, c->cache_ms);
 	return true;
 }
 
@@ -220,25 +226,26 @@ static inline bool price_decode_half(struct place *s, uint32_t slot, double enou
 	double memory, step, decode;
 
 	*out_single_floor_ms = share * single_floor_ms(s, &e, prefill_ms(s, &e, hit), least_decode);
-	if (share * weigh(s, transfer, 0, least_decode) > enough)
+	if (share * weigh(s, transfer, 0, least_decode, 0) > enough)
 		return false;
 	memory = cost_memory_ms(m, &s->rq, &e);
 	step = cost_step_ms(m, &e, e.seqs, e.context);
 	decode = cost_decode_ms(m, &s->rq, &e);
 	*out_single_floor_ms += share * m->weight_ttft * memory;
-	if (share * weigh(s, transfer + memory + step, 0, decode) > enough)
+	if (share * weigh(s, transfer + memory + step, 0, decode, 0) > enough)
 		return false;
 	c->placement = SL_PLACE_REMOTE;
 	c->prefill_ep = SL_NO_ENDPOINT;
 	c->decode_ep = slot;
-	c->hit_tokens = c->queue_ms = c->prefill_ms = c->stall_ms = c->adapter_ms = 0;
+	c->hit_tokens = c->queue_ms = c->prefill_ms = c->stall_ms = c->cache_ms = 0;
+	c->adapter_ms = 0;
 	c->transfer_ms = transfer;
 	c->memory_ms = memory;
 	c->decode_ms = decode;
 	c->step_ms = step;
 	if (s->adapter)
 		add_adapter(s, ep, &e, true, c);
-	c->cost_ms = share * weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms);
+	c->cost_ms = share * weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms, c->cache_ms);
 	return true;
 }
 

@@ -22,6 +22,7 @@ void sl_router_options_default(struct sl_router_options *opt)
 		.weight_ttft = 1,
 		.weight_stall = 0.10,
 		.weight_decode = 0.15,
+		.weight_cache = 1,
 		.transfer_latency_ms = 2,
 		.transfer_bytes_per_ms = 20e6,
 		.bytes_per_token = 4,
@@ -43,6 +44,7 @@ void sl_router_set_options(struct sl_router *r, const struct sl_router_options *
 		.weight_ttft = opt->weight_ttft,
 		.weight_stall = opt->weight_stall,
 		.weight_decode = opt->weight_decode,
+		.weight_cache = opt->weight_cache,
 		.transfer_latency_ms = opt->transfer_latency_ms,
 		.transfer_bytes_per_ms = opt->transfer_bytes_per_ms,
 		.prefill_scale = learn_scale_factor(&r->prefill_scale),
@@ -184,6 +186,7 @@ static void forget_cache(struct sl_router *r, uint32_t slot)
 	struct endpoint *ep = &r->endpoints[slot];
 
 	index_clear(&r->index, slot);
+	endpoint_note_cache(r, slot);
 	ep->past->cache = ++r->caches;
 	learn_hits_reset(&ep->past->hits);
 	ep->gamma = 1;

@@ -63,6 +63,7 @@ void sl_router_peer_blocks(struct sl_router *r, uint32_t slot, const uint64_t *h
 		r->peer_chain[i] = (struct sl_block){ hashes[i], (uint32_t)end };
 	}
 	index_insert(&r->index, slot, r->peer_chain, n, tokens_per_byte, limit);
+	endpoint_note_cache(r, slot);
 }
 
 struct sl_block_log *sl_router_swap_block_log(struct sl_router *r, struct sl_block_log *log_take)

@@ -37,6 +37,7 @@ struct endpoint {
 	enum sl_health health;
 	bool alive;
 	bool draining;
+	bool full;      /* what is known of its cache fills it */
 	bool plain;     /* an engine, healthy, not draining, no limit: what most are */
 	uint32_t group; /* dense number of spec.kv_group */
 	struct ledger ledger;
@@ -136,6 +137,16 @@ static inline void endpoint_set_plain(struct endpoint *ep)
 	ep->plain = ep->health == SL_HEALTH_HEALTHY && !ep->draining && !ep->spec.max_concurrent &&
 	            !ep->spec.gateway;
 }
+/* After a change to its part of the index, or of its capacity. Blocks that are
+ * long may leave more than their length free. */
+#define STATE_FULL_SHARE 0.95
+static inline void endpoint_note_cache(struct sl_router *r, uint32_t slot)
+{
+	struct endpoint *ep = &r->endpoints[slot];
+
+	ep->full = (double)r->index.lru[slot].tokens > STATE_FULL_SHARE * ep->capacity;
+}
+
 /* Live requests there, of all gateways. */
 static inline uint32_t endpoint_inflight(const struct endpoint *ep)
 {

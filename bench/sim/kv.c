@@ -70,6 +70,11 @@ uint32_t sl_sim_kv_held(const struct sl_sim_kv *kv)
 	return kv->n_blocks - 1 - sl_sim_kv_available(kv);
 }
 
+uint32_t sl_sim_kv_unused(const struct sl_sim_kv *kv)
+{
+	return kv->n_blocks - kv->fresh;
+}
+
 double sl_sim_kv_usage(const struct sl_sim_kv *kv)
 {
 	return (double)sl_sim_kv_held(kv) / (double)(kv->n_blocks - 1);

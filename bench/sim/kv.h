@@ -26,6 +26,8 @@ void sl_sim_kv_free(struct sl_sim_kv *kv);
 /* Blocks that can be handed out now, and those that are held. */
 uint32_t sl_sim_kv_available(const struct sl_sim_kv *kv);
 uint32_t sl_sim_kv_held(const struct sl_sim_kv *kv);
+/* Blocks that were never used: nothing is lost when they are. */
+uint32_t sl_sim_kv_unused(const struct sl_sim_kv *kv);
 /* vllm:kv_cache_usage_perc: held share, 0 to 1; cached but free is not used. */
 double sl_sim_kv_usage(const struct sl_sim_kv *kv);
 

@@ -44,6 +44,7 @@ static struct balancer *make(const void *kind, const struct balancer_setup *setu
 		.weight_ttft = opt.weight_ttft,
 		.weight_stall = opt.weight_stall,
 		.weight_decode = opt.weight_decode,
+		.weight_cache = opt.weight_cache,
 		.transfer_latency_ms = setup->fleet->transfer_latency_ms,
 		.transfer_bytes_per_ms = setup->fleet->transfer_bytes_per_ms,
 		.prefill_scale = 1,
@@ -109,6 +110,8 @@ static struct cost_engine look(const struct balancer *b, uint32_t i, uint64_t no
 	e.queue_ms *= e.slow;
 	if (e.busy > BUSY_MAX)
 		e.busy = BUSY_MAX;
+	e.displaces = cost_displaces(sl_sim_kv_unused(engine->kv) == 0,
+	                             engine->spec->role == SL_ROLE_BOTH, e.busy);
 	return e;
 }
 
@@ -140,18 +143,20 @@ static void price(struct pricing *p, uint32_t i, uint32_t request, uint64_t now_
 	double hit = engine_cached_tokens(engine, p->b->setup.workload, request);
 	double fresh_ms = cost_prefill_base_ms(m, &p->rq, hit);
 	double prefill_ms = cost_prefill_ms(m, &e, fresh_ms);
+	double cache_ms = m->weight_cache * cost_cache_ms(&e, prefill_ms);
 	double memory_ms = cost_memory_ms(m, &p->rq, &e);
 	double decode_ms = m->weight_decode * cost_decode_ms(m, &p->rq, &e);
 	double stall_ms = m->weight_stall * cost_stall_ms(&e, prefill_ms);
 	double step_ms = cost_step_ms(m, &e, e.seqs, e.context);
 
 	if (engine->spec->role == SL_ROLE_PREFILL) {
-		keep(&p->prefill, e.queue_ms + prefill_ms, fresh_ms, i);
+		keep(&p->prefill, e.queue_ms + prefill_ms + cache_ms, fresh_ms, i);
 		return;
 	}
 	if (engine->spec->role == SL_ROLE_BOTH)
 		step_ms = 0;
-	keep(&p->single, e.queue_ms + prefill_ms + memory_ms + step_ms + stall_ms + decode_ms,
+	keep(&p->single,
+	     e.queue_ms + prefill_ms + cache_ms + memory_ms + step_ms + stall_ms + decode_ms,
 	     fresh_ms, i);
 	if (engine->spec->role == SL_ROLE_DECODE)
 		keep(&p->decode, cost_transfer_ms(m, &p->rq, hit) + memory_ms + step_ms + decode_ms,

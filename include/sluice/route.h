@@ -68,6 +68,7 @@ struct sl_router_options {
 	double weight_ttft;                      /* 1 */
 	double weight_stall;                     /* 0.10 */
 	double weight_decode;                    /* 0.15 */
+	double weight_cache;                     /* 1 */
 	double transfer_latency_ms;              /* 2 */
 	double transfer_bytes_per_ms;            /* 20e6 = 20 GB/s */
 	double bytes_per_token;                  /* starting value, 4; then learned per model */
@@ -313,6 +314,7 @@ struct sl_candidate {
 	double memory_ms;   /* M */
 	double transfer_ms; /* X, remote only */
 	double stall_ms;    /* S */
+	double cache_ms;    /* C */
 	double decode_ms;   /* D */
 	double step_ms;     /* tau until the first token; local and remote */
 	double adapter_ms;  /* A: its load, and the wait for a slot */

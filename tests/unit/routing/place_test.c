@@ -108,6 +108,7 @@ static struct cost_engine state_of(const struct world *w, const struct endpoint 
 
 	if (e.busy > 0.9)
 		e.busy = 0.9;
+	e.displaces = cost_displaces(ep->full, ep->spec.role == SL_ROLE_BOTH, e.busy);
 	return e;
 }
 
@@ -133,7 +134,8 @@ static double price(const struct world *w, const struct sl_facts *facts, uint32_
 	cost_request_init(&rq, m, (double)facts->prompt_bytes / 4, 256, 1);
 	tp = cost_prefill_ms(m, &ps,
 	                     cost_prefill_base_ms(m, &rq, held_tokens(w, p, facts, rq.tokens)));
-	cost = ps.queue_ms + tp + cost_memory_ms(m, &rq, &ds) + 0.15 * cost_decode_ms(m, &rq, &ds);
+	cost = ps.queue_ms + tp + cost_cache_ms(&ps, tp) + cost_memory_ms(m, &rq, &ds) +
+	       0.15 * cost_decode_ms(m, &rq, &ds);
 	if (de->spec.role == SL_ROLE_DECODE)
 		cost += cost_step_ms(m, &ds, ds.seqs, ds.context);
 	if (p != d)

@@ -108,6 +108,7 @@ static struct cost_engine state_of(const struct fleet *f, const struct endpoint 
 		e.context += (double)ep->peers->sum.context_tokens;
 		e.queue_ms += (double)ep->peers->sum.queue_us / 1000;
 	}
+	e.displaces = cost_displaces(ep->full, ep->spec.role == SL_ROLE_BOTH, e.busy);
 	return e;
 }
 
@@ -139,7 +140,7 @@ static double prefill_cost(const struct reference *ref, uint32_t slot, bool stal
 	double base = cost_prefill_base_ms(m, &ref->rq, held_tokens(ref, slot));
 	double tp = cost_prefill_ms(m, &e, base);
 
-	return m->weight_ttft * (e.queue_ms + tp) +
+	return m->weight_ttft * (e.queue_ms + tp) + m->weight_cache * cost_cache_ms(&e, tp) +
 	       (stalls ? m->weight_stall * cost_stall_ms(&e, tp) : 0);
 }
 
