@@ -117,22 +117,29 @@ def test_a_shared_system_prompt_does_not_send_everybody_to_one_engine(t):
 
 
 def test_two_with_the_same_prompt_at_the_same_moment(t):
-    """The second one waits for the first one's cache, unless something else is in front of it."""
+    """The second waits for the first one's cache, or computes it again elsewhere: what costs less."""
     gateway, engines = t.plain(2)
     prompt = words("twin", LONG // 5)
-    first = Begun(gateway, prompt, engines)
-    second = Begun(gateway, prompt, engines)
-    equal(second.engine, first.engine, "the twin's engine")
-    tail = Begun(gateway, prompt + words("tail", LONG // 2), engines)
-    equal(tail.engine, first.engine, "the engine of one that goes on behind it")
-    third = Begun(gateway, prompt, engines)
-    true(third.engine is not first.engine, "with that in front, a third one begins anew elsewhere")
-    lines = [s.leave() for s in (first, second, tail, third)]
-    for line in lines[1:]:
-        chosen, other, where = costs(line)
-        true(chosen < other and where != line["decode"], f"the cheaper of both: {line['why']}")
-    true("none cached" in lines[0]["why"] and "none cached" in lines[3]["why"], f"what was known: {lines}")
-    true("none cached" not in lines[1]["why"], f"the twin counts on the first one's cache: {lines[1]['why']}")
+    first, twin = Begun(gateway, prompt, engines), Begun(gateway, prompt, engines)
+    first.leave()
+    line = twin.leave()
+    chosen, other, where = costs(line)
+    true(chosen <= other and where != line["decode"], f"the cheaper of both engines: {line['why']}")
+    equal("none cached" in line["why"], twin.engine is not first.engine, f"and what is cached there: {line['why']}")
+
+
+def test_if_both_engines_are_busy_the_twin_waits_for_the_cache(t):
+    gateway, engines = t.plain(2)
+    prompt = words("twin", LONG // 5)
+    first, filler = Begun(gateway, prompt, engines), Begun(gateway, words("else", LONG // 5), engines)
+    true(filler.engine is not first.engine, "another prompt goes to the idle engine")
+    twin = Begun(gateway, prompt, engines)
+    equal(twin.engine, first.engine, "the twin's engine")
+    line = twin.leave()
+    chosen, other, _ = costs(line)
+    true(chosen < other and "none cached" not in line["why"], f"it counts on what is not there yet: {line['why']}")
+    first.leave()
+    filler.leave()
 
 
 # -- prefill and decode ----------------------------------------------------------
@@ -141,9 +148,10 @@ def placements(t, policy):
     """Of a long cold prompt, the same again, and a short one, while others decode."""
     p, d = t.engines(2, "prefill"), t.engines(2, "decode")
     gateway = t.gateway(prefill_decode(p, d, policy=policy), *p, *d)
-    others = [Begun(gateway, f"story {i}", d, max_tokens=ENDLESS) for i in range(16)]
-    cold = ask(gateway, words("cold", 8_000))
-    warm = ask(gateway, words("cold", 8_000) + " and then?")
+    others = [Begun(gateway, f"story {i}", d, max_tokens=ENDLESS) for i in range(4)]
+    until(lambda: not any(r["prefilling"] for r in gateway.fleet()["endpoints"]), "all of them to decode")
+    cold = ask(gateway, words("cold", 16_000))
+    warm = ask(gateway, words("cold", 16_000) + " and then?")
     short = ask(gateway, "hello")
     for o in others:
         o.leave()
@@ -168,7 +176,7 @@ def test_an_idle_fleet_is_used_evenly(t):
     for i in range(200):
         ask(gateway, f"{i}: {words(str(i), 40)}")
     served = [e.requests for e in engines]
-    true(min(served) >= 25 and max(served) <= 80, f"requests of four engines: {served}")
+    true(min(served) >= 30 and max(served) <= 70, f"requests of four engines: {served}")
 
 
 def shares_with_a_slow_one(t, policy):
@@ -275,9 +283,9 @@ def test_an_engine_that_says_it_is_not_ready_gets_nothing(t):
 # -- sessions ------------------------------------------------------------------------
 
 def homes(gateway, named):
-    """The engines of each of eight sessions of six turns, too short to be in any index."""
-    seen = [set() for _ in range(8)]
-    for turn, i in itertools.product(range(6), range(8)):
+    """The engines of each of seven sessions of six turns, too short to be in any index."""
+    seen = [set() for _ in range(7)]
+    for turn, i in itertools.product(range(6), range(7)):
         seen[i].add(ask(gateway, f"{i}: {turn}?", {"X-Session-Id": f"s{i}"} if named else {})["decode"])
     return seen
 
@@ -285,13 +293,14 @@ def homes(gateway, named):
 def test_a_session_keeps_its_engine(t):
     gateway, _ = t.plain(4)
     seen = homes(gateway, True)
-    equal([len(s) for s in seen], [1] * 8, f"engines of each session: {seen}")
+    equal([len(s) for s in seen], [1] * 7, f"engines of each session: {seen}")
     true(len(set().union(*seen)) > 1, "and they are not all the same")
 
 
 def test_without_a_name_it_wanders(t):
     gateway, _ = t.plain(4)
-    true(sum(len(s) > 1 for s in homes(gateway, False)) >= 6, "conversations with more than one engine")
+    seen = homes(gateway, False)
+    true(sum(len(s) > 1 for s in seen) >= 5, f"engines of each conversation: {seen}")
 
 
 # -- policies --------------------------------------------------------------------------
