@@ -145,17 +145,17 @@ def test_if_both_engines_are_busy_the_twin_waits_for_the_cache(t):
 # -- prefill and decode ----------------------------------------------------------
 
 def placements(t, policy):
-    """Of a long cold prompt, the same again, and a short one, while others decode."""
+    """Of a long cold prompt while others decode, and then, on an idle fleet,
+    of the same one again and of a short one."""
     p, d = t.engines(2, "prefill"), t.engines(2, "decode")
     gateway = t.gateway(prefill_decode(p, d, policy=policy), *p, *d)
-    others = [Begun(gateway, f"story {i}", d, max_tokens=ENDLESS) for i in range(4)]
+    others = [Begun(gateway, f"story {i}", d, max_tokens=ENDLESS) for i in range(16)]
     until(lambda: not any(r["prefilling"] for r in gateway.fleet()["endpoints"]), "all of them to decode")
-    cold = ask(gateway, words("cold", 16_000))
-    warm = ask(gateway, words("cold", 16_000) + " and then?")
-    short = ask(gateway, "hello")
+    cold = ask(gateway, words("cold", 8_000))
     for o in others:
         o.leave()
-    return cold, warm, short
+    warm = ask(gateway, words("cold", 8_000) + " and then?")
+    return cold, warm, ask(gateway, "hello")
 
 
 def test_long_cold_prompts_are_prefilled_remotely_and_others_are_not(t):
