@@ -215,12 +215,14 @@ def warm_up(gateway):
 
 
 def takes_part(gateway, newcomer):
-    """Conversations whose caches are all elsewhere, and new ones; the newcomer gets some."""
+    """Busy hours: conversations whose caches are all elsewhere, and new ones
+    behind the system prompt that all other engines have."""
     before, asked = newcomer.requests, 0
     for n in range(2, 6):
-        asked += len(ask_all(gateway, turns(24, n) + [SYSTEM + words(f"new{n}-{i}-", 300) for i in range(8)], 16))
+        new = [SYSTEM + words(f"new{n}-{i}-", 1_000) for i in range(24)]
+        asked += len(ask_all(gateway, [c for pair in zip(turns(24, n), new) for c in pair], clients=32))
     got = newcomer.requests - before
-    true(got >= asked / 16, f"{got} of {asked} requests for one of four engines without any cache")
+    true(got >= asked / 16, f"{got} of {asked} requests for one of four engines, which has no cache")
 
 
 def test_a_dead_engine_gets_nothing_and_once_back_it_is_used(t):
