@@ -78,13 +78,13 @@ def second_turns(gateway):
 
 
 def test_my_second_turn_goes_where_my_first_is_cached(t):
-    gateway, engines = t.plain(4)
+    gateway, engines = t.plain(5)
     equal(second_turns(gateway), 8, "conversations that stay")
     true(sum(e.requests > 0 for e in engines) > 1, "and they do not all live on one engine")
 
 
 def test_in_turns_it_does_not(t):
-    """The claim above says something: with 8 conversations and 5 engines turns never meet."""
+    """The claim above says something: 8 conversations and 5 engines never meet by chance."""
     engines = t.engines(5)
     gateway = t.gateway(RR + pool("all", engines), *engines)
     equal(second_turns(gateway), 0, "conversations that stay")
@@ -193,6 +193,16 @@ def test_a_slow_engine_gets_less(t):
     slow, other = shares_with_a_slow_one(t, "")
     true(slow < other / 2, f"{slow} requests of the slow engine, {other:.0f} of each other one")
     true(slow > 0, "it is not left out")
+
+
+def test_even_an_idle_slow_engine_gets_less(t):
+    """One request at a time, so that no queue tells: what is learned of it does."""
+    gateway, engines = t.plain(4)
+    engines[0].fault(slow=4)
+    for i in range(100):
+        ask(gateway, words(f"q{i}-", 600))
+    served = [e.requests for e in engines]
+    true(0 < served[0] < min(served[1:]) / 2, f"requests of a slow engine and of three others: {served}")
 
 
 def test_in_turns_it_gets_as_much(t):
