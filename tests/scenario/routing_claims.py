@@ -172,7 +172,7 @@ def test_in_turns_all_are(t):
 # -- engines -----------------------------------------------------------------------
 
 def test_an_idle_fleet_is_used_evenly(t):
-    gateway, engines = t.plain(4)
+    gateway, engines = t.plain(4, ("--speed", "8"))
     for i in range(200):
         ask(gateway, f"{i}: {words(str(i), 40)}")
     served = [e.requests for e in engines]
@@ -322,7 +322,7 @@ POLICIES = ("cost", "round-robin", "random", "least-request", "consistent-hash")
 
 def policies(t):
     """Four engines; a model for each policy, of its name."""
-    engines = t.engines(4, options=[o for p in POLICIES for o in ("--alias", p)])
+    engines = t.engines(4, options=["--speed", "4", *(o for p in POLICIES for o in ("--alias", p))])
     conf = "".join(f"model {p} {{ policy {p}; }}\n" for p in POLICIES)
     return t.gateway(conf + pool("all", engines), *engines), engines
 
