@@ -6,10 +6,13 @@
 
 /* ---- slowness -------------------------------------------------------- */
 
-#define SAMPLE_KEEP (1.0 - 1.0 / 32)    /* a new sample takes this from older ones */
-#define FORGET_US 60e6                  /* to a share of 1/e */
-#define PRIOR_WEIGHT 4.0                /* samples' worth of belief in F = 1 */
-#define SCALE_PRIOR 0.25                /* engines' worth of belief in scale 1 */
+#define SAMPLE_KEEP (1.0 - 1.0 / 32) /* a new sample takes this from older ones */
+#define FORGET_US 60e6               /* to a share of 1/e */
+#define PRIOR_WEIGHT 4.0             /* samples' worth of belief in F = 1 */
+/* Engines' worth of belief in scale 1; little, as what the first engine shows is
+ * all that is known of the fleet: what is left of it would make that one look
+ * fast, and on idle engines a preset for slower hardware would send it everything. */
+#define SCALE_PRIOR 0.02
 #define LOG_RATIO_MAX 2.772588722239781 /* of one sample to the scale, either way: ln 16 */
 #define PULL_MAX 0.3                    /* of ln scale, by one engine */
 #define NOISE 0.1                       /* of ln F: engines this alike are alike */

@@ -15,6 +15,8 @@ struct model {
 	uint64_t *endpoints; /* owned; models.n_words words */
 	uint32_t n_endpoints;
 	bool adapter; /* LoRA */
+	bool has_policy;
+	enum sl_policy policy; /* where it has one of its own */
 	struct ladder ladder;
 };
 

@@ -34,7 +34,7 @@ uint32_t pick_endpoint(struct sl_router *r, const struct sl_query *q, struct sl_
 {
 	const uint32_t *slots = r->picks;
 
-	switch (r->opt.policy) {
+	switch (router_policy(r, q->model)) {
 	case SL_POLICY_ROUND_ROBIN:
 		return pick_turn(slots, n, turn);
 	case SL_POLICY_LEAST_REQUEST:

@@ -655,7 +655,7 @@ static uint32_t count_unhealthy(const struct place *s)
 
 static bool search(struct place *s)
 {
-	if (s->r->opt.policy != SL_POLICY_COST)
+	if (router_policy(s->r, s->q->model) != SL_POLICY_COST)
 		return search_plain(s);
 	return (is_cut_off(s) && search_agreed(s)) || search_cost(s);
 }

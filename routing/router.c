@@ -354,6 +354,18 @@ void sl_router_model_adapter(struct sl_router *r, uint32_t model, bool adapter)
 		r->models.list[model].adapter = adapter;
 }
 
+void sl_router_model_policy(struct sl_router *r, uint32_t model, const enum sl_policy *policy)
+{
+	struct model *m;
+
+	if (model >= r->models.count)
+		return;
+	m = &r->models.list[model];
+	m->has_policy = policy != NULL;
+	if (policy)
+		m->policy = *policy;
+}
+
 /* ---- clusters --------------------------------------------------------- */
 
 void sl_router_clusters(struct sl_router *r, const struct sl_clusters *clusters)

@@ -159,6 +159,12 @@ static inline struct adapters *endpoint_adapters(struct endpoint *ep)
 		ep->adapters = adapters_new();
 	return ep->adapters;
 }
+static inline enum sl_policy router_policy(const struct sl_router *r, uint32_t model)
+{
+	const struct model *m = model < r->models.count ? &r->models.list[model] : NULL;
+
+	return m && m->has_policy ? m->policy : r->opt.policy;
+}
 /* Its slot may be free now. */
 void endpoint_release(struct sl_router *r, uint32_t slot);
 

@@ -171,14 +171,26 @@ void sl_grouping_clusters(const struct sl_config *config, struct sl_clusters *ou
 		out_clusters->priority[i + 1] = config->clusters[i].priority;
 }
 
-uint64_t sl_grouping_allowed(const struct sl_config *config, const char *name)
+static const struct sl_model_conf *find_model(const struct sl_config *config, const char *name)
 {
-	const struct sl_model_conf *model = NULL;
-	uint64_t allowed = 0;
-
 	for (uint32_t i = 0; i < config->n_models; i++)
 		if (!strcmp(config->models[i].name, name))
-			model = &config->models[i];
+			return &config->models[i];
+	return NULL;
+}
+
+const enum sl_policy *sl_grouping_policy(const struct sl_config *config, const char *name)
+{
+	const struct sl_model_conf *model = find_model(config, name);
+
+	return model ? &model->policy : NULL;
+}
+
+uint64_t sl_grouping_allowed(const struct sl_config *config, const char *name)
+{
+	const struct sl_model_conf *model = find_model(config, name);
+	uint64_t allowed = 0;
+
 	if (!model || (model->n_clusters == 0 && model->n_residency == 0))
 		return UINT64_MAX;
 	for (uint32_t i = 0; i < config->n_clusters; i++) {

@@ -21,6 +21,8 @@ uint32_t sl_grouping_cluster(const struct sl_config *config, const struct sl_poo
 void sl_grouping_clusters(const struct sl_config *config, struct sl_clusters *out_clusters);
 /* Bits of the clusters that may serve a model. */
 uint64_t sl_grouping_allowed(const struct sl_config *config, const char *model);
+/* The policy of its own block, borrowed; NULL without one: its domain's. */
+const enum sl_policy *sl_grouping_policy(const struct sl_config *config, const char *model);
 /* Equal for pools with the same kv_group name in the same cluster. */
 uint32_t sl_grouping_kv_group(const struct sl_config *config, const struct sl_pool_conf *pool);
 

@@ -55,6 +55,8 @@ static void route_member(struct sl_fleet *fleet, const struct sl_engine *m)
 			sl_router_model_adapter(d->router, ids[n], true);
 		sl_router_model_clusters(d->router, ids[n],
 		                         sl_grouping_allowed(fleet->config, m->models[i]));
+		sl_router_model_policy(d->router, ids[n],
+		                       sl_grouping_policy(fleet->config, m->models[i]));
 		n++;
 	}
 	sl_router_endpoint_models(d->router, m->ep->slot, ids, n);

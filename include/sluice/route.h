@@ -127,6 +127,8 @@ uint32_t sl_router_model(struct sl_router *r, struct sl_span name);
 /* This model is an adapter (LoRA) of another one: engines load it when it is
  * asked for, and compute few of them at once. No model is, unless told so. */
 void sl_router_model_adapter(struct sl_router *r, uint32_t model, bool adapter);
+/* How engines are chosen for it; NULL: as the router's options say. */
+void sl_router_model_policy(struct sl_router *r, uint32_t model, const enum sl_policy *policy);
 
 /* ---- clusters --------------------------------------------------------- */
 

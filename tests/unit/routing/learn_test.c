@@ -63,6 +63,27 @@ static void an_error_common_to_all_is_scale(void **state)
 	}
 }
 
+/* As long as nobody else has answered, it says nothing about that one engine:
+ * were it taken for a fast one, an idle fleet would never ask another. */
+static void what_the_first_engine_shows_is_scale(void **state)
+{
+	static const double factors[] = { 0.1, 0.5, 2, 10 };
+
+	(void)state;
+	for (size_t k = 0; k < SL_COUNT(factors); k++) {
+		struct fleet f;
+
+		fleet_init(&f);
+		for (int n = 0; n < 200; n++) {
+			learn_evidence_add(&f.engine[3].prefill, &f.prefill, 80 * factors[k], 80, 1,
+			                   f.now_us);
+			learn_evidence_add(&f.engine[3].decode, &f.decode, 9 * factors[k], 9, 1,
+			                   f.now_us);
+			assert_near(slowness(&f, 3), 1, 1e-6);
+		}
+	}
+}
+
 static void two_slow_engines_stand_out(void **state)
 {
 	static const double common[] = { 1, 0.1, 5 };
@@ -310,6 +331,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_common_to_all_is_scale),
+		cmocka_unit_test(what_the_first_engine_shows_is_scale),
 		cmocka_unit_test(two_slow_engines_stand_out),
 		cmocka_unit_test(one_sample_moves_little),
 		cmocka_unit_test(stays_inside_its_bounds),

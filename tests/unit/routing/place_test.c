@@ -467,6 +467,41 @@ static void round_robin_takes_turns(void **state)
 	prompt_fini(&p);
 }
 
+/* Two models on the same engines: one by cost, which a warm cache decides. */
+static void models_may_have_a_policy_of_their_own(void **state)
+{
+	static const enum sl_policy turns = SL_POLICY_ROUND_ROBIN;
+	struct sl_router *r = help_router(SL_POLICY_COST);
+	uint32_t models[2] = { sl_router_model(r, SL_SPAN("m")), sl_router_model(r, SL_SPAN("n")) };
+	struct sl_rng rng = { 8 };
+	struct sl_decision d;
+	struct sl_ticket t;
+	struct sl_query q;
+	struct prompt p;
+	uint32_t home;
+
+	(void)state;
+	prompt_init(&p, 1, 0, 1, 40000);
+	q = help_query(r, &p);
+	for (int i = 0; i < 5; i++)
+		sl_router_endpoint_models(r, help_add(r, SL_ROLE_BOTH), models, 2);
+	sl_router_model_policy(r, models[1], &turns);
+	home = help_send(r, &q, 0, &rng, &t).chosen.decode_ep;
+	sl_router_finish(r, &t, &help_unknown, 1);
+	for (uint32_t i = 0; i < 10; i++) {
+		q.model = models[i % 2];
+		assert_int_equal(sl_router_decide(r, &q, 2, &rng, &d), 0);
+		assert_int_equal(d.chosen.decode_ep, i % 2 ? i / 2 : home);
+	}
+	sl_router_model_policy(r, models[1], NULL);
+	for (uint32_t i = 0; i < 5; i++) {
+		assert_int_equal(sl_router_decide(r, &q, 2, &rng, &d), 0);
+		assert_int_equal(d.chosen.decode_ep, home);
+	}
+	sl_router_free(r);
+	prompt_fini(&p);
+}
+
 static void plain_policies_make_pairs(void **state)
 {
 	static const enum sl_policy policies[] = { SL_POLICY_ROUND_ROBIN, SL_POLICY_RANDOM,
@@ -553,6 +588,7 @@ int main(void)
 		cmocka_unit_test(the_band_widens_with_staleness),
 		cmocka_unit_test(short_prompts_stay_and_long_ones_move),
 		cmocka_unit_test(round_robin_takes_turns),
+		cmocka_unit_test(models_may_have_a_policy_of_their_own),
 		cmocka_unit_test(plain_policies_make_pairs),
 		cmocka_unit_test(least_request_evens_out),
 	};

@@ -98,6 +98,21 @@ static void test_profile_and_policy(void **state)
 	sl_config_unref(config);
 }
 
+/* Models may share engines, and hence a domain, and yet not a policy. */
+static void test_policy_of_each_model(void **state)
+{
+	struct sl_config *config = parse(
+	        "listen 1;" POOL("a", "1;") "model x { policy round-robin; }"
+	                                    "model y { policy consistent-hash; } model z { }");
+
+	(void)state;
+	assert_int_equal(*sl_grouping_policy(config, "x"), SL_POLICY_ROUND_ROBIN);
+	assert_int_equal(*sl_grouping_policy(config, "y"), SL_POLICY_CONSISTENT_HASH);
+	assert_int_equal(*sl_grouping_policy(config, "z"), SL_POLICY_COST);
+	assert_null(sl_grouping_policy(config, "w"));
+	sl_config_unref(config);
+}
+
 static void test_kv_groups(void **state)
 {
 	struct sl_config *config = parse("listen 1;" POOL("a", "1; kv_group g;") POOL(
@@ -153,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_domains),
 		cmocka_unit_test(test_models_of_a_pool),
 		cmocka_unit_test(test_profile_and_policy),
+		cmocka_unit_test(test_policy_of_each_model),
 		cmocka_unit_test(test_kv_groups),
 		cmocka_unit_test(test_kv_caches_stay_in_their_cluster),
 		cmocka_unit_test(test_allowed_clusters),
