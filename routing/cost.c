@@ -51,6 +51,13 @@ double cost_adapter_wait_ms(const struct cost_model *m, const struct cost_reques
 	return share * rq->output * cost_step_ms(m, e, e->seqs, e->context);
 }
 
+double cost_shared_base_ms(const struct cost_model *m, const struct cost_request *rq, double hit)
+{
+	double fresh = at_least(rq->tokens - hit, 1);
+
+	return ceil(fresh / m->profile->chunk_tokens) * (m->profile->o_ms + m->profile->lin_ms[0]);
+}
+
 double cost_transfer_ms(const struct cost_model *m, const struct cost_request *rq, double hit)
 {
 	return m->transfer_latency_ms + at_least(rq->tokens - hit, 0) *

@@ -61,10 +61,13 @@ double cost_adapter_wait_ms(const struct cost_model *m, const struct cost_reques
                             const struct cost_engine *e, double slots, double missing, double legs);
 /* X: moving the part of the prompt's KV that is not there yet. */
 double cost_transfer_ms(const struct cost_model *m, const struct cost_request *rq, double hit);
-/* S: decoders that wait for this prefill, times its length. */
-static inline double cost_stall_ms(const struct cost_engine *e, double prefill_ms)
+/* Of that prefill, what is spent anyway where others decode: its chunks are part
+ * of their steps, which read the weights once. As the profile has it. */
+double cost_shared_base_ms(const struct cost_model *m, const struct cost_request *rq, double hit);
+/* S: decoders that wait, times for how long. */
+static inline double cost_stall_ms(const struct cost_engine *e, double added_ms)
 {
-	return e->seqs * prefill_ms;
+	return e->seqs * added_ms;
 }
 
 /* C: prefill time that this one costs requests to come. What it pushes out of a

@@ -25,6 +25,7 @@ struct place {
 	double tokens_per_byte;
 	double most_hit;          /* of a prompt's tokens the last one is always computed */
 	double base_hit, base_ms; /* the last prefill that was priced */
+	double added_base_ms;     /* of it, what others wait for */
 	bool adapter;             /* the model is one */
 	double sent_hit, sent_ms; /* the last transfer */
 	uint32_t rank;            /* worst health rank that may prefill */
@@ -102,6 +103,7 @@ static inline double prefill_ms(struct place *s, const struct cost_engine *e, do
 	if (hit != s->base_hit) {
 		s->base_hit = hit;
 		s->base_ms = cost_prefill_base_ms(&s->r->cost, &s->rq, hit);
+		s->added_base_ms = s->base_ms - cost_shared_base_ms(&s->r->cost, &s->rq, hit);
 	}
 	return cost_prefill_ms(&s->r->cost, e, s->base_ms);
 }
@@ -127,6 +129,12 @@ static void add_adapter(const struct place *s, const struct endpoint *ep,
 		                                      found.missing, found.legs_each);
 }
 
+/* S, of the prefill that was priced last. */
+static inline double stall_ms(const struct place *s, const struct cost_engine *e)
+{
+	return cost_stall_ms(e, cost_prefill_ms(&s->r->cost, e, s->added_base_ms));
+}
+
 static inline double transfer_ms(struct place *s, double hit)
 {
 	if (hit != s->sent_hit) {
@@ -140,7 +148,7 @@ static inline double transfer_ms(struct place *s, double hit)
 static inline double single_floor_ms(const struct place *s, const struct cost_engine *e,
                                      double prefill, double least_decode)
 {
-	return weigh(s, e->queue_ms + prefill, cost_stall_ms(e, prefill), least_decode,
+	return weigh(s, e->queue_ms + prefill, stall_ms(s, e), least_decode,
 	             cost_cache_ms(e, prefill));
 }
 
@@ -168,7 +176,7 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	c->prefill_ms = prefill;
 	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
 	c->transfer_ms = 0;
-	c->stall_ms = cost_stall_ms(&e, prefill);
+	c->stall_ms = stall_ms(s, &e);
 	c->cache_ms = cost_cache_ms(&e, prefill);
 	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
 	c->step_ms = 0;

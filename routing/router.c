@@ -20,7 +20,7 @@ void sl_router_options_default(struct sl_router_options *opt)
 		.profile = sl_profile_at(0),
 		.policy = SL_POLICY_COST,
 		.weight_ttft = 1,
-		.weight_stall = 0.10,
+		.weight_stall = 0.12,
 		.weight_decode = 0.15,
 		.weight_cache = 1,
 		.transfer_latency_ms = 2,

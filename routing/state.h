@@ -111,7 +111,7 @@ struct sl_router {
 
 /* Of all sequences, hand-offs that have not shown a token: from here on they
  * wait for memory, and are not just being fetched. Measured: docs/routing.md. */
-#define STATE_WAITING_SHARE 0.08
+#define STATE_WAITING_SHARE 0.05
 static inline bool state_handoffs_wait(const struct sl_router *r)
 {
 	return r->handed > STATE_WAITING_SHARE * r->seqs;

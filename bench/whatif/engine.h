@@ -10,6 +10,10 @@
 #include "bench/whatif/fleet.h"
 #include "bench/whatif/workload.h"
 
+/* A decode engine asks for blocks before it moves them: a round trip over a new
+ * connection, as measured between two simulated engines of one machine. */
+#define ENGINE_ASK_US 350u
+
 enum leg_part {
 	LEG_WHOLE,   /* the only one */
 	LEG_PREFILL, /* its first token is the gateway's, its blocks are kept */

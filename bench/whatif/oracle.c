@@ -146,7 +146,8 @@ static void price(struct pricing *p, uint32_t i, uint32_t request, uint64_t now_
 	double cache_ms = m->weight_cache * cost_cache_ms(&e, prefill_ms);
 	double memory_ms = cost_memory_ms(m, &p->rq, &e);
 	double decode_ms = m->weight_decode * cost_decode_ms(m, &p->rq, &e);
-	double stall_ms = m->weight_stall * cost_stall_ms(&e, prefill_ms);
+	double added_ms = cost_prefill_ms(m, &e, fresh_ms - cost_shared_base_ms(m, &p->rq, hit));
+	double stall_ms = m->weight_stall * cost_stall_ms(&e, added_ms);
 	double step_ms = cost_step_ms(m, &e, e.seqs, e.context);
 
 	if (engine->spec->role == SL_ROLE_PREFILL) {

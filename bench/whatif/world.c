@@ -18,9 +18,6 @@
 #define GIVE_UP_US 30000000u /* as the gateway's queue_timeout */
 #define PROBE_US 1000000u    /* until a returned engine is seen */
 #define PROGRESS_EVERY 64u
-/* A decode engine asks for blocks before it moves them: a round trip over a new
- * connection, as measured between two simulated engines of one machine. */
-#define ASK_US 350u
 
 enum event_kind {
 	EVENT_STEP,    /* subject: engine */
@@ -359,8 +356,8 @@ static void fetch(struct world *w, struct engine *e, struct sl_sim_seq *seq)
 	struct trip *t = &w->trips[leg->request];
 	struct engine *from = &w->engines[t->choice.prefill];
 
-	at(w, engine_transfer(from, e, seq->fetched_tokens, w->now_us + ASK_US), EVENT_FETCHED,
-	   leg->request, t->attempt);
+	at(w, engine_transfer(from, e, seq->fetched_tokens, w->now_us + ENGINE_ASK_US),
+	   EVENT_FETCHED, leg->request, t->attempt);
 }
 
 static void fetched(struct world *w, const struct event_item *ev)

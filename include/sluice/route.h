@@ -66,7 +66,7 @@ struct sl_router_options {
 	const struct sl_profile *profile; /* borrowed for the router's life */
 	enum sl_policy policy;
 	double weight_ttft;                      /* 1 */
-	double weight_stall;                     /* 0.10 */
+	double weight_stall;                     /* 0.12 */
 	double weight_decode;                    /* 0.15 */
 	double weight_cache;                     /* 1 */
 	double transfer_latency_ms;              /* 2 */

@@ -129,18 +129,20 @@ static double price(const struct world *w, const struct sl_facts *facts, uint32_
 	const struct endpoint *pe = &w->r->endpoints[p], *de = &w->r->endpoints[d];
 	struct cost_engine ps = state_of(w, pe), ds = state_of(w, de);
 	struct cost_request rq;
-	double tp, cost;
+	double hit = held_tokens(w, p, facts, (double)facts->prompt_bytes / 4);
+	double base, tp, cost;
 
 	cost_request_init(&rq, m, (double)facts->prompt_bytes / 4, 256, 1);
-	tp = cost_prefill_ms(m, &ps,
-	                     cost_prefill_base_ms(m, &rq, held_tokens(w, p, facts, rq.tokens)));
+	base = cost_prefill_base_ms(m, &rq, hit);
+	tp = cost_prefill_ms(m, &ps, base);
 	cost = ps.queue_ms + tp + cost_cache_ms(&ps, tp) + cost_memory_ms(m, &rq, &ds) +
 	       0.15 * cost_decode_ms(m, &rq, &ds);
 	if (de->spec.role == SL_ROLE_DECODE)
 		cost += cost_step_ms(m, &ds, ds.seqs, ds.context);
 	if (p != d)
 		return cost + cost_transfer_ms(m, &rq, held_tokens(w, d, facts, rq.tokens));
-	return cost + 0.1 * cost_stall_ms(&ds, tp);
+	base -= cost_shared_base_ms(m, &rq, hit);
+	return cost + 0.12 * cost_stall_ms(&ds, cost_prefill_ms(m, &ds, base));
 }
 
 static bool possible(const struct world *w, uint32_t p, uint32_t d, bool healthy)

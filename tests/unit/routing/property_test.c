@@ -139,9 +139,11 @@ static double prefill_cost(const struct reference *ref, uint32_t slot, bool stal
 	struct cost_engine e = state_of(ref->f, &ref->f->r->endpoints[slot]);
 	double base = cost_prefill_base_ms(m, &ref->rq, held_tokens(ref, slot));
 	double tp = cost_prefill_ms(m, &e, base);
+	double shared = cost_shared_base_ms(m, &ref->rq, held_tokens(ref, slot));
 
 	return m->weight_ttft * (e.queue_ms + tp) + m->weight_cache * cost_cache_ms(&e, tp) +
-	       (stalls ? m->weight_stall * cost_stall_ms(&e, tp) : 0);
+	       (stalls ? m->weight_stall * cost_stall_ms(&e, cost_prefill_ms(m, &e, base - shared))
+	               : 0);
 }
 
 /* M + tau, D, and X where the prompt comes from elsewhere. */

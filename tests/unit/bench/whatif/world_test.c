@@ -151,7 +151,7 @@ static void test_remote(void **state)
 	static const struct balancer_choice choices[] = { { 0, 1 }, { 0, 0 } };
 	struct stage *s = stage_new(rows, 2, 1, 1, 0);
 	uint64_t prefilled_us = chunk_us(1000, 0);
-	uint64_t ttft_us = prefilled_us + 102 * MS + chunk_us(1, 999);
+	uint64_t ttft_us = prefilled_us + ENGINE_ASK_US + 102 * MS + chunk_us(1, 999);
 	const struct script_note *note;
 
 	(void)state;
@@ -182,7 +182,7 @@ static void test_remote_of_what_is_missing(void **state)
 	static const struct row rows[] = { { 0, 1024, 1, 4, 0 }, { 500 * MS, 2048, 1, 4, 1024 } };
 	static const struct balancer_choice choices[] = { { 1, 1 }, { 0, 1 } };
 	struct stage *s = stage_new(rows, 2, 1, 1, 0);
-	uint64_t ttft_us = prefill_us(2048, 0) + 102400 + 2000 + chunk_us(1, 2047);
+	uint64_t ttft_us = prefill_us(2048, 0) + ENGINE_ASK_US + 102400 + 2000 + chunk_us(1, 2047);
 
 	(void)state;
 	s->script.choices = choices;
@@ -208,7 +208,7 @@ static void test_nics(void **state)
 	(void)state;
 	for (size_t i = 0; i < SL_COUNT(cases); i++) {
 		struct stage *s = stage_new(rows, 2, 2, 2, 0);
-		uint64_t first_us = chunk_us(512, 0) + 53200 + chunk_us(1, 511);
+		uint64_t first_us = chunk_us(512, 0) + ENGINE_ASK_US + 53200 + chunk_us(1, 511);
 
 		s->script.choices = cases[i].choices;
 		stage_run(s);
@@ -226,7 +226,7 @@ static void test_nic_of_one_prefill_engine(void **state)
 	static const struct row rows[] = { { 0, 512, 1, 0, 0 }, { 0, 512, 1, 0, 0 } };
 	static const struct balancer_choice choices[] = { { 0, 1 }, { 0, 2 } };
 	struct stage *s = stage_new(rows, 2, 1, 2, 0);
-	uint64_t first_us = chunk_us(512, 0) + 53200 + chunk_us(1, 511);
+	uint64_t first_us = chunk_us(512, 0) + ENGINE_ASK_US + 53200 + chunk_us(1, 511);
 
 	(void)state;
 	s->script.choices = choices;
@@ -381,7 +381,7 @@ static void test_decode_engine_was_away(void **state)
 	static const struct row rows[] = { { 0, 1024, 3, 0, 0 } };
 	static const struct balancer_choice choices[] = { { 0, 1 } };
 	struct stage *s = stage_new(rows, 1, 1, 1, 0);
-	uint64_t ttft_us = 9500 + 104400 + chunk_us(1, 1023);
+	uint64_t ttft_us = 9500 + ENGINE_ASK_US + 104400 + chunk_us(1, 1023);
 
 	(void)state;
 	s->script.choices = choices;
