@@ -23,7 +23,7 @@ static float *sorted_ttfts(const struct tally *t, size_t *out_n)
 
 	if (!ms)
 		abort();
-	for (uint32_t i = 0; i < t->n; i++)
+	for (uint32_t i = t->first; i < t->n; i++)
 		if (t->requests[i].done && isfinite(t->requests[i].ttft_ms))
 			ms[n++] = t->requests[i].ttft_ms;
 	qsort(ms, n, sizeof(*ms), by_value);
@@ -42,7 +42,7 @@ static size_t cdf_points(const struct tally *t, double *x, double *y)
 		size_t k = points > 1 ? (n - 1) * i / (points - 1) : 0;
 
 		x[i] = (double)ms[k] > 0.01 ? (double)ms[k] : 0.01;
-		y[i] = (double)(k + 1) / t->n * 100;
+		y[i] = (double)(k + 1) / (t->n - t->first) * 100;
 	}
 	free(ms);
 	return points;

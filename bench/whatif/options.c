@@ -138,6 +138,8 @@ static const struct cli_option rows[] = {
 	  "until one knows what another did (5ms); off: never" },
 	{ "scrape", "TIME", cli_take_duration, AT(scrape_us), 0, 0,
 	  "how often engines are scraped (each policy's own period)" },
+	{ "warmup", "TIME", cli_take_duration, AT(warmup_us), 0, 0,
+	  "requests of the first TIME are served, but not counted (0s)" },
 	{ "spread", "TIME", cli_take_duration, AT(spread_us), 0, 0,
 	  "move each request by U(0, TIME) (Mooncake 3s, else 0)" },
 	{ "seed", "N", cli_take_u64, AT(seed), 0, 0x1p63, "of everything random (1)" },

@@ -41,6 +41,7 @@ struct options {
 	uint32_t replicas;
 	int64_t replica_delay_us; /* negative: cut off */
 	int64_t scrape_us;
+	int64_t warmup_us;
 	struct workload_burst burst; /* in simulated time */
 	struct options_slow slow[OPTIONS_MAX_CHANGES];
 	uint32_t n_slow;

@@ -40,7 +40,7 @@ static void note_result(const struct world_setup *setup, const struct tally *tal
 	tally_summarize(tally, &setup->slo, roles, &summary);
 	free(roles);
 	try->stopped = tally->abandoned;
-	try->slo_ok = tally->abandoned ? 1 - (double)tally->n_bad / tally->n : summary.slo_ok;
+	try->slo_ok = tally->abandoned ? tally_best_share(tally) : summary.slo_ok;
 	try->ttft_p99_ms = summary.ttft_ms.p99;
 	try->tpot_p99_ms = summary.tpot_ms.p99;
 	try->hit_rate = summary.hit_rate;

@@ -49,7 +49,7 @@ static bool is_good(struct running *r, struct study_line *line, double rate_fact
 	double share;
 
 	run_once(r, line->policy, rate_factor, fmax(0, s->good_share - STUDY_CURVE_DEPTH), &tally);
-	share = 1 - (double)tally.n_bad / tally.n;
+	share = tally_best_share(&tally);
 	if (line->n_points < STUDY_MAX_POINTS)
 		line->points[line->n_points++] = (struct study_point){
 			.rate = rate_factor * workload_rate(s->setup.workload),

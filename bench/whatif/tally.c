@@ -38,7 +38,12 @@ static bool is_good(const struct tally_request *rq, const struct slo *slo)
 void tally_note(struct tally *t, uint32_t request, struct tally_request end, const struct slo *slo)
 {
 	t->requests[request] = end;
-	t->n_bad += !is_good(&end, slo);
+	t->n_bad += request >= t->first && !is_good(&end, slo);
+}
+
+double tally_best_share(const struct tally *t)
+{
+	return t->n > t->first ? 1 - (double)t->n_bad / (t->n - t->first) : 0;
 }
 
 /* ---- quantiles -------------------------------------------------------------- */
@@ -144,7 +149,7 @@ static void summarize_times(const struct tally *t, struct summary *out)
 	float *ttft = values, *tpot = values + t->n, *e2e = values + (size_t)t->n * 2;
 	size_t n = 0, n_tpot = 0;
 
-	for (uint32_t i = 0; i < t->n; i++) {
+	for (uint32_t i = t->first; i < t->n; i++) {
 		const struct tally_request *rq = &t->requests[i];
 
 		if (!rq->done)
@@ -164,14 +169,14 @@ void tally_summarize(const struct tally *t, const struct slo *slo, const uint8_t
                      struct summary *out)
 {
 	double cached = 0, prompt = 0, seconds = (double)t->arrivals_us / 1e6;
-	uint32_t good = 0, done = 0, ttft_ok = 0, tpot_ok = 0;
+	uint32_t counted = t->n - t->first, good = 0, done = 0, ttft_ok = 0, tpot_ok = 0;
 
 	*out = (struct summary){ .kv_usage = t->kv_usage,
 		                 .preemptions = t->preemptions,
 		                 .remote = t->remote,
 		                 .retries = t->retries,
 		                 .decisions = t->decisions };
-	for (uint32_t i = 0; i < t->n; i++) {
+	for (uint32_t i = t->first; i < t->n; i++) {
 		const struct tally_request *rq = &t->requests[i];
 
 		done += rq->done;
@@ -181,15 +186,15 @@ void tally_summarize(const struct tally *t, const struct slo *slo, const uint8_t
 		cached += rq->cached_tokens;
 		prompt += rq->prompt_tokens;
 	}
-	out->failed = t->n - done;
-	if (t->n) {
-		out->slo_ok = (double)good / t->n;
-		out->ttft_ok = (double)ttft_ok / t->n;
-		out->tpot_ok = (double)tpot_ok / t->n;
+	out->failed = counted - done;
+	if (counted) {
+		out->slo_ok = (double)good / counted;
+		out->ttft_ok = (double)ttft_ok / counted;
+		out->tpot_ok = (double)tpot_ok / counted;
 	}
 	out->hit_rate = prompt > 0 ? cached / prompt : 0;
 	if (seconds > 0) {
-		out->goodput = good / seconds;
+		out->goodput = out->slo_ok * t->n / seconds;
 		out->rate = t->n / seconds;
 	}
 	out->imbalance = imbalance_of(t, roles);

@@ -34,6 +34,7 @@ struct tally_slice {
 struct tally {
 	struct tally_request *requests; /* owned; in the order of arrival */
 	uint32_t n;
+	uint32_t first; /* those before it came while the fleet warmed up: not counted */
 	uint32_t n_bad; /* ended outside the SLO, so far */
 	uint32_t n_engines;
 	double *busy_ms;      /* owned; by engine: time in which it computed */
@@ -76,6 +77,8 @@ struct summary {
 /* roles: by engine, an enum sl_role each; imbalance is the worst of the roles. */
 void tally_summarize(const struct tally *t, const struct slo *slo, const uint8_t *roles,
                      struct summary *out);
+/* Share inside the SLO at best, of those that count; 0 if none does. */
+double tally_best_share(const struct tally *t);
 /* The q-quantile (0..1) of n floats, which it reorders. */
 double tally_quantile(float *values, size_t n, double q);
 

@@ -76,6 +76,7 @@ static void make_study(struct whatif *w)
 		.replica_delay_us =
 		        o->replica_delay_us < 0 ? WORLD_CUT_OFF : (uint64_t)o->replica_delay_us,
 		.scrape_us = (uint64_t)o->scrape_us,
+		.warmup_us = (uint64_t)o->warmup_us,
 		.slo = { o->slo_ttft_ms, o->slo_tpot_ms },
 	};
 	while (w->policies[s->n_lines])

@@ -518,9 +518,7 @@ static void arrive(struct world *w, uint32_t request)
 
 static bool is_hopeless(const struct world *w)
 {
-	double best = 1 - (double)w->tally->n_bad / w->workload->n;
-
-	return w->setup->stop_below > 0 && best < w->setup->stop_below;
+	return w->setup->stop_below > 0 && tally_best_share(w->tally) < w->setup->stop_below;
 }
 
 static void run(struct world *w)
@@ -589,6 +587,8 @@ static void open_world(struct world *w)
 	w->scrape_us = s->scrape_us ? s->scrape_us : s->policy->scrape_us;
 	if (w->scrape_us)
 		at(w, 0, EVENT_SCRAPE, 0, 0);
+	while (w->tally->first < w->workload->n && arrival_us(w, w->tally->first) < s->warmup_us)
+		w->tally->first++;
 	w->tally->arrivals_us = arrival_us(w, w->workload->n - 1);
 	w->tally->slice_us = w->tally->arrivals_us / (TALLY_SLICES - 40) + 1;
 	at(w, w->tally->slice_us, EVENT_SLICE, 0, 0);

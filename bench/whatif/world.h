@@ -18,6 +18,7 @@ struct world_setup {
 	uint32_t replicas;         /* of the gateway; requests are dealt at random */
 	uint64_t replica_delay_us; /* until one knows what another did; WORLD_CUT_OFF: never */
 	uint64_t scrape_us;        /* 0: the policy's own period */
+	uint64_t warmup_us;        /* requests that come before are not counted */
 	struct slo slo;
 	double stop_below; /* stop as soon as the share in SLO must end below; 0: never */
 	/* Progress: requests that have ended since the last call; or NULL. */
