@@ -145,6 +145,8 @@ static const struct cli_option rows[] = {
 	{ "seed", "N", cli_take_u64, AT(seed), 0, 0x1p63, "of everything random (1)" },
 	{ "json", "FILE", cli_take_text, AT(json), 0, 0, "write JSON (- is standard output)" },
 	{ "html", "FILE", cli_take_text, AT(html), 0, 0, "write a page with plots" },
+	{ "commit", "ID", cli_take_text, AT(commit), 0, 0,
+	  "of the program, to be noted in JSON and page" },
 	{ "threads", "N", cli_take_u32, AT(threads), 1, 1024, "runs at once (all cores)" },
 	{ "quiet", NULL, cli_take_true, AT(quiet), 0, 0, "no progress bar" },
 	{ "list", NULL, cli_take_true, AT(list), 0, 0, "list policies and profiles, and end" },
@@ -277,6 +279,7 @@ int options_parse(int argc, char **argv, struct options *out)
 		.slo_tpot_ms = 50,
 		.spread_us = -1,
 		.seed = 1,
+		.commit = "",
 	};
 	int status = cli_parse(&cli, argc, argv, &o);
 

@@ -53,6 +53,7 @@ struct options {
 	int64_t spread_us; /* negative: what the format needs */
 	uint64_t seed;
 	const char *json, *html;
+	const char *commit; /* to be noted in them; "" none */
 	uint32_t threads;
 	bool quiet, list;
 

@@ -134,7 +134,7 @@ static int report(struct whatif *w)
 		            .trace = o->trace,
 		            .command = w->command,
 		            .date = w->date,
-		            .commit = "" };
+		            .commit = o->commit };
 	bool json_on_stdout = o->json && !strcmp(o->json, "-");
 	int status = 0;
 

@@ -10,8 +10,9 @@
  *          them is more than 18,000 ms above the least of all; then
  *          max 1 - min(1, (prompt tokens in flight, uncached + those of this
  *          request) / 4,194,304), where TTFT = tokens in flight / 15.928 ms
- * Values:  chart defaults; metrics are scraped each 50 ms, its default
- *          (`--refresh-metrics-interval`). Sticky reads none.
+ * Values:  chart defaults; metrics are scraped each 200 ms, and for llm-d-50ms as
+ *          often as by its own default (`--refresh-metrics-interval`), which the
+ *          cost of scraping speaks against. Sticky reads none.
  * P and D: decode first. Default, as KServe sets it up: prefill by the above,
  *          decode by max 2 * active + 3 * prefix with
  *          active = (max in flight - in flight) / max, 1 if idle; always handed
