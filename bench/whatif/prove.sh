@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../.."
 traces=${1:?usage: bench/whatif/prove.sh TRACES [CASE...]}
 shift
 wanted=" $* "
-program=${SLUICE_BENCH:-build/release/sluice-bench}
+program=$(realpath "${SLUICE_BENCH:-build/release/sluice-bench}")
 out=bench/results/whatif
 commit=$(git rev-parse --short HEAD)
 mkdir -p "$out"
@@ -42,7 +42,7 @@ run_case() {
 	esac
 	echo "$name" >&2
 	# From its folder, so that the report names the trace and no path.
-	(cd "$traces" && "$OLDPWD/$program" whatif --quiet --commit "$commit" --trace "$trace" --seed 1 "$@" \
+	(cd "$traces" && "$program" whatif --quiet --commit "$commit" --trace "$trace" --seed 1 "$@" \
 		--json "$OLDPWD/$out/$name.json") >"$out/$name.txt"
 }
 
@@ -51,7 +51,11 @@ synthetic=synthetic_trace.jsonl
 azure_conv=AzureLLMInferenceTrace_conv.csv
 azure_code=AzureLLMInferenceTrace_code.csv
 big="--profile llama3-70b-h100-tp4"
-all="--policy all --knee"
+# Without roles always-remote is not possible, and the two deciders are the
+# policies that they belong to.
+all="--knee --policy sluice,round-robin,random,least-request,power-of-two,sglang-cache-aware"
+all+=",sglang-smallest-tree,kubeai-chwbl,aibrix-prefix-cache,llm-d,llm-d-50ms,llm-d-sticky,preble-e2"
+all+=",mooncake,dynamo-linear,dynamo-lmetric,lmetric,oracle"
 
 # The goodput knee: the configurations of the study...
 run_case knee-conversation-16x8b $conversation --rate-factor 7 $all
@@ -65,8 +69,8 @@ run_case knee-azure-conv-16x8b $azure_conv --rate-factor 55 $all
 # prompts, bursts, a cold fleet, less memory, conversations.
 run_case knee-conversation-32x8b $conversation --rate-factor 14 --engines 32 $all
 run_case knee-conversation-mixed-speeds $conversation --rate-factor 5 --slow 4x1.5 --slow 4x2 $all
-run_case knee-conversation-4p12d $conversation --rate-factor 7 --prefill 4 --decode 12 $all
-run_case knee-synthetic-6p10d-4kv $synthetic --rate-factor 8 --kv-factor 4 --prefill 6 --decode 10 $all
+run_case knee-conversation-4p12d $conversation --rate-factor 7 --prefill 4 --decode 12 --policy all --knee
+run_case knee-synthetic-6p10d-4kv $synthetic --rate-factor 8 --kv-factor 4 --prefill 6 --decode 10 --policy all --knee
 run_case knee-synthetic-16x8b $synthetic --rate-factor 7 $all
 run_case knee-short-16x8b synthetic:short,requests=20000 --rate-factor 20 $all
 run_case knee-chat-16x8b synthetic:chat,requests=20000 --rate-factor 10 $all
