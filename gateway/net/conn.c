@@ -52,8 +52,10 @@ static void advance(struct sl_conn *c, size_t n)
 	if (from_out)
 		sl_outbuf_drain(c->out, from_out);
 	n -= from_out;
-	c->ref.ptr += n;
-	c->ref.len -= n;
+	if (n) { /* without a reference there is no pointer to move */
+		c->ref.ptr += n;
+		c->ref.len -= n;
+	}
 	c->sent_bytes += sent;
 }
 

@@ -67,6 +67,41 @@ static void stall(void **state)
 	assert_near(cost_stall_ms(&e, 20), 140, 1e-3);
 }
 
+/* Each chunk is part of a step that others make anyway. */
+static void what_a_prefill_adds(void **state)
+{
+	struct cost_model m = model();
+	struct cost_request rq = request(&m, 5000, 100);
+
+	(void)state;
+	assert_near(cost_shared_base_ms(&m, &rq, 0), 3 * (O + 5.03), 1e-3);
+	assert_near(cost_shared_base_ms(&m, &rq, 3000), O + 5.03, 1e-3);
+	/* all is cached but one token: nothing but attention is added */
+	assert_near(cost_prefill_base_ms(&m, &rq, 5000) - cost_shared_base_ms(&m, &rq, 5000),
+	            B * 5000.5, 1e-3);
+}
+
+static void what_a_prefill_displaces(void **state)
+{
+	static const struct {
+		bool full, does_all;
+		double busy, share;
+	} cases[] = {
+		{ true, true, 0.2, 1 },
+		{ true, false, 0, 1 },
+		{ false, true, 0.2, 0.2 },
+		{ false, false, 0.9, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(cases); i++) {
+		struct cost_engine e = idle();
+
+		e.displaces = cost_displaces(cases[i].full, cases[i].does_all, cases[i].busy);
+		assert_near(cost_cache_ms(&e, 300), 300 * cases[i].share, 1e-6);
+	}
+}
+
 static void decode(void **state)
 {
 	struct cost_model m = model();
@@ -205,6 +240,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(prefill),
 		cmocka_unit_test(stall),
+		cmocka_unit_test(what_a_prefill_adds),
+		cmocka_unit_test(what_a_prefill_displaces),
 		cmocka_unit_test(decode),
 		cmocka_unit_test(memory),
 		cmocka_unit_test(seats),

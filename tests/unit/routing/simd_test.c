@@ -183,7 +183,7 @@ static void variants_agree(void **state)
 				piece = pieces[VALID + (random >> 20) % (SL_COUNT(pieces) - VALID)]
 				                .text;
 			else if (random % dense)
-				piece = sl_span("abcdefgh" + (random >> 30) % 8, 1);
+				piece = sl_span(&"abcdefgh"[(random >> 30) % 8], 1);
 			memcpy(text + len, piece.ptr, piece.len);
 			len += piece.len;
 		}
