@@ -102,20 +102,26 @@ static inline double cost_step_ms(const struct cost_model *m, const struct cost_
 	return e->slow * m->decode_scale * cost_profile_step_ms(m, seqs, context);
 }
 
-/* M where there is something to wait for: running requests give back K tokens,
- * or B seats, over the time of a decode. step_ms: tau as it is now. */
-static inline double cost_shortage_ms(const struct cost_request *rq, const struct cost_engine *e,
-                                      double missing, double seats, double step_ms)
+/* Sequences that compute at once; what is over waits. */
+static inline double cost_seated(const struct cost_model *m, double seqs)
 {
-	double share = 0, seats_share;
+	return seqs < m->max_seqs ? seqs : m->max_seqs;
+}
+
+/* M where there is something to wait for: running requests give back K tokens,
+ * or as many seats as are taken, over the time of a decode. */
+static inline double cost_shortage_ms(const struct cost_model *m, const struct cost_request *rq,
+                                      const struct cost_engine *e, double missing, double seats)
+{
+	double seated = cost_seated(m, e->seqs), share = 0, seats_share;
 
 	if (missing > 0)
 		share = missing / (e->context + 1);
 	if (seats > 0) {
-		seats_share = seats / (e->seqs + 1);
+		seats_share = seats / (seated + 1);
 		share = share > seats_share ? share : seats_share;
 	}
-	return share * rq->output * step_ms;
+	return share * rq->output * cost_step_ms(m, e, seated, e->context);
 }
 /* M: waiting until running requests give back memory, or a seat in the batch. */
 static inline double cost_memory_ms(const struct cost_model *m, const struct cost_request *rq,
@@ -126,7 +132,7 @@ static inline double cost_memory_ms(const struct cost_model *m, const struct cos
 
 	if (rq->output <= 0 || (missing <= 0 && seats <= 0))
 		return 0;
-	return cost_shortage_ms(rq, e, missing, seats, cost_step_ms(m, e, e->seqs, e->context));
+	return cost_shortage_ms(m, rq, e, missing, seats);
 }
 
 /* D: this decode, and what it costs the others. */
@@ -134,14 +140,15 @@ static inline double cost_decode_ms(const struct cost_model *m, const struct cos
                                     const struct cost_engine *e)
 {
 	double context = e->context + rq->tokens, with, without, own, others = 0;
+	double seated = cost_seated(m, e->seqs);
 
 	if (rq->output <= 0)
 		return 0;
-	with = cost_profile_step_ms(m, e->seqs + rq->seqs, context);
+	with = cost_profile_step_ms(m, cost_seated(m, e->seqs + rq->seqs), context);
 	own = rq->output * with / (1 - e->busy);
-	if (e->seqs > 0) {
-		without = cost_profile_step_ms(m, e->seqs, context);
-		others = e->seqs * rq->output / 2 * (rq->context_ms + with - without);
+	if (seated > 0) {
+		without = cost_profile_step_ms(m, seated, context);
+		others = seated * rq->output / 2 * (rq->context_ms + with - without);
 	}
 	return (own + others) * e->slow * m->decode_scale;
 }

@@ -43,7 +43,7 @@ run_case() {
 	echo "$name" >&2
 	# From its folder, so that the report names the trace and no path.
 	(cd "$traces" && "$program" whatif --quiet --commit "$commit" --trace "$trace" --seed 1 "$@" \
-		--json "$OLDPWD/$out/$name.json") >"$out/$name.txt"
+		--json -) >"$out/$name.json" 2>"$out/$name.txt"
 }
 
 conversation=conversation_trace.jsonl
@@ -72,8 +72,11 @@ run_case knee-conversation-mixed-speeds $conversation --rate-factor 5 --slow 4x1
 run_case knee-conversation-4p12d $conversation --rate-factor 7 --prefill 4 --decode 12 --policy all --knee
 run_case knee-synthetic-6p10d-4kv $synthetic --rate-factor 8 --kv-factor 4 --prefill 6 --decode 10 --policy all --knee
 run_case knee-synthetic-16x8b $synthetic --rate-factor 7 $all
-run_case knee-short-16x8b synthetic:short,requests=20000 --rate-factor 20 $all
-run_case knee-chat-16x8b synthetic:chat,requests=20000 --rate-factor 10 $all
+run_case knee-conversation-5p11d $conversation --rate-factor 7 --prefill 5 --decode 11 --policy all --knee
+run_case knee-conversation-8p8d $conversation --rate-factor 7 --prefill 8 --decode 8 --policy all --knee
+run_case knee-short-16x8b synthetic:short,requests=60000 --rate-factor 120 \
+	--slo-ttft 500 --slo-tpot 25 $all
+run_case knee-chat-16x8b synthetic:chat,requests=60000 --rate-factor 18 $all
 run_case knee-conversation-burst $conversation --rate-factor 5 --burst 4x30s@120s $all
 run_case knee-conversation-cold $conversation --limit 1500 --rate-factor 7 $all
 
@@ -103,11 +106,11 @@ run_case replicas-16-off $conversation --rate-factor 6 --replicas 16 --replica-d
 # An engine that was away and has returned, and one that has joined: the knee
 # afterwards, with few hot prefixes and with the conversations.
 known="--policy sluice,sglang-cache-aware,lmetric --knee --warmup 30s"
-run_case return-hot-before synthetic:hot,requests=50000 --rate-factor 20 $known
-run_case return-hot-after synthetic:hot,requests=50000 --rate-factor 20 $known --fail 3@10s+10s
+run_case return-hot-before synthetic:hot,requests=50000 --rate-factor 8 $known
+run_case return-hot-after synthetic:hot,requests=50000 --rate-factor 8 $known --fail 3@10s+10s
 run_case return-conversation-before $conversation --rate-factor 7 $known
 run_case return-conversation-after $conversation --rate-factor 7 $known --fail 3@10s+10s
-run_case join-hot-after synthetic:hot,requests=50000 --rate-factor 20 --engines 15 --join 1@20s $known
+run_case join-hot-after synthetic:hot,requests=50000 --rate-factor 8 --engines 15 --join 1@20s $known
 
 python3 bench/whatif/prove.py "$out" >bench/results/whatif.md
 echo "bench/results/whatif.md" >&2
