@@ -24,7 +24,6 @@ struct cost_request {
 	double tokens;          /* n, at least 1 */
 	double output;          /* o^, per sequence; 0: nothing is decoded */
 	double seqs;            /* sequences it decodes at once, usually 1 */
-	double least_decode_ms; /* the profile's D on an idle engine */
 	/* Parts of M and D that no engine changes. */
 	double needed_tokens; /* memory at the end of its decode */
 	double context_ms;    /* what its context adds to a step, at half of its decode */
@@ -146,13 +145,17 @@ static inline double cost_decode_ms(const struct cost_model *m, const struct cos
 	return (own + others) * e->slow * m->decode_scale;
 }
 
-/* What D is at least: lin never falls. */
+/* What D is at least: lin never falls, so that others wait at least for what
+ * this one's context adds to their steps. U is left out. */
 static inline double cost_least_decode_ms(const struct cost_model *m, const struct cost_request *rq,
                                           const struct cost_engine *e)
 {
-	double context_ms = rq->output * m->d1_ms_per_token * e->context;
+	double seqs = e->seqs + rq->seqs;
+	int32_t whole = seqs < COST_STEP_SEQS ? (int32_t)seqs : COST_STEP_SEQS - 1;
+	double own = m->step_ms[whole] + m->d1_ms_per_token * (e->context + rq->tokens);
+	double others = e->seqs / 2 * rq->context_ms;
 
-	return (rq->least_decode_ms + context_ms) * e->slow * m->decode_scale;
+	return rq->output * (own + others) * e->slow * m->decode_scale;
 }
 
 /* epsilon: candidates this close to the best are as good, knowledge being
