@@ -229,8 +229,8 @@ static inline double prefill_half_floor_ms(struct place *s, uint32_t slot)
 
 /* False as for price_single. Also what the engine costs at least if it does
  * everything, as it is looked at already. */
-static bool price_decode_half(struct place *s, uint32_t slot, double enough,
-                              struct sl_candidate *c, double *out_single_floor_ms)
+static bool price_decode_half(struct place *s, uint32_t slot, double enough, struct sl_candidate *c,
+                              double *out_single_floor_ms)
 {
 	const struct cost_model *m = &s->r->cost;
 	const struct endpoint *ep = &s->r->endpoints[slot];
@@ -329,16 +329,19 @@ static void offer_singles(struct place *s, const uint32_t *slots, const double *
                           uint32_t n)
 {
 	bool all = s->r->passing.worst_rank <= s->rank;
+	double limit = enough(s);
 	uint32_t n_priced = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (!all && !may_prefill(s, slots[i]))
 			continue;
 		n_priced++;
-		if (floor_ms && floor_ms[i] > enough(s))
+		if (floor_ms && floor_ms[i] > limit)
 			continue;
-		if (price_single(s, slots[i], enough(s), s->r->best.spare))
+		if (price_single(s, slots[i], limit, s->r->best.spare)) {
 			offer(s);
+			limit = enough(s);
+		}
 	}
 	s->d->n_priced += n_priced;
 }
