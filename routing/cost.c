@@ -25,9 +25,9 @@ void cost_request_init(struct cost_request *rq, const struct cost_model *m, doub
 	rq->seqs = seqs;
 	rq->needed_tokens = rq->tokens + output * seqs;
 	rq->context_ms = m->profile->d1_ms_per_token * (rq->tokens + output / 2);
-	rq->least_decode_ms = 0;
-	if (output > 0)
-		rq->least_decode_ms = output * cost_profile_step_ms(m, seqs, rq->tokens);
+	rq->least_context_ms = output * m->profile->d1_ms_per_token;
+	rq->least_own_ms = rq->least_context_ms * rq->tokens;
+	rq->least_others_ms = output / 2 * rq->context_ms;
 }
 
 double cost_prefill_base_ms(const struct cost_model *m, const struct cost_request *rq, double hit)

@@ -16,15 +16,16 @@
 #include "sluice/route.h"
 
 struct ledger {
-	int64_t queue_us;               /* prefill time of open prefills */
-	int64_t context_tokens;         /* K: prompt and half of the expected output */
-	uint32_t seqs;                  /* B */
-	uint32_t inflight;              /* tickets with a leg here */
-	uint32_t prefilling;            /* of them with an open prefill */
-	struct sl_ticket *first, *last; /* open prefills, borrowed */
+	int64_t queue_us;        /* prefill time of open prefills */
+	int64_t context_tokens;  /* K: prompt and half of the expected output */
+	struct sl_ticket *first; /* open prefills, borrowed */
 	uint64_t first_since_us;
-	int64_t first_cost_us; /* of `first`; 0 without one */
-	struct peak peak;      /* of inflight */
+	int64_t first_cost_us;  /* of `first`; 0 without one */
+	uint32_t seqs;          /* B */
+	uint32_t inflight;      /* tickets with a leg here */
+	uint32_t prefilling;    /* of them with an open prefill */
+	struct peak peak;       /* of inflight */
+	struct sl_ticket *last; /* open prefills, borrowed */
 };
 
 /* A leg of a ticket begins or ends here; the other verbs come in between. */

@@ -153,8 +153,9 @@ static inline double single_floor_ms(const struct place *s, const struct cost_en
 }
 
 /* One engine for everything. False: it costs more than `enough` whatever the
- * terms are that take longer to tell. Field by field, as a literal is cleared
- * beforehand; with a single caller, as a call per engine is dear. */
+ * terms are that take longer to tell; where memory is short, M is much of the
+ * cost. Field by field, as a literal is cleared beforehand; with a single
+ * caller, as a call per engine is dear. */
 static inline bool price_single(struct place *s, uint32_t slot, double enough,
                                 struct sl_candidate *c)
 {
@@ -164,9 +165,13 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	double hit = hit_tokens(s, ep, slot);
 	double prefill = prefill_ms(s, &e, hit);
 	double share = counted(s, slot);
+	double floor = single_floor_ms(s, &e, prefill, cost_least_decode_ms(m, &s->rq, &e));
+	double memory;
 
-	if (enough < HUGE_VAL &&
-	    share * single_floor_ms(s, &e, prefill, cost_least_decode_ms(m, &s->rq, &e)) > enough)
+	if (share * floor > enough)
+		return false;
+	memory = cost_memory_ms(m, &s->rq, &e);
+	if (share * (floor + m->weight_ttft * memory) > enough)
 		return false;
 	c->placement = SL_PLACE_AGGREGATED;
 	c->prefill_ep = slot;
@@ -174,7 +179,7 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 	c->hit_tokens = hit;
 	c->queue_ms = e.queue_ms;
 	c->prefill_ms = prefill;
-	c->memory_ms = cost_memory_ms(m, &s->rq, &e);
+	c->memory_ms = memory;
 	c->transfer_ms = 0;
 	c->stall_ms = stall_ms(s, &e);
 	c->cache_ms = cost_cache_ms(&e, prefill);
@@ -192,37 +197,40 @@ static inline bool price_single(struct place *s, uint32_t slot, double enough,
 }
 
 /* Halves name no partner, so that ties between them are told apart by other
- * keys than those between pairs. False as for price_single. */
-static bool price_prefill_half(struct place *s, uint32_t slot, double enough,
-                               struct sl_candidate *c)
+ * keys than those between pairs. */
+static void price_prefill_half(struct place *s, uint32_t slot, struct sl_candidate *c)
 {
 	const struct endpoint *ep = &s->r->endpoints[slot];
-	struct cost_engine e = engine_now(s, ep);
+	const struct cost_engine e = engine_now(s, ep);
 	double hit = hit_tokens(s, ep, slot);
-	double prefill = prefill_ms(s, &e, hit);
 
-	if (weigh(s, e.queue_ms + prefill, 0, 0, cost_cache_ms(&e, prefill)) > enough)
-		return false;
 	c->placement = SL_PLACE_REMOTE;
 	c->prefill_ep = slot;
 	c->decode_ep = SL_NO_ENDPOINT;
 	c->hit_tokens = hit;
 	c->queue_ms = e.queue_ms;
-	c->prefill_ms = prefill;
-	c->cache_ms = cost_cache_ms(&e, prefill);
+	c->prefill_ms = prefill_ms(s, &e, hit);
+	c->cache_ms = cost_cache_ms(&e, c->prefill_ms);
 	c->memory_ms = c->transfer_ms = c->stall_ms = c->decode_ms = c->step_ms = 0;
 	c->adapter_ms = 0;
 	if (s->adapter)
 		add_adapter(s, ep, &e, false, c);
 	c->cost_ms = weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms, c->cache_ms);
-	return true;
 }
 
-/* Also what the engine costs at least if it does everything, as it is looked
- * at already. Where memory is short its M is much of the cost, and D is left
- * to the few that may still be kept then. */
-static inline bool price_decode_half(struct place *s, uint32_t slot, double enough,
-                                     struct sl_candidate *c, double *out_single_floor_ms)
+static inline double prefill_half_floor_ms(struct place *s, uint32_t slot)
+{
+	const struct endpoint *ep = &s->r->endpoints[slot];
+	const struct cost_engine e = engine_now(s, ep);
+	double prefill = prefill_ms(s, &e, hit_tokens(s, ep, slot));
+
+	return weigh(s, e.queue_ms + prefill, 0, 0, cost_cache_ms(&e, prefill));
+}
+
+/* False as for price_single. Also what the engine costs at least if it does
+ * everything, as it is looked at already. */
+static bool price_decode_half(struct place *s, uint32_t slot, double enough, struct sl_candidate *c,
+                              double *out_single_floor_ms)
 {
 	const struct cost_model *m = &s->r->cost;
 	const struct endpoint *ep = &s->r->endpoints[slot];
@@ -231,16 +239,16 @@ static inline bool price_decode_half(struct place *s, uint32_t slot, double enou
 	double transfer = transfer_ms(s, hit);
 	double least_decode = cost_least_decode_ms(m, &s->rq, &e);
 	double share = counted(s, slot);
-	double memory, step, decode;
+	double floor = weigh(s, transfer, 0, least_decode, 0);
+	double single = single_floor_ms(s, &e, prefill_ms(s, &e, hit), least_decode);
+	double memory;
 
-	*out_single_floor_ms = share * single_floor_ms(s, &e, prefill_ms(s, &e, hit), least_decode);
-	if (share * weigh(s, transfer, 0, least_decode, 0) > enough)
+	*out_single_floor_ms = share * single;
+	if (share * floor > enough)
 		return false;
 	memory = cost_memory_ms(m, &s->rq, &e);
-	step = cost_step_ms(m, &e, e.seqs, e.context);
-	decode = cost_decode_ms(m, &s->rq, &e);
 	*out_single_floor_ms += share * m->weight_ttft * memory;
-	if (share * weigh(s, transfer + memory + step, 0, decode, 0) > enough)
+	if (share * (floor + m->weight_ttft * memory) > enough)
 		return false;
 	c->placement = SL_PLACE_REMOTE;
 	c->prefill_ep = SL_NO_ENDPOINT;
@@ -249,8 +257,8 @@ static inline bool price_decode_half(struct place *s, uint32_t slot, double enou
 	c->adapter_ms = 0;
 	c->transfer_ms = transfer;
 	c->memory_ms = memory;
-	c->decode_ms = decode;
-	c->step_ms = step;
+	c->decode_ms = cost_decode_ms(m, &s->rq, &e);
+	c->step_ms = cost_step_ms(m, &e, e.seqs, e.context);
 	if (s->adapter)
 		add_adapter(s, ep, &e, true, c);
 	c->cost_ms = share * weigh(s, ttft_ms(c), c->stall_ms, c->decode_ms, c->cache_ms);
@@ -321,16 +329,19 @@ static void offer_singles(struct place *s, const uint32_t *slots, const double *
                           uint32_t n)
 {
 	bool all = s->r->passing.worst_rank <= s->rank;
+	double limit = enough(s);
 	uint32_t n_priced = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (!all && !may_prefill(s, slots[i]))
 			continue;
 		n_priced++;
-		if (floor_ms && floor_ms[i] > enough(s))
+		if (floor_ms && floor_ms[i] > limit)
 			continue;
-		if (price_single(s, slots[i], enough(s), s->r->best.spare))
+		if (price_single(s, slots[i], limit, s->r->best.spare)) {
 			offer(s);
+			limit = enough(s);
+		}
 	}
 	s->d->n_priced += n_priced;
 }
@@ -341,11 +352,15 @@ static void list_prefill_halves(struct place *s)
 	const struct passing *p = &r->passing;
 
 	for (uint32_t i = 0; i < p->n_prefill; i++) {
-		struct shortlist *best = &r->prefill_best[r->endpoints[p->prefill[i]].group];
+		uint32_t slot = p->prefill[i];
+		struct shortlist *best = &r->prefill_best[r->endpoints[slot].group];
 
-		if (may_prefill(s, p->prefill[i]) &&
-		    price_prefill_half(s, p->prefill[i], best->enough_ms, best->spare))
-			shortlist_add(best, s->salt);
+		if (!may_prefill(s, slot) ||
+		    !shortlist_may_keep(best, prefill_half_floor_ms(s, slot), slot, SL_NO_ENDPOINT,
+		                        s->salt))
+			continue;
+		price_prefill_half(s, slot, best->spare);
+		shortlist_add(best, s->salt);
 	}
 }
 
@@ -561,7 +576,7 @@ static bool make_pair(struct place *s, uint32_t server, struct sl_candidate *out
 		n = list_prefills(s, s->r->endpoints[server].group);
 	if (n == 0)
 		return false;
-	price_prefill_half(s, pick(s, n, &s->r->turn_prefill), HUGE_VAL, &p);
+	price_prefill_half(s, pick(s, n, &s->r->turn_prefill), &p);
 	price_decode_half(s, server, HUGE_VAL, &d, &floor_ms);
 	join(&p, &d, out);
 	return true;

@@ -20,7 +20,7 @@ _Static_assert(SHORTLIST == SL_KEPT_CANDIDATES, "a decision keeps what a search 
 struct shortlist {
 	struct shortlist_rank {
 		double cost_ms;
-		uint64_t key;           /* shortlist_key of c */
+		uint64_t key;           /* shortlist_key of c's engines */
 		struct sl_candidate *c; /* in item */
 	} rank[SHORTLIST];              /* cheapest first; n are in use */
 	uint32_t n;
@@ -37,9 +37,9 @@ static inline void shortlist_reset(struct shortlist *l)
 	l->enough_ms = HUGE_VAL;
 }
 
-static inline uint64_t shortlist_key(const struct sl_candidate *c, uint64_t salt)
+static inline uint64_t shortlist_key(uint32_t prefill_ep, uint32_t decode_ep, uint64_t salt)
 {
-	uint64_t x = salt ^ ((uint64_t)c->prefill_ep << 32 | c->decode_ep);
+	uint64_t x = salt ^ ((uint64_t)prefill_ep << 32 | decode_ep);
 
 	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
 	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
@@ -53,13 +53,27 @@ static inline bool shortlist_follows(double cost_ms, uint64_t key,
 	return cost_ms > rank->cost_ms || (cost_ms == rank->cost_ms && key >= rank->key);
 }
 
+/* False: what costs at least that much will not be kept. Where many engines are
+ * idle, most of them are turned away as equals, here. */
+static inline bool shortlist_may_keep(const struct shortlist *l, double least_ms,
+                                      uint32_t prefill_ep, uint32_t decode_ep, uint64_t salt)
+{
+	const struct shortlist_rank *last = &l->rank[SHORTLIST - 1];
+
+	if (l->n < SHORTLIST || least_ms < last->cost_ms)
+		return true;
+	if (least_ms > last->cost_ms)
+		return least_ms <= l->enough_ms;
+	return shortlist_key(prefill_ep, decode_ep, salt) < last->key;
+}
+
 /* Keeps the candidate in the spare place, if it is among the cheapest. */
 static inline void shortlist_add(struct shortlist *l, uint64_t salt)
 {
 	struct shortlist_rank *at = &l->rank[l->n];
 	struct sl_candidate *c = l->spare, *spare = c + 1;
 	double cost_ms = c->cost_ms;
-	uint64_t key = shortlist_key(c, salt);
+	uint64_t key = shortlist_key(c->prefill_ep, c->decode_ep, salt);
 
 	if (l->n < SHORTLIST) {
 		l->n++;

@@ -31,8 +31,10 @@ struct past {
 	double hit_tokens_predicted;
 };
 
-/* Small, because a decision walks over thousands of them. */
+/* Small, because a decision walks over thousands of them; what it reads of
+ * each comes first, in the order in which it is asked for. */
 struct endpoint {
+	uint64_t wake_us; /* endpoint_wake has something to do from then on */
 	struct sl_endpoint_spec spec;
 	enum sl_health health;
 	bool alive;
@@ -40,18 +42,17 @@ struct endpoint {
 	bool full;      /* what is known of its cache fills it */
 	bool plain;     /* an engine, healthy, not draining, no limit: what most are */
 	uint32_t group; /* dense number of spec.kv_group */
-	struct ledger ledger;
-	double slow; /* F */
+	double slow;    /* F */
 	double gamma;
 	double capacity; /* tokens */
 	double busy;     /* U as of busy_us */
 	uint64_t busy_us;
-	double foreign_seqs, foreign_waiting; /* as of foreign_us */
 	uint64_t foreign_us;
-	struct peers *peers;       /* owned; NULL while no other gateway has spoken of it */
-	struct adapters *adapters; /* owned; NULL while none has been there */
-	uint64_t wake_us;          /* endpoint_wake has something to do from then on */
-	struct past *past;         /* owned; as old as the slot */
+	struct peers *peers; /* owned; NULL while no other gateway has spoken of it */
+	struct ledger ledger;
+	double foreign_seqs, foreign_waiting; /* as of foreign_us */
+	struct adapters *adapters;            /* owned; NULL while none has been there */
+	struct past *past;                    /* owned; as old as the slot */
 };
 
 struct kv_group {

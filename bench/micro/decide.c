@@ -6,8 +6,8 @@
  *                              quick: a few small cases, to see that it works
  *   micro-decide --digest      a hash of what is decided, to compare builds
  *   micro-decide --loop COUNT [ENDPOINTS [KILOTOKENS [pd]]]
- *                              decides, dispatches and finishes COUNT times
- *                              and is silent: for perf
+ *                              decides, dispatches and finishes COUNT times,
+ *                              once the fleet is busy, and is silent: for perf
  *
  * The fleet is busy: some requests per endpoint are in flight, every prompt
  * begins with the same 8 KiB, and each is one of a few hundred conversations
@@ -245,6 +245,7 @@ static int loop(uint64_t count, uint32_t endpoints, uint32_t tokens_k, bool disa
 	struct sl_decision d;
 
 	fixture_open(&f, endpoints, tokens_k, disaggregated);
+	warm_up(&f);
 	for (uint64_t i = 0; i < count; i++) {
 		decide(&f, &q, &d);
 		advance(&f, &q, &d);
@@ -309,7 +310,7 @@ static uint64_t digest_case(uint64_t hash, uint32_t endpoints, uint32_t tokens_k
 static int digest(void)
 {
 	for (int pd = 0; pd < 2; pd++)
-		for (size_t i = 0; i < SL_COUNT(fleets) - 2; i++)
+		for (size_t i = 0; i < SL_COUNT(fleets) - 1; i++)
 			for (size_t k = 0; k < SL_COUNT(prompts_k); k++)
 				printf("%s %6u %5uK %016llx\n", pd ? "disaggregated" : "aggregated",
 				       fleets[i], prompts_k[k],

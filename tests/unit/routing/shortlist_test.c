@@ -25,7 +25,8 @@ static const uint64_t salt = 77;
 static int by_cost_then_key(const void *a, const void *b)
 {
 	struct sl_candidate x = candidate(a), y = candidate(b);
-	uint64_t kx = shortlist_key(&x, salt), ky = shortlist_key(&y, salt);
+	uint64_t kx = shortlist_key(x.prefill_ep, x.decode_ep, salt),
+		 ky = shortlist_key(y.prefill_ep, y.decode_ep, salt);
 
 	if (x.cost_ms != y.cost_ms)
 		return x.cost_ms < y.cost_ms ? -1 : 1;
