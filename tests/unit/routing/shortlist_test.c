@@ -26,7 +26,7 @@ static int by_cost_then_key(const void *a, const void *b)
 {
 	struct sl_candidate x = candidate(a), y = candidate(b);
 	uint64_t kx = shortlist_key(x.prefill_ep, x.decode_ep, salt),
-		 ky = shortlist_key(y.prefill_ep, y.decode_ep, salt);
+	         ky = shortlist_key(y.prefill_ep, y.decode_ep, salt);
 
 	if (x.cost_ms != y.cost_ms)
 		return x.cost_ms < y.cost_ms ? -1 : 1;
@@ -40,6 +40,26 @@ static void add_all(struct shortlist *l, const struct offer *offers, uint32_t n)
 		*l->spare = candidate(&offers[i]);
 		shortlist_add(l, salt);
 	}
+}
+
+/* The same, asked beforehand as a search does that only knows a lower bound. */
+static uint32_t add_those_that_may(struct shortlist *l, const struct offer *offers, uint32_t n,
+                                   double bound)
+{
+	uint32_t turned_away = 0;
+
+	shortlist_reset(l);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct offer *o = &offers[i];
+
+		if (!shortlist_may_keep(l, o->cost_ms * bound, o->ep, o->ep, salt)) {
+			turned_away++;
+			continue;
+		}
+		*l->spare = candidate(o);
+		shortlist_add(l, salt);
+	}
+	return turned_away;
 }
 
 static void shuffle(struct offer *offers, uint32_t n, struct sl_rng *rng)
@@ -93,6 +113,31 @@ static void keeps_what_sorting_puts_first(void **state)
 	}
 }
 
+static void turns_away_only_what_it_would_not_keep(void **state)
+{
+	struct sl_rng rng = { 4 };
+	struct shortlist l;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		struct offer offers[MOST], sorted[MOST];
+		uint32_t costs = 1 + help_below(&rng, 2 * MOST), away;
+
+		for (uint32_t i = 0; i < MOST; i++)
+			offers[i] = (struct offer){ 1 + help_below(&rng, costs) * 0.1, i };
+		memcpy(sorted, offers, sizeof(offers));
+		qsort(sorted, MOST, sizeof(*sorted), by_cost_then_key);
+		away = add_those_that_may(&l, offers, MOST, 1);
+		check(&l, sorted, MOST);
+		assert_true(away >= MOST / 2);
+		add_those_that_may(&l, offers, MOST, 0.9);
+		check(&l, sorted, MOST);
+		/* A bound that is too high by its rounding still parts no equals. */
+		add_those_that_may(&l, sorted, MOST, 1 + 1e-15);
+		check(&l, sorted, MOST);
+	}
+}
+
 static void a_reset_list_is_empty(void **state)
 {
 	const struct offer one = { 1, 4 };
@@ -110,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_what_sorting_puts_first),
+		cmocka_unit_test(turns_away_only_what_it_would_not_keep),
 		cmocka_unit_test(a_reset_list_is_empty),
 	};
 
