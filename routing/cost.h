@@ -159,11 +159,12 @@ static inline double cost_decode_ms(const struct cost_model *m, const struct cos
 static inline double cost_least_decode_ms(const struct cost_model *m, const struct cost_request *rq,
                                           const struct cost_engine *e)
 {
-	double seqs = e->seqs + rq->seqs;
+	double seqs = cost_seated(m, e->seqs + rq->seqs);
 	int32_t whole = seqs < COST_STEP_SEQS ? (int32_t)seqs : COST_STEP_SEQS - 1;
 	double own = rq->output * m->step_ms[whole] + rq->least_own_ms +
 	             rq->least_context_ms * e->context;
-	double least_ms = own * (1 + e->busy * (1 + e->busy)) + rq->least_others_ms * e->seqs;
+	double least_ms =
+	        own * (1 + e->busy * (1 + e->busy)) + rq->least_others_ms * cost_seated(m, e->seqs);
 
 	return least_ms * e->slow * m->decode_scale;
 }
