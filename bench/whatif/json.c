@@ -52,6 +52,8 @@ static cJSON *line_object(const struct study *s, const struct study_line *line)
 
 	cJSON_AddStringToObject(o, "origin", line->policy->origin);
 	add_number(o, "knee_rps", s->knee ? line->knee_rps : NAN);
+	if (line->knee_open)
+		cJSON_AddBoolToObject(o, "knee_open", true);
 	add_number(o, "slo_ok", x->slo_ok);
 	add_number(o, "goodput_rps", x->goodput);
 	add_number(o, "rate", x->rate);

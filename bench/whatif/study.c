@@ -9,7 +9,8 @@
 
 #define KNEE_STEP 1.4        /* while the knee is not bracketed */
 #define KNEE_PRECISION 1.006 /* between the bracket's ends, when it is found */
-#define KNEE_RUNS 10u        /* about as many as it takes */
+#define KNEE_TRIES 16u
+#define KNEE_RUNS 10u /* about as many as it takes */
 
 struct running {
 	struct study *study;
@@ -59,26 +60,29 @@ static bool is_good(struct running *r, struct study_line *line, double rate_fact
 	return share >= s->good_share;
 }
 
-static void find_knee(struct running *r, struct study_line *line)
+/* Widens the bracket until one end is good and the other is not. False: all that
+ * was tried was the same. */
+static bool bracket_knee(struct running *r, struct study_line *line, double *low, double *high)
 {
-	double low = r->study->setup.rate_factor, high = low, step = KNEE_STEP;
-	bool up = is_good(r, line, low);
+	double step = KNEE_STEP;
+	bool up = is_good(r, line, *low);
 
-	for (uint32_t i = 0; i < 16; i++, step *= step < 2 ? 1.1 : 1) {
-		double next = up ? high * step : low / step;
-		bool good = is_good(r, line, next);
+	for (uint32_t i = 0; i < KNEE_TRIES; i++, step *= step < 2 ? 1.1 : 1) {
+		double next = up ? *high * step : *low / step;
+		bool turned = is_good(r, line, next) != up;
 
-		if (up)
-			high = next;
-		else
-			low = next;
-		if (good != up)
-			break;
-		if (up)
-			low = next;
-		else
-			high = next;
+		if (!turned || up)
+			*high = next;
+		if (!turned || !up)
+			*low = next;
+		if (turned)
+			return true;
 	}
+	return false;
+}
+
+static double narrow_knee(struct running *r, struct study_line *line, double low, double high)
+{
 	while (high / low > KNEE_PRECISION) {
 		double middle = sqrt(low * high);
 
@@ -87,7 +91,20 @@ static void find_knee(struct running *r, struct study_line *line)
 		else
 			high = middle;
 	}
-	line->knee_rps = low * workload_rate(r->study->setup.workload);
+	return low;
+}
+
+static void find_knee(struct running *r, struct study_line *line)
+{
+	double low = r->study->setup.rate_factor, high = low, first = low, knee = 0;
+
+	if (bracket_knee(r, line, &low, &high)) {
+		knee = narrow_knee(r, line, low, high);
+	} else if (high > first) {
+		knee = high;
+		line->knee_open = true;
+	}
+	line->knee_rps = knee * workload_rate(r->study->setup.workload);
 	qsort(line->points, line->n_points, sizeof(line->points[0]), by_rate);
 }
 

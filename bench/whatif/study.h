@@ -20,8 +20,9 @@ struct study_point {   /* of a knee curve */
 
 struct study_line {
 	const struct policy *policy;
-	struct summary summary;                      /* at the asked rate factor */
-	double knee_rps;                             /* 0 unless asked for */
+	struct summary summary; /* at the asked rate factor */
+	double knee_rps;        /* 0: not asked for, or no rate is low enough */
+	bool knee_open;         /* higher than all that was tried: that is knee_rps */
 	struct study_point points[STUDY_MAX_POINTS]; /* ascending by rate */
 	uint32_t n_points;
 	struct tally tally; /* of the run at the asked rate */

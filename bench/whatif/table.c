@@ -40,6 +40,21 @@ static void print_line(const struct study *s, const struct study_line *line, FIL
 	putc('\n', out);
 }
 
+/* What a number in the column does not say. */
+static void print_odd_knees(const struct study *s, FILE *out)
+{
+	for (uint32_t i = 0; i < s->n_lines; i++) {
+		const struct study_line *line = &s->lines[i];
+
+		if (line->knee_open)
+			fprintf(out, "\n%s: no knee was found, up to the rate that is shown\n",
+			        line->policy->name);
+		else if (s->knee && line->knee_rps <= 0)
+			fprintf(out, "\n%s: no rate is low enough for this SLO\n",
+			        line->policy->name);
+	}
+}
+
 void report_table(const struct report *r, FILE *out)
 {
 	const struct study *s = r->study;
@@ -59,4 +74,5 @@ void report_table(const struct report *r, FILE *out)
 		print_line(s, &s->lines[i], out);
 	if (s->n_lines > 1)
 		fputs("\n* best of its column\n", out);
+	print_odd_knees(s, out);
 }

@@ -162,6 +162,31 @@ static void test_threads_change_nothing(void **state)
 	workload_fini(&w);
 }
 
+/* An SLO that one request alone misses, and one that all of them meet at once. */
+static void test_no_knee(void **state)
+{
+	static const struct {
+		double ttft_ms;
+		bool open;
+	} cases[] = { { 0.001, false }, { 1e9, true } };
+	struct workload w = make_workload();
+	struct fleet f;
+
+	(void)state;
+	round_fleet(&f, 0, 0, 1);
+	for (size_t i = 0; i < SL_COUNT(cases); i++) {
+		struct study s = make_study(&w, &f, true, 1);
+
+		s.setup.slo.ttft_ms = s.setup.slo.tpot_ms = cases[i].ttft_ms;
+		study_run(&s);
+		assert_int_equal(s.lines[0].knee_open, cases[i].open);
+		assert_true((s.lines[0].knee_rps > 0) == cases[i].open);
+		study_fini(&s);
+	}
+	fleet_fini(&f);
+	workload_fini(&w);
+}
+
 /* No span, so no rate of its own: figures stay numbers. */
 static void test_one_request(void **state)
 {
@@ -188,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line_is_the_run),
 		cmocka_unit_test(test_knee),
+		cmocka_unit_test(test_no_knee),
 		cmocka_unit_test(test_threads_change_nothing),
 		cmocka_unit_test(test_one_request),
 	};
