@@ -49,9 +49,12 @@ static void check_complete(struct checker *c)
 		              "there is no 'pool'; expected at least one, such as: "
 		              "pool { server 127.0.0.1:8000; }");
 	for (uint32_t i = 0; i < c->pools.n; i++) {
-		if (c->pools.item[i]->block && !conf_was_meant(c->pools.item[i], "server"))
-			conf_complain(c->report, &c->pools.item[i]->words[0].at, NULL,
-			              "this pool has no 'server'; expected at least one");
+		const struct conf_statement *s = c->pools.item[i];
+
+		if (s->block && !conf_was_meant(s, "server") && !conf_was_meant(s, "discover"))
+			conf_complain(c->report, &s->words[0].at, NULL,
+			              "this pool has no 'server'; expected at least one, or a "
+			              "'discover'");
 	}
 }
 
@@ -281,5 +284,6 @@ void conf_check(struct conf_arena *a, struct conf_report *report, const struct c
 	check_complete(&c);
 	conf_check_names(&c);
 	conf_check_clusters(&c);
+	conf_check_discover(&c);
 	check_fit(&c);
 }

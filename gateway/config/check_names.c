@@ -147,7 +147,7 @@ static void check_servers_once(struct checker *c, const struct conf_statement *p
 	for (const struct conf_statement *s = pool->first; s; s = s->next) {
 		const struct sl_server_conf *server = s->object;
 
-		if (server && !s->broken)
+		if (server && !s->broken && s->directive->block->inside == CONF_SERVER)
 			names_add(c, &set, address_key(c, &server->addr), &s->words[1], NULL);
 	}
 	complain_of_duplicates(c, &set, "the server");

@@ -33,5 +33,7 @@ bool conf_was_meant(const struct conf_statement *parent, const char *name);
 void conf_check_names(struct checker *c);
 /* check_clusters.c: what clusters are made of, and who may be sent where. */
 void conf_check_clusters(struct checker *c);
+/* check_discover.c: where engines are found. */
+void conf_check_discover(struct checker *c);
 
 #endif

@@ -51,6 +51,7 @@ extern const struct conf_shape conf_shape_gateway; /* of struct sl_pool_conf as 
 extern const struct conf_shape conf_shape_listen; /* the host may be left out: all addresses */
 extern const struct conf_shape conf_shape_admin;  /* it may be left out: 127.0.0.1; or off */
 extern const struct conf_shape conf_shape_server; /* it may not */
+extern const struct conf_shape conf_shape_discover; /* struct sl_discover_target */
 /* struct sl_redis_url */
 extern const struct conf_shape conf_shape_redis;
 

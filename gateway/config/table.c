@@ -40,6 +40,19 @@ static const char *const upstream_words[] = {
 	[SL_UP_H1_TLS] = "tls",
 	NULL,
 };
+static const char *const kube_words[] = {
+	[SL_KUBE_PLAIN] = "plain",
+	[SL_KUBE_KSERVE_LLMISVC] = "kserve-llmisvc",
+	[SL_KUBE_KSERVE_ISVC] = "kserve-isvc",
+	[SL_KUBE_LLM_D] = "llm-d",
+	[SL_KUBE_AIBRIX] = "aibrix",
+	NULL,
+};
+static const char *const watch_words[] = {
+	[SL_WATCH_PODS] = "pods",
+	[SL_WATCH_SLICES] = "endpointslices",
+	NULL,
+};
 static const char *const policy_words[] = {
 	[SL_POLICY_COST] = "cost",
 	[SL_POLICY_ROUND_ROBIN] = "round-robin",
@@ -49,6 +62,7 @@ static const char *const policy_words[] = {
 	NULL,
 };
 _Static_assert(SL_COUNT(engine_words) == SL_ENGINE_KIND_COUNT + 1, "an engine kind has no word");
+_Static_assert(SL_COUNT(kube_words) == SL_KUBE_PRESET_COUNT + 1, "a preset has no word");
 _Static_assert(offsetof(struct sl_pool_conf, name) == 0, "a gateway's URL fills in all of it");
 
 static void open_pool(void *object, const struct conf_statement *statement)
@@ -70,6 +84,12 @@ static void open_gateway(void *object, const struct conf_statement *statement)
 	open_pool(object, statement);
 	pool->gateway = true;
 	pool->engine = SL_ENGINE_GENERIC;
+}
+
+static void open_server(void *object, const struct conf_statement *statement)
+{
+	(void)statement;
+	((struct sl_server_conf *)object)->found = (struct sl_found){ 0 };
 }
 
 static const struct conf_block listen_block = {
@@ -131,6 +151,16 @@ static const struct conf_block server_block = {
 	.count = offsetof(struct sl_pool_conf, n_servers),
 	.flag = CONF_NO_FIELD,
 	.most = SL_MAX_ENDPOINTS,
+	.open = open_server,
+};
+static const struct conf_block discover_block = {
+	.inside = CONF_DISCOVER,
+	.form = CONF_OPTIONAL,
+	.size = sizeof(struct sl_discover_conf),
+	.items = offsetof(struct sl_pool_conf, discovers),
+	.count = offsetof(struct sl_pool_conf, n_discovers),
+	.flag = CONF_NO_FIELD,
+	.most = 16,
 };
 static const struct conf_block model_block = {
 	.inside = CONF_MODEL,

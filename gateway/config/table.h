@@ -21,6 +21,7 @@ enum conf_context {
 	CONF_MODEL = 64,
 	CONF_GATEWAY = 128,
 	CONF_REDIS = 256,
+	CONF_DISCOVER = 512,
 };
 
 enum conf_change {

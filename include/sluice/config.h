@@ -6,14 +6,10 @@
 #ifndef SLUICE_CONFIG_H
 #define SLUICE_CONFIG_H
 
+#include "sluice/discover.h"
 #include "sluice/err.h"
 #include "sluice/probe.h"
 #include "sluice/route.h"
-
-struct sl_addr_conf {
-	char *host; /* a name, an IPv4 or an IPv6 address without brackets */
-	uint16_t port;
-};
 
 struct sl_listen_conf {
 	struct sl_addr_conf addr; /* host "" listens on all addresses */
@@ -30,6 +26,42 @@ enum sl_upstream_protocol { SL_UP_H1, SL_UP_H2C, SL_UP_H2_TLS, SL_UP_H1_TLS };
 struct sl_server_conf {
 	struct sl_addr_conf addr;
 	uint32_t max_concurrent; /* 0: the pool's */
+	struct sl_found found;   /* of one that a source found; else all zero */
+};
+
+enum sl_discover_kind { SL_DISCOVER_FILE, SL_DISCOVER_DNS, SL_DISCOVER_SRV, SL_DISCOVER_KUBERNETES };
+
+/* `discover file:PATH | dns:NAME:PORT | srv:NAME | kubernetes` */
+struct sl_discover_target {
+	enum sl_discover_kind kind;
+	char *name;    /* PATH (absolute) or NAME; "" for kubernetes */
+	uint16_t port; /* dns: of every address */
+};
+
+enum sl_kube_watch {
+	SL_WATCH_PODS,
+	SL_WATCH_SLICES, /* EndpointSlices of a Service */
+};
+
+/* A source of engines for a pool. */
+struct sl_discover_conf {
+	struct sl_discover_target target;
+	uint64_t refresh_us; /* file, DNS: read again at the latest; Kubernetes: listed again */
+	/* Kubernetes; see docs/configuration.md. "" when not given. */
+	enum sl_kube_preset preset;
+	enum sl_kube_watch watch;
+	char *api;        /* URL; "" = KUBERNETES_SERVICE_HOST and _PORT */
+	char *api_token;  /* file, read again every minute; "" = the service account's */
+	char *api_ca;     /* file; "" = the service account's */
+	char *namespace_; /* "" = the service account's; "*" all */
+	char *service;    /* the preset's object, or the Service of the slices */
+	char *inference_pool; /* its selector and ports are taken */
+	char *selector;       /* a label selector, beside the preset's */
+	char *role_label;     /* whose value is prefill, decode or both */
+	char *model_label;    /* whose value is the model's name */
+	char *pair_label;     /* prefill and decode exchange KV only where it is equal */
+	uint32_t port;        /* 0: the preset's, the annotation's, the Service's */
+	uint32_t metrics_port; /* 0: the same */
 };
 
 struct sl_cluster_conf {
@@ -55,6 +87,8 @@ struct sl_pool_conf {
 	uint32_t n_models;
 	struct sl_server_conf *servers;
 	uint32_t n_servers;
+	struct sl_discover_conf *discovers;
+	uint32_t n_discovers;
 	uint32_t max_concurrent; /* per endpoint, 0: none */
 	uint32_t max_idle;       /* idle connections per worker and endpoint */
 	uint64_t

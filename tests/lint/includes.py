@@ -17,7 +17,8 @@ NET = TELEMETRY + ("gateway/net", "gateway/config")
 UPSTREAM = NET + ("gateway/upstream",)
 DOWNSTREAM = NET + ("gateway/downstream",)
 EXCHANGE = UPSTREAM + DOWNSTREAM + ("gateway/exchange",)
-CONTROL = EXCHANGE + ("gateway/admin", "gateway/replica", "gateway/control")
+DISCOVERY = UPSTREAM + ("gateway/discovery",)
+CONTROL = EXCHANGE + ("gateway/admin", "gateway/replica", "gateway/discovery", "gateway/control")
 
 # folder or file prefix, longest match first: (project folders, libraries).
 # A folder may always include itself.
@@ -35,6 +36,7 @@ RULES = {
     "gateway/downstream": (DOWNSTREAM, ("event", "sockets")),
     "gateway/exchange": (EXCHANGE, ("event", "threads", "cjson")),
     "gateway/replica": (EXCHANGE, ("event", "sockets", "threads", "hiredis")),
+    "gateway/discovery": (DISCOVERY, ("event", "sockets", "threads")),
     "gateway/control": (CONTROL, ("event", "sockets", "threads")),
     "gateway/main.c": (CONTROL, ("event", "threads")),
     "gateway/ctl": (HTTP, ("cjson", "sockets")),

@@ -91,10 +91,13 @@ static void test_every_field_has_a_directive(void **state)
 		HOLE(sl_pool_conf, n_models),
 		HOLE(sl_pool_conf, servers),
 		HOLE(sl_pool_conf, n_servers),
+		HOLE(sl_pool_conf, discovers),
+		HOLE(sl_pool_conf, n_discovers),
 		HOLE(sl_pool_conf, line),
 		HOLE(sl_pool_conf, file),
 		GAP(sl_pool_conf, tls_verify, kv_group),
 		GAP(sl_pool_conf, n_models, servers),
+		GAP(sl_pool_conf, n_servers, discovers),
 		GAP(sl_pool_conf, max_idle, idle_timeout_us),
 		GAP(sl_pool_conf, line, file),
 		{ offsetof(struct sl_pool_conf, health.passive_fall) + 4, 4 },
@@ -107,7 +110,12 @@ static void test_every_field_has_a_directive(void **state)
 	};
 	static const struct hole server_holes[] = {
 		HOLE(sl_server_conf, addr),
-		{ offsetof(struct sl_server_conf, max_concurrent) + 4, 4 },
+		GAP(sl_server_conf, max_concurrent, found),
+		HOLE(sl_server_conf, found),
+	};
+	static const struct hole discover_holes[] = {
+		HOLE(sl_discover_conf, target),
+		GAP(sl_discover_conf, watch, api),
 	};
 	static const struct hole cluster_holes[] = {
 		HOLE(sl_cluster_conf, name),
@@ -144,6 +152,8 @@ static void test_every_field_has_a_directive(void **state)
 	check_filled(CONF_CLUSTER, sizeof(struct sl_cluster_conf), cluster_holes,
 	             SL_COUNT(cluster_holes));
 	check_filled(CONF_MODEL, sizeof(struct sl_model_conf), model_holes, SL_COUNT(model_holes));
+	check_filled(CONF_DISCOVER, sizeof(struct sl_discover_conf), discover_holes,
+	             SL_COUNT(discover_holes));
 	check_filled(CONF_REDIS, sizeof(struct sl_redis_conf), redis_holes, SL_COUNT(redis_holes));
 }
 

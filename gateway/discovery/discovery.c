@@ -1,0 +1,253 @@
+/* discovery.c: see discovery.h and source.h.
+ *
+ * A source is known by what the configuration says of it, not by its pool: two
+ * pools that say the same share one. */
+#include "gateway/discovery/discovery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/telemetry/log.h"
+
+struct sl_discovery {
+	struct sl_loop *loop;
+	struct sl_metrics *metrics;
+	void (*on_found)(void *ctx);
+	void *ctx;
+	struct sl_source *sources; /* owned */
+	struct sl_task found_task;
+};
+
+static const struct sl_source_driver *const drivers[] = {
+	[SL_DISCOVER_FILE] = &sl_file_driver,
+	[SL_DISCOVER_DNS] = &sl_dns_driver,
+	[SL_DISCOVER_SRV] = &sl_dns_driver,
+	[SL_DISCOVER_KUBERNETES] = &sl_kube_driver,
+};
+
+/* ---- a source's configuration ---------------------------------------- */
+
+/* Its strings, by their place. */
+static const size_t texts[] = {
+	offsetof(struct sl_discover_conf, target.name),
+	offsetof(struct sl_discover_conf, api),
+	offsetof(struct sl_discover_conf, api_token),
+	offsetof(struct sl_discover_conf, api_ca),
+	offsetof(struct sl_discover_conf, namespace_),
+	offsetof(struct sl_discover_conf, service),
+	offsetof(struct sl_discover_conf, inference_pool),
+	offsetof(struct sl_discover_conf, selector),
+	offsetof(struct sl_discover_conf, role_label),
+	offsetof(struct sl_discover_conf, model_label),
+	offsetof(struct sl_discover_conf, pair_label),
+};
+
+static char **text_of(struct sl_discover_conf *conf, size_t k)
+{
+	return (char **)(void *)((char *)conf + texts[k]);
+}
+
+static const char *text_in(const struct sl_discover_conf *conf, size_t k)
+{
+	return *(char *const *)(const void *)((const char *)conf + texts[k]);
+}
+
+static bool is_same(const struct sl_discover_conf *a, const struct sl_discover_conf *b)
+{
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		if (strcmp(text_in(a, k), text_in(b, k)) != 0)
+			return false;
+	return a->target.kind == b->target.kind && a->target.port == b->target.port &&
+	       a->refresh_us == b->refresh_us && a->preset == b->preset && a->watch == b->watch &&
+	       a->port == b->port && a->metrics_port == b->metrics_port;
+}
+
+static char *name_of(const struct sl_discover_conf *conf)
+{
+	static const char *const kinds[] = {
+		[SL_DISCOVER_FILE] = "file:",
+		[SL_DISCOVER_DNS] = "dns:",
+		[SL_DISCOVER_SRV] = "srv:",
+		[SL_DISCOVER_KUBERNETES] = "kubernetes:",
+	};
+	const char *what = conf->target.name;
+	char *name;
+
+	if (conf->target.kind == SL_DISCOVER_KUBERNETES)
+		what = *conf->service          ? conf->service
+		       : *conf->inference_pool ? conf->inference_pool
+		                               : conf->selector;
+	if (asprintf(&name, "%s%s%s%s", kinds[conf->target.kind], conf->namespace_,
+	             *conf->namespace_ ? "/" : "", what) < 0)
+		abort();
+	return name;
+}
+
+/* ---- sources --------------------------------------------------------- */
+
+static struct sl_source *find(struct sl_discovery *d, const struct sl_discover_conf *conf)
+{
+	struct sl_source *s = d->sources;
+
+	while (s && !is_same(&s->conf, conf))
+		s = s->next;
+	return s;
+}
+
+static void source_open(struct sl_discovery *d, const struct sl_discover_conf *conf)
+{
+	struct sl_source *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		abort();
+	s->discovery = d;
+	s->loop = d->loop;
+	s->metrics = d->metrics;
+	s->conf = *conf;
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		*text_of(&s->conf, k) = strdup(text_in(conf, k));
+	s->name = name_of(conf);
+	s->wanted = true;
+	s->driver = drivers[conf->target.kind];
+	s->next = d->sources;
+	d->sources = s;
+	s->state = s->driver->open(s);
+}
+
+static void source_close(struct sl_source *s)
+{
+	s->driver->close(s->state);
+	sl_server_set_unref(s->set);
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		free(*text_of(&s->conf, k));
+	free(s->name);
+	free(s->trouble);
+	free(s);
+}
+
+void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
+{
+	bool news = !s->set || !sl_server_set_equal(s->set, set_take);
+
+	s->synced_us = s->loop->now_us;
+	if (!news) {
+		sl_server_set_unref(set_take);
+		return;
+	}
+	if (!s->set || s->set->n != set_take->n)
+		sl_info("%s: %u engines", s->name, set_take->n);
+	sl_server_set_unref(s->set);
+	s->set = set_take;
+	sl_loop_defer(s->loop, &s->discovery->found_task);
+}
+
+void sl_source_trouble(struct sl_source *s, const char *reason)
+{
+	bool same = reason ? s->trouble && !strcmp(s->trouble, reason) : !s->trouble;
+
+	if (same)
+		return;
+	if (reason)
+		sl_warn("%s: %s; the engines that were found stay", s->name, reason);
+	else
+		sl_info("%s: all is well again", s->name);
+	free(s->trouble);
+	s->trouble = reason ? strdup(reason) : NULL;
+}
+
+/* ---- all of them ----------------------------------------------------- */
+
+static void say_found(void *arg)
+{
+	struct sl_discovery *d = arg;
+
+	d->on_found(d->ctx);
+}
+
+struct sl_discovery *sl_discovery_new(struct sl_loop *loop, struct sl_metrics *metrics,
+                                      void (*on_found)(void *ctx), void *ctx)
+{
+	struct sl_discovery *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		abort();
+	d->loop = loop;
+	d->metrics = metrics;
+	d->on_found = on_found;
+	d->ctx = ctx;
+	d->found_task = (struct sl_task){ .fn = say_found, .arg = d };
+	return d;
+}
+
+void sl_discovery_free(struct sl_discovery *d)
+{
+	sl_loop_undefer(d->loop, &d->found_task);
+	while (d->sources) {
+		struct sl_source *s = d->sources;
+
+		d->sources = s->next;
+		source_close(s);
+	}
+	free(d);
+}
+
+static void end_unwanted(struct sl_discovery *d)
+{
+	struct sl_source **at = &d->sources;
+
+	while (*at) {
+		struct sl_source *s = *at;
+
+		if (s->wanted) {
+			at = &s->next;
+			continue;
+		}
+		*at = s->next;
+		source_close(s);
+	}
+}
+
+void sl_discovery_apply(struct sl_discovery *d, const struct sl_config *config)
+{
+	for (struct sl_source *s = d->sources; s; s = s->next)
+		s->wanted = false;
+	for (uint32_t i = 0; i < config->n_pools; i++) {
+		for (uint32_t k = 0; k < config->pools[i].n_discovers; k++) {
+			const struct sl_discover_conf *conf = &config->pools[i].discovers[k];
+			struct sl_source *s = find(d, conf);
+
+			if (s)
+				s->wanted = true;
+			else
+				source_open(d, conf);
+		}
+	}
+	end_unwanted(d);
+}
+
+struct sl_server_set *sl_discovery_find(struct sl_discovery *d, const struct sl_discover_conf *conf)
+{
+	struct sl_source *s = find(d, conf);
+
+	return s ? s->set : NULL;
+}
+
+uint32_t sl_discovery_view(struct sl_discovery *d, struct sl_source_view *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (struct sl_source *s = d->sources; s; s = s->next) {
+		if (n < max)
+			out[n] = (struct sl_source_view){
+				.name = s->name,
+				.trouble = s->trouble,
+				.synced_ms = s->synced_us ? (int64_t)((s->loop->now_us -
+				                                       s->synced_us) /
+				                                      1000)
+				                          : -1,
+				.engines = s->set ? s->set->n : 0,
+			};
+		n++;
+	}
+	return n;
+}
