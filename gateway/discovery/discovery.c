@@ -12,6 +12,7 @@
 struct sl_discovery {
 	struct sl_loop *loop;
 	struct sl_metrics *metrics;
+	struct sl_resolver *resolver; /* owned */
 	void (*on_found)(void *ctx);
 	void *ctx;
 	struct sl_source *sources; /* owned */
@@ -103,6 +104,7 @@ static void source_open(struct sl_discovery *d, const struct sl_discover_conf *c
 	s->discovery = d;
 	s->loop = d->loop;
 	s->metrics = d->metrics;
+	s->resolver = d->resolver;
 	s->conf = *conf;
 	for (size_t k = 0; k < SL_COUNT(texts); k++)
 		*text_of(&s->conf, k) = strdup(text_in(conf, k));
@@ -173,6 +175,7 @@ struct sl_discovery *sl_discovery_new(struct sl_loop *loop, struct sl_metrics *m
 		abort();
 	d->loop = loop;
 	d->metrics = metrics;
+	d->resolver = sl_resolver_new(loop);
 	d->on_found = on_found;
 	d->ctx = ctx;
 	d->found_task = (struct sl_task){ .fn = say_found, .arg = d };
@@ -188,6 +191,7 @@ void sl_discovery_free(struct sl_discovery *d)
 		d->sources = s->next;
 		source_close(s);
 	}
+	sl_resolver_free(d->resolver);
 	free(d);
 }
 
@@ -209,6 +213,7 @@ static void end_unwanted(struct sl_discovery *d)
 
 void sl_discovery_apply(struct sl_discovery *d, const struct sl_config *config)
 {
+	sl_resolver_set_servers(d->resolver, config->resolvers, config->n_resolvers);
 	for (struct sl_source *s = d->sources; s; s = s->next)
 		s->wanted = false;
 	for (uint32_t i = 0; i < config->n_pools; i++) {
