@@ -5,7 +5,7 @@
 
 #define SECOND_US UINT64_C(1000000)
 #define MIN_US SECOND_US              /* however short the answer's time */
-#define RETRY_MAX_US (30 * SECOND_US) /* when nobody can say */
+#define RETRY_MAX_US (10 * SECOND_US) /* when nobody can say */
 
 static void ask(void *arg);
 
