@@ -70,7 +70,7 @@ struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_sp
 	struct sl_server_conf *server;
 
 	if (set->n == set->size) {
-		set->size = set->size ? 2 * set->size : 16;
+		set->size = set->size ? 2 * set->size : 1;
 		set->servers = realloc(set->servers, set->size * sizeof(*set->servers));
 		if (!set->servers)
 			abort(); /* as many as the source's answer had room for */
@@ -81,6 +81,23 @@ struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_sp
 		*text_of(server, k) = copy(sl_span("", 0));
 	sl_server_set_text(&server->addr.host, host);
 	sl_server_set_text(&server->found.id, id);
+	return server;
+}
+
+struct sl_server_conf *sl_server_set_copy(struct sl_server_set *set,
+                                          const struct sl_server_conf *from)
+{
+	struct sl_server_conf *server = sl_server_set_add(
+	        set, sl_span_str(from->addr.host), from->addr.port, sl_span_str(from->found.id));
+
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		sl_server_set_text(text_of(server, k), sl_span_str(text_in(from, k)));
+	server->max_concurrent = from->max_concurrent;
+	server->found.has_role = from->found.has_role;
+	server->found.role = from->found.role;
+	server->found.hold = from->found.hold;
+	server->found.why = from->found.why;
+	server->found.metrics_port = from->found.metrics_port;
 	return server;
 }
 

@@ -54,6 +54,9 @@ void sl_server_set_unref(struct sl_server_set *set); /* NULL is fine */
  * copied. Valid until the next _add. */
 struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_span host,
                                          uint16_t port, struct sl_span id);
+/* The same for one of another set, with all that is said of it. */
+struct sl_server_conf *sl_server_set_copy(struct sl_server_set *set,
+                                          const struct sl_server_conf *from);
 /* Puts a copy of `value` into one of its strings. */
 void sl_server_set_text(char **field, struct sl_span value);
 /* The same engines in the same order, with the same facts. */
