@@ -14,4 +14,3 @@ static void close_none(void *state)
 
 __attribute__((weak)) const struct sl_source_driver sl_file_driver = { open_none, close_none };
 __attribute__((weak)) const struct sl_source_driver sl_dns_driver = { open_none, close_none };
-__attribute__((weak)) const struct sl_source_driver sl_kube_driver = { open_none, close_none };
