@@ -163,6 +163,10 @@ static void on_pool_put(void *ctx, const struct sl_kube_object *o)
 	set_trouble(k, 1, NULL);
 	if (!sl_kube_rules_take_pool(&k->rules, o))
 		return;
+	if (!*k->rules.pool_selector && !*k->source->conf.selector) {
+		set_trouble(k, 1, "the InferencePool selects no labels, which would be every pod");
+		return;
+	}
 	sl_info("%s: the InferencePool selects %s", k->source->name, k->rules.pool_selector);
 	if (k->engines_open)
 		kube_feed_restart(&k->engines);
