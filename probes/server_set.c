@@ -82,7 +82,7 @@ struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_sp
 	struct sl_server_conf *server;
 
 	if (set->n == set->size) {
-		set->size = set->size ? 2 * set->size : 16;
+		set->size = set->size ? 2 * set->size : 1;
 		set->servers = realloc(set->servers, set->size * sizeof(*set->servers));
 		if (!set->servers)
 			abort(); /* as many as the source's answer had room for */
@@ -96,16 +96,18 @@ struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_sp
 	return server;
 }
 
-void sl_server_set_add_copy(struct sl_server_set *set, const struct sl_server_conf *server)
+struct sl_server_conf *sl_server_set_copy(struct sl_server_set *set,
+                                          const struct sl_server_conf *from)
 {
 	struct sl_server_conf *added = sl_server_set_add(set, sl_span("", 0), 0, sl_span("", 0));
 	struct sl_server_conf owned = *added;
 
-	*added = *server;
+	*added = *from;
 	for (size_t k = 0; k < SL_COUNT(texts); k++) {
 		*text_of(added, k) = *text_of(&owned, k);
-		sl_server_set_text(text_of(added, k), sl_span_str(text_in(server, k)));
+		sl_server_set_text(text_of(added, k), sl_span_str(text_in(from, k)));
 	}
+	return added;
 }
 
 /* By host and port, then by place. */
