@@ -217,11 +217,17 @@ static bool find_tls(struct census *c, const struct sl_pool_conf *pool)
 static int make_newcomer(struct census *c, const struct sl_engine_place *at,
                          struct sl_domain *domain)
 {
+	const struct sl_engine *before = find_engine(c, at, domain, sl_engine_is_called);
 	struct sl_engine *m;
 
 	if (!find_tls(c, at->pool))
 		return -1;
 	m = sl_engine_new(at, sl_pool_is_tls(at->pool) ? c->tls : NULL, c->now_us);
+	/* What is called the same serves the same, until it says so itself. */
+	if (before && before->n_models) {
+		sl_engine_set_models(m, before->models, before->adapters, before->n_models);
+		m->models_known = false;
+	}
 	m->wanted = *at;
 	m->domain = domain;
 	m->key = sl_engine_key(at);
