@@ -57,7 +57,7 @@ static void deny(struct sl_name *n, const struct sl_places *answer)
 	n->denials++;
 	if (n->denials >= SL_NAME_GONE)
 		replace(n, answer);
-	snprintf(n->places.reason, sizeof(n->places.reason), "%.140s%s", answer->reason,
+	snprintf(n->places.reason, sizeof(n->places.reason), "%.130s%s", answer->reason,
 	         n->denials >= SL_NAME_GONE ? ", for the third time" : "");
 }
 
