@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "gateway/telemetry/log.h"
 
@@ -17,6 +18,7 @@ struct sl_discovery {
 	void *ctx;
 	struct sl_source *sources; /* owned */
 	struct sl_task found_task;
+	int64_t said_s; /* what the metric of the last sync says */
 };
 
 static const struct sl_source_driver *const drivers[] = {
@@ -127,11 +129,29 @@ static void source_close(struct sl_source *s)
 	free(s);
 }
 
+/* Of the source that has been silent longest; one that never spoke is told of by
+ * its trouble. */
+static void tell_sync(struct sl_discovery *d)
+{
+	uint64_t oldest_us = d->loop->now_us;
+	struct timespec now;
+	int64_t at_s;
+
+	for (const struct sl_source *s = d->sources; s; s = s->next)
+		if (s->synced_us && s->synced_us < oldest_us)
+			oldest_us = s->synced_us;
+	clock_gettime(CLOCK_REALTIME, &now);
+	at_s = now.tv_sec - (int64_t)((d->loop->now_us - oldest_us) / 1000000u);
+	sl_metric_add(d->metrics, SL_M_DISCOVERY_LAST_SYNC, at_s - d->said_s);
+	d->said_s = at_s;
+}
+
 void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
 {
 	bool news = !s->set || !sl_server_set_equal(s->set, set_take);
 
 	s->synced_us = s->loop->now_us;
+	tell_sync(s->discovery);
 	if (!news) {
 		sl_server_set_unref(set_take);
 		return;

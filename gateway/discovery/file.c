@@ -203,7 +203,7 @@ static struct sl_server_set *merge(const struct file_source *f)
 	for (const struct file *file = f->files; file; file = file->next)
 		for (uint32_t i = 0; file->set && i < file->set->n && all->n < SL_MAX_ENDPOINTS;
 		     i++)
-			sl_server_set_add_copy(all, &file->set->servers[i]);
+			sl_server_set_copy(all, &file->set->servers[i]);
 	sl_server_set_unique(all);
 	return all;
 }

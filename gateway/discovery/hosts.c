@@ -93,7 +93,7 @@ struct sl_server_set *sl_hosts_resolve(struct sl_hosts *h, const struct sl_serve
 			if (!*address)
 				continue;
 		}
-		sl_server_set_add_copy(out, server);
+		sl_server_set_copy(out, server);
 		sl_server_set_text(&out->servers[out->n - 1].found.address, sl_span_str(address));
 	}
 	forget_unwanted(h);

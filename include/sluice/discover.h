@@ -57,8 +57,9 @@ void sl_server_set_unref(struct sl_server_set *set); /* NULL is fine */
  * copied. Valid until the next _add. */
 struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_span host,
                                          uint16_t port, struct sl_span id);
-/* A copy of one at the end. */
-void sl_server_set_add_copy(struct sl_server_set *set, const struct sl_server_conf *server);
+/* The same for one of another set, with all that is said of it. */
+struct sl_server_conf *sl_server_set_copy(struct sl_server_set *set,
+                                          const struct sl_server_conf *from);
 /* Of several with the same host and port only the first stays. */
 void sl_server_set_unique(struct sl_server_set *set);
 /* Puts a copy of `value` into one of its strings. */

@@ -192,7 +192,7 @@ static void test_copy(void **state)
 	server->found.role = SL_ROLE_DECODE;
 	server->found.has_role = true;
 	sl_server_set_text(&server->found.model, SL_SPAN("m"));
-	sl_server_set_add_copy(b, server);
+	sl_server_set_copy(b, server);
 	assert_true(sl_server_set_equal(a, b));
 	sl_server_set_text(&b->servers[0].found.address, SL_SPAN("10.0.0.9"));
 	assert_false(sl_server_set_equal(a, b));
