@@ -212,6 +212,12 @@ static void end_list(struct kube_feed *f)
 
 /* ---- watches --------------------------------------------------------- */
 
+static void tell_expired(const struct kube_feed *f)
+{
+	sl_info("kubernetes: what happened to %s %s since is forgotten (410): listing them again",
+	        sl_kube_names(f->resource)->plural, f->namespace_);
+}
+
 /* A watch that said something, or lasted, worked: all is forgiven. */
 static void end_watch(struct kube_feed *f)
 {
@@ -235,6 +241,7 @@ static void read_frame(struct kube_feed *f, struct sl_span json)
 		f->events->on_alive(f->ctx);
 		break;
 	case SL_KUBE_EXPIRED:
+		tell_expired(f);
 		f->relist = true;
 		break;
 	case SL_KUBE_ERROR:
@@ -302,6 +309,7 @@ static void end_refused(struct kube_feed *f)
 	tell_status(f, reason);
 	if (f->status == 410) {
 		f->expired += !f->version;
+		tell_expired(f);
 		forget_version(f);
 		retry(f);
 		return;
