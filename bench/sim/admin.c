@@ -6,6 +6,7 @@
 
 #include "bench/sim/engine_life.h"
 #include "bench/sim/error.h"
+#include "bench/sim/exporter.h"
 #include "bench/sim/peer.h"
 
 static uint32_t open_requests(const struct sl_sim_engine *e)
@@ -58,6 +59,7 @@ static void answer_state(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 		{ "steps", (double)e->batch.steps },
 		{ "adapters_running", e->batch.n_adapters },
 		{ "adapter_loads", (double)t->adapter_loads },
+		{ "gpu_slow", e->gpu_slow },
 		{ "prefix_queries_tokens", (double)e->batch.prefix_queries_tokens },
 		{ "prefix_hits_tokens", (double)e->batch.prefix_hits_tokens },
 	};
@@ -189,6 +191,10 @@ bool sl_sim_admin_at_port(struct sl_sim_conn *conn, struct sl_sim *sim)
 	struct sl_sim_engine *e = engine_of(conn, sim);
 	answer_fn answer = find_answer(conn);
 
+	if (!strcmp(conn->head.path, "/sim/gpu")) {
+		sl_sim_exporter_serve(conn, sim);
+		return true;
+	}
 	if (!answer)
 		return false;
 	if (!e)

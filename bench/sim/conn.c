@@ -209,10 +209,15 @@ static const char *phrase(int status)
 
 static void put_status(struct sl_sim_conn *conn, int status, const char *extra)
 {
+	const char *server = conn->list->server;
+
 	conn->status = status;
-	sl_sim_buf_printf(&conn->out, "HTTP/1.1 %d%s\r\ndate: %s\r\nserver: uvicorn\r\n%s", status,
-	                  phrase(status), sl_sim_date_text(&conn->list->net->date),
-	                  extra ? extra : "");
+	sl_sim_buf_printf(&conn->out, "HTTP/1.1 %d%s\r\ndate: %s\r\n", status, phrase(status),
+	                  sl_sim_date_text(&conn->list->net->date));
+	if (!server || *server)
+		sl_sim_buf_printf(&conn->out, "server: %s\r\n", server ? server : "uvicorn");
+	if (extra)
+		sl_sim_buf_str(&conn->out, extra);
 }
 
 static const char *closing(const struct sl_sim_conn *conn)
@@ -227,7 +232,8 @@ void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content
 	sl_sim_buf_printf(&conn->out, "content-length: %zu\r\n", body.len);
 	if (content_type)
 		sl_sim_buf_printf(&conn->out, "content-type: %s\r\n", content_type);
-	sl_sim_buf_printf(&conn->out, "vary: Origin\r\n%s\r\n", closing(conn));
+	sl_sim_buf_printf(&conn->out, "%s%s\r\n", conn->list->server ? "" : "vary: Origin\r\n",
+	                  closing(conn));
 	if (!conn->head.head_request)
 		sl_sim_buf_add(&conn->out, body);
 	conn->answer_bytes = body.len;

@@ -49,7 +49,8 @@ struct sl_sim_conn_list {
 	void *owner; /* the ops know what it is */
 	struct sl_sim_conn *first;
 	uint32_t n;
-	bool closing; /* every answer is its connection's last */
+	bool closing;       /* every answer is its connection's last */
+	const char *server; /* in answers; "": nothing said; NULL: uvicorn */
 };
 
 enum sl_sim_conn_state {

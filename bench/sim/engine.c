@@ -66,7 +66,7 @@ static bool begin_step(struct sl_sim_engine *e, uint64_t at_us)
 	start_fetches(e);
 	if (!any)
 		return false;
-	e->model.slow = e->faults.slow;
+	e->model.slow = e->faults.slow * e->gpu_slow;
 	e->step_end_us = at_us + load_adapters(e) + sl_sim_model_step_us(&e->model, &work);
 	sl_sim_observe(&e->metrics, SL_SIM_H_ITERATION, work.tokens);
 	return true;
@@ -198,6 +198,7 @@ void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t in
 	e->metrics.created_s = (double)sl_sim_unix_s();
 	e->tally.last_abort_us = -1;
 	sl_sim_faults_init(&e->faults);
+	e->gpu_slow = 1;
 	evtimer_assign(&e->step_timer, sim->net.base, on_step, e);
 	evtimer_assign(&e->lease_timer, sim->net.base, on_lease, e);
 	evtimer_assign(&e->beat_timer, sim->net.base, beat, e);

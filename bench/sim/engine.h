@@ -67,6 +67,8 @@ struct sl_sim_engine {
 	uint64_t abort_us;    /* when the last client left whose sequence still computed */
 	char last_peer[40];   /* id of the engine that it last fetched from */
 
+	double gpu_slow; /* a throttled GPU: steps take so many times longer */
+
 	bool dead; /* its core has died: refuses connections */
 	bool stopping;
 	enum sl_sim_stop stop;

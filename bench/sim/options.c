@@ -17,6 +17,8 @@ enum kind {
 	COUNT,
 	DURATION,
 	STOP,
+	GPU_KIND,
+	PODS,
 	ON,
 	OFF
 };
@@ -57,6 +59,12 @@ static const struct option_rule {
 	{ "--transfer-rate", NUMBER, AT(transfer_gb_per_s), "GB/S", "of a hand-off (20)" },
 	{ "--keep-alive", DURATION, AT(keep_alive_us), "TIME", "idle connections close (5s)" },
 	{ "--api-key", WORD, AT(api_key), "KEY", "required for /v1 paths" },
+	{ "--gpu-exporter", ADDRESS, AT(gpu_exporter), "ADDR:PORT", "page of the engines' GPUs" },
+	{ "--gpu-kind", GPU_KIND, AT(gpu_kind), "KIND", "dcgm, dcgm-new, amd or ascend (dcgm)" },
+	{ "--gpus-per-engine", COUNT, AT(gpus_per_engine), "N", "GPUs of an engine (1)" },
+	{ "--gpu-host", WORD, AT(gpu_host), "NAME", "its hostname label (sim-node-0)" },
+	{ "--gpu-pods", PODS, AT(gpu_pods), "NS/PREFIX", "pod labels: engine K is PREFIX-K" },
+	{ "--gpu-defaults", OFF, AT(gpu_all), NULL, "only what the exporter shows by default" },
 	{ "--on-stop", STOP, AT(on_stop), "HOW", "exit, abort, stall or drain on SIGTERM (exit)" },
 };
 
@@ -120,6 +128,18 @@ bool sl_sim_stop_read(const char *text, enum sl_sim_stop *out)
 	for (unsigned i = 0; i < SL_COUNT(names); i++)
 		if (strcmp(text, names[i]) == 0) {
 			*out = (enum sl_sim_stop)i;
+			return true;
+		}
+	return false;
+}
+
+static bool read_gpu_kind(const char *text, enum sl_sim_gpu_kind *out)
+{
+	static const char *const names[] = { "dcgm", "dcgm-new", "amd", "ascend" };
+
+	for (unsigned i = 0; i < SL_COUNT(names); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*out = (enum sl_sim_gpu_kind)i;
 			return true;
 		}
 	return false;
@@ -218,6 +238,11 @@ static bool set_option(struct sl_sim_options *opt, const struct option_rule *rul
 		return sl_sim_duration_read(value, to);
 	case STOP:
 		return sl_sim_stop_read(value, to);
+	case GPU_KIND:
+		return read_gpu_kind(value, to);
+	case PODS:
+		*(const char **)to = value;
+		return strchr(value, '/') != NULL;
 	case ON:
 	case OFF:
 		*(bool *)to = rule->kind == ON;
@@ -247,6 +272,9 @@ static void set_defaults(struct sl_sim_options *opt)
 		.transfer_gb_per_s = 20,
 		.connector = true,
 		.fast_tokens = 16,
+		.gpus_per_engine = 1,
+		.gpu_host = "sim-node-0",
+		.gpu_all = true,
 	};
 }
 
@@ -274,10 +302,10 @@ static bool complete(struct sl_sim_options *opt)
 		opt->max_model_len = (uint32_t)room;
 	if (opt->max_loras > SL_SIM_MAX_ADAPTERS)
 		opt->max_loras = SL_SIM_MAX_ADAPTERS;
-	if (opt->kv_blocks < 2 || opt->count > SL_SIM_MAX_ENGINES ||
+	if (opt->kv_blocks < 2 || opt->count > SL_SIM_MAX_ENGINES || opt->gpus_per_engine > 64 ||
 	    opt->listen.port + opt->count - 1 > 65535) {
-		fprintf(stderr, "sluice-bench engine: --kv-blocks, --count or --listen is out of "
-		                "range\n");
+		fprintf(stderr, "sluice-bench engine: --kv-blocks, --count, --listen or "
+		                "--gpus-per-engine is out of range\n");
 		return false;
 	}
 	if (!opt->advertise)

@@ -16,6 +16,14 @@ enum sl_sim_stop {
 	SL_SIM_STOP_DRAIN, /* finishes them; new requests get 500 */
 };
 
+/* What a GPU exporter imitates. */
+enum sl_sim_gpu_kind {
+	SL_SIM_GPU_DCGM,
+	SL_SIM_GPU_DCGM_NEW, /* the names since DCGM 4.6 */
+	SL_SIM_GPU_AMD,
+	SL_SIM_GPU_ASCEND,
+};
+
 struct sl_sim_address {
 	char host[64]; /* numeric IPv4 */
 	uint16_t port; /* 0: none */
@@ -45,6 +53,12 @@ struct sl_sim_options {
 	bool fast;
 	uint32_t fast_tokens;
 	enum sl_sim_stop on_stop;
+	struct sl_sim_address gpu_exporter;
+	enum sl_sim_gpu_kind gpu_kind;
+	uint32_t gpus_per_engine;
+	const char *gpu_host; /* the label */
+	const char *gpu_pods; /* "namespace/prefix": engine K is in pod prefix-K; or NULL */
+	bool gpu_all;         /* with the families that have to be turned on */
 };
 
 /* 0, or an exit status (help, or a complaint was printed) with *out_run false. */

@@ -10,12 +10,14 @@
 #include "bench/bench.h"
 #include "bench/sim/api.h"
 #include "bench/sim/engine_life.h"
+#include "bench/sim/exporter.h"
 #include "bench/sim/gen_step.h"
 #include "bench/sim/peer.h"
 
 struct server {
 	struct sl_sim sim;
 	struct sl_sim_listener admin;
+	struct sl_sim_exporter exporter;
 	struct sl_sim_conn_list admin_conns;
 	struct event stop_signals[2], stop_timer;
 };
@@ -152,6 +154,11 @@ static bool listen_all(struct server *server)
 	if (opt->admin.port && sl_sim_listener_open(&server->admin, sim->net.base, &opt->admin,
 	                                            on_admin, &server->admin_conns) != 0)
 		return complain("admin ", &opt->admin, opt->admin.port);
+	if (!opt->gpu_exporter.port)
+		return true;
+	sim->exporter = &server->exporter;
+	if (sl_sim_exporter_init(sim->exporter, sim) != 0)
+		return complain("GPU exporter ", &opt->gpu_exporter, opt->gpu_exporter.port);
 	return true;
 }
 
@@ -161,6 +168,8 @@ static void fini(struct server *server)
 	struct event_base *base = sim->net.base;
 
 	sl_sim_listener_close(&server->admin);
+	if (sim->exporter)
+		sl_sim_exporter_fini(sim->exporter);
 	while (server->admin_conns.first)
 		sl_sim_conn_close(server->admin_conns.first, false);
 	for (uint32_t i = 0; i < sim->opt.count; i++) {

@@ -6,6 +6,7 @@
  *    |       +- at most one generation (gen): an inference request under way
  *    |           +- choices: one sequence each, perhaps being fetched (pull)
  *    +- connections of the admin listener
+ *    +- the GPU exporter, if there is one, with its GPUs and connections
  *    +- the net's graveyard: what was closed in this turn of the loop
  *
  * One thread, one event base.
@@ -16,6 +17,7 @@
  *   server            the process: options, signals, wiring
  *   api, admin        paths to operations
  *   engine_life       an engine's clients: listening, dying, stopping, healing
+ *   exporter          the page of the engines' GPUs
  *   gen_start         an inference request's checks and its beginning
  *   gen_step          what the engine's steps do to it
  *   gen_say           what it sends
@@ -32,12 +34,14 @@
 #include "bench/sim/options.h"
 
 struct sl_sim_engine;
+struct sl_sim_exporter;
 struct sl_sim_word;
 
 struct sl_sim {
 	struct sl_sim_net net;
 	struct sl_sim_options opt;
-	struct sl_sim_engine *engines; /* owned; opt.count */
+	struct sl_sim_engine *engines;    /* owned; opt.count */
+	struct sl_sim_exporter *exporter; /* borrowed; NULL: none */
 	struct sl_rng rng;
 	char fingerprint[40];
 	bool stopping;

@@ -62,3 +62,14 @@ class Engine(Process):
 
     def heal(self):
         self.fault(clear=True)
+
+    # -- its GPUs, where it was started with --gpu-exporter --------------------
+
+    def gpus(self):
+        """What there is: each GPU's number, UUID, engine and engine's port."""
+        return ask(self.control, "GET", "/sim/gpu").json()["gpus"]
+
+    def gpu(self, **what):
+        """Changes a GPU (gpu=N, uuid=..., engine=K) or the exporter (down=True)."""
+        answer = ask(self.control, "POST", "/sim/gpu", json.dumps(what).encode())
+        assert answer.status == 200, f"/sim/gpu {what}: {answer}"
