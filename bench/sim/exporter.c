@@ -84,7 +84,7 @@ int sl_sim_exporter_init(struct sl_sim_exporter *x, struct sl_sim *sim)
 	const struct sl_sim_options *opt = &sim->opt;
 
 	*x = (struct sl_sim_exporter){ .sim = sim, .listener.fd = -1 };
-	x->conns = (struct sl_sim_conn_list){ &sim->net, &conn_ops, .owner = x, .server = "" };
+	x->conns = (struct sl_sim_conn_list){ &sim->net, &conn_ops, .owner = x, .fields = "" };
 	x->start_us = sl_sim_now_us();
 	x->load = calloc(opt->count, sizeof(*x->load));
 	if (!x->load)

@@ -9,6 +9,7 @@
 
 #include "bench/bench.h"
 #include "bench/sim/api.h"
+#include "bench/sim/dialect.h"
 #include "bench/sim/engine_life.h"
 #include "bench/sim/exporter.h"
 #include "bench/sim/gen_step.h"
@@ -92,6 +93,7 @@ static struct event_base *precise_base(void)
 
 static void init_sim(struct sl_sim *sim)
 {
+	const struct sl_sim_dialect *dialect = sl_sim_dialect(sim->opt.dialect);
 	struct event_base *base = precise_base();
 
 	sim->engines = calloc(sim->opt.count, sizeof(*sim->engines));
@@ -109,7 +111,10 @@ static void init_sim(struct sl_sim *sim)
 
 		sl_sim_engine_init(e, sim, i);
 		e->ops = &sl_sim_gen_steps;
-		e->conns = (struct sl_sim_conn_list){ &sim->net, &sl_sim_api_ops, .owner = e };
+		e->conns = (struct sl_sim_conn_list){ &sim->net, &sl_sim_api_ops, .owner = e,
+			                              .fields = dialect->fields };
+		e->metrics_conns = e->conns;
+		e->has_metrics_port = dialect->metrics_port;
 	}
 }
 
@@ -183,6 +188,9 @@ static void fini(struct server *server)
 	event_del(&server->stop_timer);
 	for (size_t i = 0; i < SL_COUNT(sim->fast); i++)
 		sl_sim_fast_fini(&sim->fast[i]);
+	for (size_t i = 0; i < SL_COUNT(sim->templates); i++)
+		sl_sim_template_fini(&sim->templates[i]);
+	sl_sim_buf_fini(&sim->filler);
 	free(sim->engines);
 	event_base_free(base);
 }

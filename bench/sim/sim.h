@@ -17,6 +17,7 @@
  *   server            the process: options, signals, wiring
  *   api, admin        paths to operations
  *   engine_life       an engine's clients: listening, dying, stopping, healing
+ *   dialect*, pages   what an engine answers besides inference
  *   exporter          the page of the engines' GPUs
  *   gen_start         an inference request's checks and its beginning
  *   gen_step          what the engine's steps do to it
@@ -32,6 +33,7 @@
 #include "bench/sim/conn.h"
 #include "bench/sim/fast.h"
 #include "bench/sim/options.h"
+#include "bench/sim/page.h"
 
 struct sl_sim_engine;
 struct sl_sim_exporter;
@@ -45,8 +47,10 @@ struct sl_sim {
 	struct sl_rng rng;
 	char fingerprint[40];
 	bool stopping;
-	struct sl_sim_fast fast[2]; /* --fast: completion, chat */
-	struct sl_sim_word *words;  /* peer.c's, to other processes: nobody waits for an answer */
+	struct sl_sim_fast fast[2];          /* --fast: completion, chat */
+	struct sl_sim_template templates[2]; /* of the dialect's pages */
+	struct sl_sim_buf filler;            /* what makes pages larger; borrowed by answers */
+	struct sl_sim_word *words; /* peer.c's, to other processes: nobody waits for an answer */
 };
 
 #endif
