@@ -24,10 +24,11 @@ class Engine(Process):
         return f"127.0.0.1:{self.port}"
 
     def wait_ready(self):
-        def healthy():
+        def listening():
             assert self.running, f"{self.name} ended:\n{self.tail()}"
-            return ask(self.port, "GET", "/health").status == 200
-        until(healthy, f"{self.name} to be healthy")
+            # Not /health: some dialects have none. The control port opens last.
+            return ask(self.control, "GET", "/sim/state?engine=0").status == 200
+        until(listening, f"{self.name} to listen")
         return self
 
     def again(self):
