@@ -281,6 +281,7 @@ void sl_sim_conn_reply_long(struct sl_sim_conn *conn, int status, const char *co
 {
 	put_status(conn, status, NULL);
 	put_reply_head(conn, content_type, body.len + tail.len);
+	sl_sim_buf_reserve(&conn->out, body.len);
 	sl_sim_buf_add(&conn->out, body);
 	conn->tail = tail;
 	end_answer(conn);

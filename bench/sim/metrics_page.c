@@ -138,8 +138,10 @@ static void put_engine_histogram(struct page *p, enum sl_sim_hist which)
 	struct family f = { .kind = HISTOGRAM, .name = info->name, .values = "" };
 	struct sl_sim_buf name = { 0 }, more = { 0 };
 
-	sl_sim_buf_printf(&name, "vllm:%s%c", info->name, 0);
-	sl_sim_buf_printf(&more, ",%.*s%c", (int)p->model.len, p->model.ptr, 0);
+	if (p->out->recording) {
+		sl_sim_buf_printf(&name, "vllm:%s%c", info->name, 0);
+		sl_sim_buf_printf(&more, ",%.*s%c", (int)p->model.len, p->model.ptr, 0);
+	}
 	put_head(p, "vllm:", info->name, "", "histogram", info->help);
 	put_histogram(p, h, info->bounds, name.ptr, "engine=\"0\",", more.ptr);
 	put_series(p, &f, suffixes[0], sl_span("", 0), (double)h->count);
@@ -318,6 +320,8 @@ static void put_http(struct page *p)
 static void begin(struct page *page, struct sl_sim_page *p, const struct sl_sim_engine *e)
 {
 	*page = (struct page){ .out = p, .engine = e };
+	if (!p->recording)
+		return;
 	sl_sim_buf_str(&page->model, "model_name=\"");
 	sl_sim_label_escape(&page->model, sl_span_str(e->sim->opt.models[0]));
 	sl_sim_buf_str(&page->model, "\"");
@@ -345,11 +349,38 @@ static void walk_rest(struct sl_sim_page *p, const void *engine)
 	sl_sim_buf_fini(&page.model);
 }
 
+/* Which series the rest of the page has: one bit for each that comes and goes.
+ * Never 0. */
+static uint64_t shape_of(const struct sl_sim_engine *e)
+{
+	uint64_t shape = 1;
+
+	for (size_t i = 0; i < SL_SIM_N_HANDLERS; i++)
+		for (unsigned class = 1; class < 6; class ++)
+			shape = shape << 1 | (e->metrics.http[i].by_class[class] > 0);
+	return shape;
+}
+
+/* Adapters' names are text, and change. */
+static void put_rest(struct sl_sim_buf *b, struct sl_sim_engine *e)
+{
+	struct sl_sim_template *kept = &e->sim->templates[1];
+	struct sl_sim_template once = { 0 };
+	uint64_t shape = shape_of(e);
+
+	if (e->sim->opt.n_loras) {
+		sl_sim_page_make(b, &once, SL_SIM_NUMBERS_PYTHON, walk_rest, e);
+		sl_sim_template_fini(&once);
+		return;
+	}
+	if (e->sim->rest_shape != shape)
+		sl_sim_template_fini(kept);
+	e->sim->rest_shape = shape;
+	sl_sim_page_make(b, kept, SL_SIM_NUMBERS_PYTHON, walk_rest, e);
+}
+
 void sl_sim_metrics_page(struct sl_sim_buf *b, struct sl_sim_engine *e)
 {
-	struct sl_sim_template rest = { 0 };
-
 	sl_sim_page_make(b, &e->sim->templates[0], SL_SIM_NUMBERS_PYTHON, walk_fixed, e);
-	sl_sim_page_make(b, &rest, SL_SIM_NUMBERS_PYTHON, walk_rest, e);
-	sl_sim_template_fini(&rest);
+	put_rest(b, e);
 }

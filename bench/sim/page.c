@@ -98,18 +98,34 @@ static void put_number(struct sl_sim_page *p, double value)
 	memcpy(p->memo_text, p->out->ptr + start, p->memo_len);
 }
 
+/* Mostly there is room for it: the page was begun with that. */
+static void put_text_before_slot(struct sl_sim_page *p)
+{
+	size_t n;
+
+	assert(p->slot < p->t->n_slots);
+	n = p->t->slots[p->slot] - p->at;
+	if (p->out->cap - p->out->len < n)
+		sl_sim_buf_reserve(p->out, n);
+	memcpy(p->out->ptr + p->out->len, p->t->text.ptr + p->at, n);
+	p->out->len += n;
+	p->at += n;
+	p->slot++;
+}
+
 void sl_sim_page_value(struct sl_sim_page *p, double value)
 {
-	sl_sim_page_text(p, SL_SPAN(" "));
 	if (p->recording) {
+		sl_sim_page_text(p, SL_SPAN(" "));
 		record_slot(p->t);
 		sl_sim_page_text(p, SL_SPAN("\n"));
 		return;
 	}
-	assert(p->slot < p->t->n_slots);
-	sl_sim_buf_add(p->out, sl_span(p->t->text.ptr + p->at, p->t->slots[p->slot] - p->at));
-	p->at = p->t->slots[p->slot++];
-	if (is_small(value))
+	put_text_before_slot(p);
+	if (value == 0) /* most of them */
+		sl_sim_buf_add(p->out,
+		               p->numbers == SL_SIM_NUMBERS_PYTHON ? SL_SPAN("0.0") : SL_SPAN("0"));
+	else if (is_small(value))
 		put_small(p, (uint32_t)value);
 	else
 		put_number(p, value);
@@ -132,6 +148,7 @@ void sl_sim_page_make(struct sl_sim_buf *out, struct sl_sim_template *t,
 		walk(&p, subject);
 	t->made = true;
 	p.recording = false;
+	sl_sim_buf_reserve(out, t->text.len + t->n_slots * (size_t)8);
 	walk(&p, subject);
 	assert(p.slot == t->n_slots);
 	if (t->text.len)

@@ -129,7 +129,7 @@ static bool goes_wrong(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 void sl_sim_pages_answer(struct sl_sim_conn *conn, struct sl_sim_engine *e,
                          const struct sl_sim_route *route)
 {
-	struct sl_sim_buf page = { 0 };
+	struct sl_sim_buf *page = &e->sim->scratch;
 	bool text = strncmp(route->type, "text/", 5) == 0;
 
 	if (goes_wrong(conn, e))
@@ -139,10 +139,10 @@ void sl_sim_pages_answer(struct sl_sim_conn *conn, struct sl_sim_engine *e,
 		redirect(conn, e);
 		return;
 	}
-	make(&page, e, route);
-	sl_sim_conn_reply_long(conn, 200, route->type, sl_sim_buf_span(&page),
-	                       text ? filler(e, page.len) : sl_span("", 0));
-	sl_sim_buf_fini(&page);
+	page->len = 0;
+	make(page, e, route);
+	sl_sim_conn_reply_long(conn, 200, route->type, sl_sim_buf_span(page),
+	                       text ? filler(e, page->len) : sl_span("", 0));
 }
 
 void sl_sim_pages_answer_moved(struct sl_sim_conn *conn, struct sl_sim_engine *e,

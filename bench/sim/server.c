@@ -191,6 +191,7 @@ static void fini(struct server *server)
 	for (size_t i = 0; i < SL_COUNT(sim->templates); i++)
 		sl_sim_template_fini(&sim->templates[i]);
 	sl_sim_buf_fini(&sim->filler);
+	sl_sim_buf_fini(&sim->scratch);
 	free(sim->engines);
 	event_base_free(base);
 }

@@ -49,7 +49,9 @@ struct sl_sim {
 	bool stopping;
 	struct sl_sim_fast fast[2];          /* --fast: completion, chat */
 	struct sl_sim_template templates[2]; /* of the dialect's pages */
-	struct sl_sim_buf filler;            /* what makes pages larger; borrowed by answers */
+	struct sl_sim_buf scratch;           /* the page that is being made */
+	uint64_t rest_shape;       /* metrics_page.c's: which series the second template has */
+	struct sl_sim_buf filler;  /* what makes pages larger; borrowed by answers */
 	struct sl_sim_word *words; /* peer.c's, to other processes: nobody waits for an answer */
 };
 
