@@ -17,7 +17,7 @@
 
 struct sl_sim_gen;
 
-#define SL_SIM_MAX_PAGES 4 /* of a dialect */
+#define SL_SIM_MAX_PAGES 5 /* of a dialect */
 
 /* What tests want to know of an engine. */
 struct sl_sim_tally {

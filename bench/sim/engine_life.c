@@ -129,6 +129,8 @@ void sl_sim_engine_die(struct sl_sim_engine *e)
 		sl_sim_gen_fail(conn->job, SL_SIM_INTERNAL_ERROR);
 	while ((conn = find_conn(e, NULL, is_open)))
 		sl_sim_conn_finish(conn);
+	while (e->metrics_conns.first)
+		sl_sim_conn_close(e->metrics_conns.first, false);
 }
 
 void sl_sim_engine_restart(struct sl_sim_engine *e, const struct sl_sim_conn *asking)

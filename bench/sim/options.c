@@ -310,6 +310,18 @@ static void set_defaults(struct sl_sim_options *opt)
 	};
 }
 
+#define MAX_GPUS_PER_ENGINE 64
+
+static bool is_in_range(const struct sl_sim_options *opt)
+{
+	uint32_t last_port = opt->listen.port + opt->count - 1;
+
+	if (opt->dialect == SL_SIM_TRITON)
+		last_port += opt->metrics_offset;
+	return opt->kv_blocks >= 2 && opt->count <= SL_SIM_MAX_ENGINES && last_port <= 65535 &&
+	       opt->metrics_offset <= 65535 && opt->gpus_per_engine <= MAX_GPUS_PER_ENGINE;
+}
+
 /* What depends on the profile, and what must fit together: a single request
  * of the greatest length has to fit the cache. */
 static bool complete(struct sl_sim_options *opt)
@@ -334,14 +346,13 @@ static bool complete(struct sl_sim_options *opt)
 		opt->max_model_len = (uint32_t)room;
 	if (opt->max_loras > SL_SIM_MAX_ADAPTERS)
 		opt->max_loras = SL_SIM_MAX_ADAPTERS;
-	if (opt->kv_blocks < 2 || opt->count > SL_SIM_MAX_ENGINES || opt->gpus_per_engine > 64 ||
-	    opt->listen.port + opt->count - 1 > 65535) {
-		fprintf(stderr, "sluice-bench engine: --kv-blocks, --count, --listen or "
-		                "--gpus-per-engine is out of range\n");
-		return false;
-	}
 	if (!opt->metrics_offset)
 		opt->metrics_offset = opt->count;
+	if (!is_in_range(opt)) {
+		fprintf(stderr, "sluice-bench engine: --kv-blocks, --count, --listen, "
+		                "--metrics-offset or --gpus-per-engine is out of range\n");
+		return false;
+	}
 	if (!opt->advertise)
 		opt->advertise = opt->listen.host;
 	return true;

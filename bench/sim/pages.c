@@ -3,7 +3,7 @@
  * process share, so that large pages cost little more than small ones. */
 #include "bench/sim/pages.h"
 
-#include <stdlib.h>
+#include <assert.h>
 
 #define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -57,6 +57,7 @@ static unsigned number_of(const struct sl_sim_dialect *d, const struct sl_sim_ro
 
 	for (const struct sl_sim_route *r = d->routes; r != route; r++)
 		n += (r->is & SL_SIM_PAGE) != 0;
+	assert(n < SL_SIM_MAX_PAGES);
 	return n;
 }
 
