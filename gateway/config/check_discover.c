@@ -6,9 +6,9 @@
 static void check_readers(struct checker *c, const struct conf_statement *s)
 {
 	static const char *const names[] = {
-		"preset",         "watch",    "namespace",  "service",     "inference_pool",
-		"selector",       "port",     "role_label", "model_label", "pair_label",
-		"metrics_port", "api",      "api_token",  "api_ca",
+		"preset",       "watch", "namespace",  "service",     "inference_pool",
+		"selector",     "port",  "role_label", "model_label", "pair_label",
+		"metrics_port", "api",   "api_token",  "api_ca",
 	};
 	const struct sl_discover_conf *conf = s->object;
 

@@ -39,7 +39,7 @@ static const char *parse_srv(struct conf_arena *a, const char *text,
                              struct sl_discover_target *target)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789-_.";
+	                              "0123456789-_.";
 	size_t len = strlen(text);
 
 	if (len == 0 || len > 253 || strspn(text, allowed) != len)
@@ -101,7 +101,6 @@ static bool write_discover(FILE *out, const struct conf_directive *d, const void
 	return true;
 }
 
-const struct conf_shape conf_shape_discover = {
-	"SOURCE", "kubernetes, file:PATH, dns:NAME:PORT or srv:NAME", NULL, read_discover,
-	write_discover
-};
+const struct conf_shape conf_shape_discover = { "SOURCE",
+	                                        "kubernetes, file:PATH, dns:NAME:PORT or srv:NAME",
+	                                        NULL, read_discover, write_discover };

@@ -36,14 +36,6 @@ static uint32_t take_id(struct sl_registry *r)
 	return r->n_ids++;
 }
 
-static void format_name(const struct sl_addr_conf *addr, char *name)
-{
-	bool v6 = strchr(addr->host, ':') != NULL;
-
-	snprintf(name, SL_ENDPOINT_NAME_MAX, "%s%s%s:%u", v6 ? "[" : "", addr->host, v6 ? "]" : "",
-	         addr->port);
-}
-
 static struct sl_tls_context *upstream_tls(const struct sl_pool_conf *pool, char *error,
                                            size_t error_size)
 {
@@ -73,26 +65,26 @@ static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
                                          const struct sl_server_conf *server, uint64_t now_us,
                                          char *error, size_t error_size)
 {
-	struct sl_endpoint *ep = registry_zalloc(1, sizeof(*ep));
-	int rc = sl_sockaddr_resolve(server->addr.host, server->addr.port, &ep->addr);
+	char name[SL_ENDPOINT_NAME_MAX];
+	struct sl_sockaddr addr;
+	struct sl_tls_context *tls = NULL;
+	struct sl_endpoint *ep;
+	int rc = sl_sockaddr_resolve(server->addr.host, server->addr.port, &addr);
 
-	atomic_init(&ep->refs, 1);
-	pthread_mutex_init(&ep->judge_lock, NULL);
-	format_name(&server->addr, ep->name);
-	ep->protocol = pool->protocol;
-	ep->policy = health_policy(pool);
-	ep->tls_server_name =
-	        strdup(*pool->tls_server_name ? pool->tls_server_name : server->addr.host);
-	sl_judge_init(&ep->judge, now_us);
-	atomic_init(&ep->health, (int)ep->judge.health);
-	if (rc != 0)
-		snprintf(error, error_size, "server %s: %s", ep->name, gai_strerror(rc));
-	else if (is_tls(pool))
-		ep->tls = upstream_tls(pool, error, error_size);
-	if (rc != 0 || (is_tls(pool) && !ep->tls)) {
-		sl_endpoint_unref(ep);
+	sl_endpoint_format_name(server->addr.host, server->addr.port, name);
+	if (rc != 0) {
+		snprintf(error, error_size, "server %s: %s", name, gai_strerror(rc));
 		return NULL;
 	}
+	if (is_tls(pool)) {
+		tls = upstream_tls(pool, error, error_size);
+		if (!tls)
+			return NULL;
+	}
+	ep = sl_endpoint_new(name, &addr, pool->protocol, tls,
+	                     *pool->tls_server_name ? pool->tls_server_name : server->addr.host,
+	                     now_us);
+	ep->policy = health_policy(pool);
 	return ep;
 }
 

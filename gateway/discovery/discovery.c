@@ -241,10 +241,10 @@ uint32_t sl_discovery_view(struct sl_discovery *d, struct sl_source_view *out, u
 			out[n] = (struct sl_source_view){
 				.name = s->name,
 				.trouble = s->trouble,
-				.synced_ms = s->synced_us ? (int64_t)((s->loop->now_us -
-				                                       s->synced_us) /
-				                                      1000)
-				                          : -1,
+				.synced_ms =
+				        s->synced_us
+				                ? (int64_t)((s->loop->now_us - s->synced_us) / 1000)
+				                : -1,
 				.engines = s->set ? s->set->n : 0,
 			};
 		n++;

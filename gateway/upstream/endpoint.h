@@ -37,6 +37,14 @@ struct sl_endpoint {
 	atomic_bool troubled;           /* live traffic has failed here since it last went well */
 };
 
+/* One reference, the caller's; in no domain, with id 0: who keeps several in one
+ * sl_upstreams numbers them. name: "10.0.0.1:8000". tls_take: NULL when plain. */
+struct sl_endpoint *sl_endpoint_new(const char *name, const struct sl_sockaddr *addr,
+                                    enum sl_upstream_protocol protocol,
+                                    struct sl_tls_context *tls_take, const char *tls_server_name,
+                                    uint64_t now_us);
+/* "10.0.0.1:8000", "[::1]:8000". */
+void sl_endpoint_format_name(const char *host, uint16_t port, char *out_name);
 struct sl_endpoint *sl_endpoint_ref(struct sl_endpoint *ep);
 void sl_endpoint_unref(struct sl_endpoint *ep);
 

@@ -26,19 +26,19 @@ enum sl_kube_preset {
 /* What a source says of an engine beside its address. Owned strings, "" or 0 when
  * it says nothing. */
 struct sl_found {
-	bool is;           /* found by a source, not written in the file */
-	bool has_role;     /* else the pool's */
+	bool is;       /* found by a source, not written in the file */
+	bool has_role; /* else the pool's */
 	enum sl_role role;
-	bool hold;         /* no new requests: not ready yet, or on its way out */
-	const char *why;   /* of hold; static */
-	char *id;          /* stable in its source: "NAMESPACE/POD/UID", "10.0.0.1:8000" */
-	char *engine;      /* its kind's name, as after `engine` */
-	char *model;       /* that it serves; else it is asked */
-	char *kv_group;    /* beside the pool's: who may exchange KV caches */
-	uint16_t metrics_port; /* 0: the engine's own */
-	char *node;        /* the host whose GPUs it uses */
+	bool hold;              /* no new requests: not ready yet, or on its way out */
+	const char *why;        /* of hold; static */
+	char *id;               /* stable in its source: "NAMESPACE/POD/UID", "10.0.0.1:8000" */
+	char *engine;           /* its kind's name, as after `engine` */
+	char *model;            /* that it serves; else it is asked */
+	char *kv_group;         /* beside the pool's: who may exchange KV caches */
+	uint16_t metrics_port;  /* 0: the engine's own */
+	char *node;             /* the host whose GPUs it uses */
 	char *namespace_, *pod; /* by which GPU exporters name their user */
-	char *gpus;        /* UUIDs, separated by commas */
+	char *gpus;             /* UUIDs, separated by commas */
 };
 
 /* All engines that a source knows at one time. Immutable once handed over. */
