@@ -70,7 +70,8 @@ static enum sl_engine_kind judge_models(struct sl_detect *d, struct sl_span body
 	for (size_t i = 0; i < SL_COUNT(owners); i++)
 		if (is_owner(body, owners[i].owner))
 			return owners[i].kind;
-	d->named_models = models.len && models.ptr[0] == '[' && !contains(body, SL_SPAN("\"data\""));
+	d->named_models =
+	        models.len && models.ptr[0] == '[' && !contains(body, SL_SPAN("\"data\""));
 	return SL_ENGINE_AUTO;
 }
 

@@ -8,7 +8,10 @@
 
 #define MAX_PATHS 4
 
-#define NAME(text) { text, sizeof(text) - 1 }
+#define NAME(text)                                                                                 \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
 #define SERIES(id, order, text)                                                                    \
 	{ .name = NAME(text), .signal = SL_SIGNAL_##id, .rank = order, .scale = 1 },
 #define LABELED(id, order, text, label_text, value_text)                                           \
@@ -52,7 +55,12 @@ static const struct family kserve[] = {
 };
 
 #define FAMILIES(table) .families = (table), .n_families = SL_COUNT(table)
-#define OPENAI_MODELS { { "/v1/models", SL_ANSWER_MODELS } }
+#define OPENAI_MODELS                                                                              \
+	{                                                                                          \
+		{                                                                                  \
+			"/v1/models", SL_ANSWER_MODELS                                             \
+		}                                                                                  \
+	}
 
 static const struct dialect {
 	const char *name;

@@ -256,8 +256,7 @@ static bool want_family(void *ctx, struct sl_span name)
 {
 	struct sl_page_reader *r = ctx;
 
-	return is_named(r->families, r->n_families, name) ||
-	       is_named(r->mapped, r->n_mapped, name);
+	return is_named(r->families, r->n_families, name) || is_named(r->mapped, r->n_mapped, name);
 }
 
 /* Whether the sample is of that family, and a sign of the dialect. */
@@ -266,8 +265,7 @@ static bool read_sample(struct sl_page_reader *r, const struct family *family,
 {
 	if (!is_exposed(family) || !sl_span_eq(family->name, sample->family))
 		return false;
-	if (family->label.len &&
-	    !sl_span_eq(find_label(sample, family->label), family->value))
+	if (family->label.len && !sl_span_eq(find_label(sample, family->label), family->value))
 		return false;
 	if (family->kind == FAMILY_SERIES)
 		read_series(r, family, sample);

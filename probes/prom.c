@@ -36,7 +36,7 @@ struct sl_prom {
 	void *ctx; /* borrowed, for both */
 	locale_t c_locale;
 	uint64_t bad_lines;
-	bool skipping;               /* inside a line that is too long */
+	bool skipping; /* inside a line that is too long */
 	struct beginnings expected;
 	char unwanted[UNWANTED_MAX]; /* the last name that was not wanted */
 	size_t n_unwanted;

@@ -38,8 +38,8 @@ static struct text read_file(const char *path)
 
 static bool of_histogram(struct sl_span line)
 {
-	return memmem(line.ptr, line.len, "_bucket{", 8) || memmem(line.ptr, line.len, "_sum{", 5) ||
-	       memmem(line.ptr, line.len, "_count{", 7);
+	return memmem(line.ptr, line.len, "_bucket{", 8) ||
+	       memmem(line.ptr, line.len, "_sum{", 5) || memmem(line.ptr, line.len, "_count{", 7);
 }
 
 /* Behind the prefix of its name: "vllm:a_bucket{" becomes "vllm:r7_a_bucket{". */

@@ -14,8 +14,7 @@ static const char name_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST
 static const char family_chars[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789:";
 
-static bool read_family(const struct conf_reader *reader, const struct conf_word *word,
-                        void *field)
+static bool read_family(const struct conf_reader *reader, const struct conf_word *word, void *field)
 {
 	size_t len = strlen(word->text);
 
@@ -75,8 +74,8 @@ static bool read_factor(const struct conf_reader *reader, const struct conf_word
 	double value = strtod(word->text, &end);
 
 	/* strtod takes more than numbers as people write them. */
-	if (*end || strspn(word->text, "0123456789.eE+-") != strlen(word->text) ||
-	    !(value > 0) || value > MAX_FACTOR) {
+	if (*end || strspn(word->text, "0123456789.eE+-") != strlen(word->text) || !(value > 0) ||
+	    value > MAX_FACTOR) {
 		conf_mismatch(reader, word, "is no such number");
 		return false;
 	}

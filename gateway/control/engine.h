@@ -26,6 +26,7 @@ struct sl_engine {
 	uint32_t n_models;
 	bool models_known;
 	bool models_fixed;          /* the configuration, or its source, names them */
+	enum sl_engine_kind kind;   /* as configured or detected; AUTO: not known yet */
 	char *probe_lines;          /* owned: fields that a probe has beside the usual ones */
 	struct sl_engine_page page; /* the last metrics page */
 	uint64_t page_us;           /* when; 0 never */

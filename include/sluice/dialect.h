@@ -153,7 +153,7 @@ SL_MUST_CHECK int sl_models_parse(const char *json, size_t len,
 
 /* Plain data; zero is the beginning. */
 struct sl_detect {
-	uint8_t next; /* question */
+	uint8_t next;      /* question */
 	bool named_models; /* /v1/models has a list that is not OpenAI's */
 	bool guarded;      /* it wants a key that we do not have */
 	bool troubled;     /* an answer was a server's error: it may be starting */
