@@ -46,6 +46,13 @@ static bool is_due(const struct sl_probe_run *r, uint64_t last_us)
 	return last_us == 0 || r->prober->loop->now_us - last_us > PROBER_AGAIN_US;
 }
 
+/* One that is down may come back as something else. */
+static bool must_detect(const struct sl_probe_run *r)
+{
+	return !r->detected || atomic_load(&r->ep->health) == SL_HEALTH_UNHEALTHY ||
+	       (r->detect.troubled && is_due(r, r->detected_us));
+}
+
 static void begin_round(void *arg)
 {
 	struct sl_probe_run *r = arg;
@@ -55,7 +62,7 @@ static void begin_round(void *arg)
 		prober_learn_kind(r, kind);
 		r->detected = false; /* should it not be configured any more */
 		ask(r, STEP_HEALTH);
-	} else if (!r->detected || (r->detect.troubled && is_due(r, r->detected_us))) {
+	} else if (must_detect(r)) {
 		r->detect = (struct sl_detect){ 0 };
 		ask_detect(r);
 	} else {
@@ -95,7 +102,10 @@ static void end_detect(struct sl_probe_run *r, int status)
 	}
 	r->detected = true;
 	r->detected_us = r->prober->loop->now_us;
-	prober_learn_kind(r, r->detect.kind);
+	/* One that only has errors is what it was. */
+	if (!r->detect.troubled || r->detect.kind != SL_ENGINE_GENERIC ||
+	    r->engine->kind == SL_ENGINE_AUTO)
+		prober_learn_kind(r, r->detect.kind);
 	ask(r, STEP_HEALTH);
 }
 

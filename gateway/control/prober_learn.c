@@ -54,8 +54,6 @@ void prober_judge(struct sl_probe_run *r, enum sl_probe_result result)
 	/* One that was away may have come back as something else. */
 	r->models_us = 0;
 	r->no_page_us = 0;
-	if (atomic_load(&ep->health) == SL_HEALTH_UNHEALTHY)
-		r->detected = false;
 }
 
 /* ---- load ------------------------------------------------------------ */
