@@ -105,9 +105,9 @@ struct sl_pool_conf {
 	uint64_t answer_timeout_us;      /* for an answer that is no stream, 10 min */
 	uint64_t stream_idle_timeout_us; /* between two events */
 	uint64_t lease_us;               /* age past which a hand-off is redone */
-	char *path_prefix;  /* before the path of every request; "" the dialect's, "off" none */
-	char *health_path;  /* "" the dialect's */
-	char *metrics_path; /* "" the dialect's, "off" none */
+	char *path_prefix;     /* before the path of every request; "" the dialect's, "off" none */
+	char *health_path;     /* "" the dialect's */
+	char *metrics_path;    /* "" the dialect's, "off" none */
 	uint32_t metrics_port; /* 0: the dialect's, or the engine's own */
 	struct sl_signal_map *signals; /* where its page has what; before the dialect's */
 	uint32_t n_signals;
