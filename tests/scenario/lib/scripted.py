@@ -28,16 +28,17 @@ class ScriptedEngine:
     connections of their own or not: from pages (whole answers by path, which
     may be changed at any time, else 404), without them as a generic engine."""
 
-    def __init__(self, handler=lambda request: request.send(completion()) or True, pages=None):
-        self.port, self.handler = free_port(), handler
+    def __init__(self, handler=lambda request: request.send(completion()) or True, pages=None, host="127.0.0.1"):
+        self.port, self.handler, self.host = free_port(), handler, host
         self.pages, self.asked = pages, []  # paths of all GETs
         self.connections = []  # of those that carried a POST: number of POSTs on each
-        self._server = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self._server = socket.create_server(
+            (host, self.port), backlog=256, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def close(self):
         self._server.close()
