@@ -180,8 +180,8 @@ enum sl_engine_kind sl_engine_kind_find(struct sl_span name)
 	return SL_ENGINE_AUTO;
 }
 
-const struct sl_probe_path *sl_dialect_path(enum sl_engine_kind kind, enum sl_question question,
-                                            unsigned k)
+const struct sl_probe_path *sl_dialect_path(enum sl_engine_kind kind,
+                                            enum sl_probe_question question, unsigned k)
 {
 	const struct sl_probe_path *paths = dialect_of(kind)->paths[question];
 

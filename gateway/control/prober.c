@@ -135,7 +135,7 @@ static void end_load(struct sl_probe_run *r, int status)
 }
 
 static const struct step {
-	enum sl_question question;
+	enum sl_probe_question question;
 	void (*end)(struct sl_probe_run *r, int status);
 } steps[] = {
 	[STEP_HEALTH] = { SL_ASK_HEALTH, end_health },
@@ -146,7 +146,7 @@ static const struct step {
 /* The same question at the next path, if there is one that was not tried. */
 static bool ask_elsewhere(struct sl_probe_run *r)
 {
-	enum sl_question question = steps[r->step].question;
+	enum sl_probe_question question = steps[r->step].question;
 	unsigned tried = r->tried + 1;
 	struct sl_probe_path path;
 
@@ -228,7 +228,7 @@ static void fetch(struct sl_probe_run *r, struct sl_endpoint *ep)
 
 static void ask(struct sl_probe_run *r, enum probe_step step)
 {
-	enum sl_question question = steps[step].question;
+	enum sl_probe_question question = steps[step].question;
 	bool any = prober_path(r, question, r->at[question], &r->path);
 
 	if (!any) { /* the configuration has changed */

@@ -12,7 +12,7 @@ enum sl_engine_kind prober_configured_kind(const struct sl_engine *engine)
 }
 
 /* What an answer there is read as; `otherwise` if the dialect has no such path. */
-static enum sl_answer_form form_of(enum sl_engine_kind kind, enum sl_question question,
+static enum sl_answer_form form_of(enum sl_engine_kind kind, enum sl_probe_question question,
                                    const char *path, enum sl_answer_form otherwise)
 {
 	const struct sl_probe_path *known;
@@ -23,7 +23,7 @@ static enum sl_answer_form form_of(enum sl_engine_kind kind, enum sl_question qu
 	return otherwise;
 }
 
-static bool configured_path(const struct sl_probe_run *r, enum sl_question question,
+static bool configured_path(const struct sl_probe_run *r, enum sl_probe_question question,
                             const char *path, enum sl_answer_form otherwise,
                             struct sl_probe_path *out_path)
 {
@@ -47,7 +47,7 @@ static bool page_path(const struct sl_probe_run *r, unsigned k, struct sl_probe_
 	return k == 0 && !sl_dialect_path(r->engine->kind, SL_ASK_LOAD, 0);
 }
 
-bool prober_path(const struct sl_probe_run *r, enum sl_question question, unsigned k,
+bool prober_path(const struct sl_probe_run *r, enum sl_probe_question question, unsigned k,
                  struct sl_probe_path *out_path)
 {
 	const struct sl_pool_conf *pool = r->engine->pool;

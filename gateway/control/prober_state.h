@@ -58,7 +58,7 @@ struct sl_probe_run {
 /* What the configuration, or a source, says it is. AUTO: it is to be asked. */
 enum sl_engine_kind prober_configured_kind(const struct sl_engine *engine);
 /* Where path k of a question is; false: there are no so many. */
-bool prober_path(const struct sl_probe_run *r, enum sl_question question, unsigned k,
+bool prober_path(const struct sl_probe_run *r, enum sl_probe_question question, unsigned k,
                  struct sl_probe_path *out_path);
 /* Who is asked for its load; not a reference. */
 struct sl_endpoint *prober_load_endpoint(struct sl_probe_run *r);

@@ -109,8 +109,8 @@ struct sl_pool_conf {
 	char *health_path;     /* "" the dialect's */
 	char *metrics_path;    /* "" the dialect's, "off" none */
 	uint32_t metrics_port; /* 0: the dialect's, or the engine's own */
-	struct sl_signal_map *signals; /* where its page has what; before the dialect's */
 	uint32_t n_signals;
+	struct sl_signal_map *signals; /* where its page has what; before the dialect's */
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;
@@ -189,7 +189,7 @@ struct sl_config {
 	/* clusters */
 	uint64_t failback_delay_us; /* how long a better one must be ready */
 	uint64_t failback_ramp_us;  /* time in which its share then grows to all */
-	char **resolvers; /* name servers, "ADDRESS:PORT"; none: the system's */
+	char **resolvers;           /* name servers, "ADDRESS:PORT"; none: the system's */
 	uint32_t n_resolvers;
 	/* things */
 	char *default_profile;

@@ -35,7 +35,7 @@ enum sl_answer_form {
 	SL_ANSWER_MODELS,  /* OpenAI's list */
 };
 
-enum sl_question {
+enum sl_probe_question {
 	SL_ASK_HEALTH, /* a healthy answer may tell the load at once */
 	SL_ASK_LOAD,
 	SL_ASK_MODELS,
@@ -49,8 +49,8 @@ struct sl_probe_path {
 
 /* Where a question is asked, k = 0, 1, ... in the order of trying: the first one
  * that the engine has (neither 404, 405 nor 501) is kept to. NULL past the last. */
-const struct sl_probe_path *sl_dialect_path(enum sl_engine_kind kind, enum sl_question question,
-                                            unsigned k);
+const struct sl_probe_path *sl_dialect_path(enum sl_engine_kind kind,
+                                            enum sl_probe_question question, unsigned k);
 /* What an engine's OpenAI API is below: "" or "/openai". Static. */
 const char *sl_dialect_prefix(enum sl_engine_kind kind);
 /* Where its load page is; 0: the engine's own port. */

@@ -295,10 +295,10 @@ static void test_paths_are_harmless(void **state)
 	(void)state;
 	for (int q2 = 0; q2 < SL_QUESTION_COUNT; q2++) {
 		for (unsigned k = 0;
-		     (path = sl_dialect_path(SL_ENGINE_SGLANG, (enum sl_question)q2, k)); k++)
+		     (path = sl_dialect_path(SL_ENGINE_SGLANG, (enum sl_probe_question)q2, k)); k++)
 			assert_null(strstr(path->path, "health"));
 		for (unsigned k = 0;
-		     (path = sl_dialect_path(SL_ENGINE_TRTLLM, (enum sl_question)q2, k)); k++)
+		     (path = sl_dialect_path(SL_ENGINE_TRTLLM, (enum sl_probe_question)q2, k)); k++)
 			assert_string_not_equal(path->path, "/metrics");
 	}
 }
