@@ -191,18 +191,46 @@ static void failed(struct sl_probe_run *r, enum sl_probe_result result)
 
 /* ---- asking ---------------------------------------------------------- */
 
+static uint64_t hash_signals(const struct sl_pool_conf *pool)
+{
+	uint64_t hash = pool->n_signals;
+
+	for (uint32_t i = 0; i < pool->n_signals; i++) {
+		const struct sl_signal_map *map = &pool->signals[i];
+
+		hash = sl_name_hash(hash, sl_span_str(map->family));
+		hash = sl_name_hash(hash, sl_span_str(map->match.label));
+		hash = sl_name_hash(hash, sl_span_str(map->match.value));
+		hash = sl_name_hash(hash, sl_span((const char *)&map->scale, sizeof(map->scale)));
+		hash = sl_name_hash(hash, sl_span((const char *)&map->signal, sizeof(map->signal)));
+	}
+	return hash;
+}
+
 /* Its signals are those of the present configuration. */
 static void prepare_page(struct sl_probe_run *r)
 {
 	const struct sl_pool_conf *pool = r->engine->pool;
 
-	if (r->page && r->page_pool == pool) {
+	if (r->page && r->page_signals == hash_signals(pool)) {
 		sl_page_reader_reset(r->page);
 		return;
 	}
 	sl_page_reader_free(r->page);
 	r->page = sl_page_reader_new_mapped(r->engine->kind, pool->signals, pool->n_signals);
-	r->page_pool = pool;
+	r->page_signals = hash_signals(pool);
+}
+
+/* A reload may free the engine's own while they are being sent. */
+static struct sl_span copy_lines(struct sl_probe_run *r)
+{
+	if (!r->lines || strcmp(r->lines, r->engine->probe_lines) != 0) {
+		free(r->lines);
+		r->lines = strdup(r->engine->probe_lines);
+		if (!r->lines)
+			abort();
+	}
+	return sl_span_str(r->lines);
 }
 
 static void fetch(struct sl_probe_run *r, struct sl_endpoint *ep)
@@ -211,7 +239,7 @@ static void fetch(struct sl_probe_run *r, struct sl_endpoint *ep)
 	struct sl_prober *p = r->prober;
 	struct sl_fetch_spec spec = {
 		.path = sl_span_str(r->path.path),
-		.lines = sl_span_str(r->engine->probe_lines),
+		.lines = copy_lines(r),
 		.connect_timeout_us = pool->connect_timeout_us,
 		.timeout_us = pool->probe_timeout_us,
 		.max_bytes = r->path.form == SL_ANSWER_PAGE ? PAGE_MAX : BODY_MAX,
@@ -397,5 +425,6 @@ void sl_prober_del(struct sl_prober *p, struct sl_engine *engine)
 	sl_endpoint_unref(r->ep);
 	sl_page_reader_free(r->page);
 	free(r->body);
+	free(r->lines);
 	free(r);
 }

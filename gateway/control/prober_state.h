@@ -35,6 +35,7 @@ struct sl_probe_run {
 
 	/* The present question. */
 	struct sl_probe_path path;
+	char *lines;    /* owned: fields that it was sent with; they must not move */
 	unsigned tried; /* paths of it that are not there */
 	int status;
 	uint64_t arrived_us; /* the begin of its answer */
@@ -42,15 +43,15 @@ struct sl_probe_run {
 	size_t body_len, body_size;
 
 	struct sl_detect detect;
-	bool detected;                        /* nobody has to ask what it is */
-	uint64_t detected_us;                 /* when that was tried last */
-	uint8_t at[SL_QUESTION_COUNT];        /* which path of each question it has */
-	uint64_t no_page_us;                  /* when it last had no page; 0: it has one */
-	struct sl_page_reader *page;          /* owned; NULL: nothing to read yet */
-	const struct sl_pool_conf *page_pool; /* whose signals it reads; only compared */
-	bool forgotten;                       /* its router was told that its load is not known */
-	uint64_t models_us;                   /* when the list was last read */
-	struct sl_engine_page last;           /* by which a restart is seen */
+	bool detected;                 /* nobody has to ask what it is */
+	uint64_t detected_us;          /* when that was tried last */
+	uint8_t at[SL_QUESTION_COUNT]; /* which path of each question it has */
+	uint64_t no_page_us;           /* when it last had no page; 0: it has one */
+	struct sl_page_reader *page;   /* owned; NULL: nothing to read yet */
+	uint64_t page_signals;         /* that it reads: a hash */
+	bool forgotten;                /* its router was told that its load is not known */
+	uint64_t models_us;            /* when the list was last read */
+	struct sl_engine_page last;    /* by which a restart is seen */
 };
 
 /* ---- prober_paths.c -------------------------------------------------- */

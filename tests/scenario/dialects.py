@@ -168,6 +168,15 @@ def test_signals_on_another_port(t):
     wait_sampled(gateway, engine, kv_usage=0.25)
 
 
+def test_signals_change_with_a_reload(t):
+    engine = ScriptedEngine(pages={"/v1/models": models("openai"), "/metrics": page("one 1\ntwo 2\n")})
+    gateway = auto(t, engine, signal="running family=one")
+    wait_sampled(gateway, engine, running=1)
+    gateway.write(pool("all", [engine], engine=None, signal="running family=two"))
+    gateway.reload()
+    wait_sampled(gateway, engine, running=2)
+
+
 def test_another_engine_at_the_same_address(t):
     engine = ScriptedEngine(pages={"/v1/models": models("vllm"), "/health": reply(b""),
                                    "/metrics": page("vllm:num_requests_running 3\n")})
