@@ -94,16 +94,24 @@ void sl_server_set_text(char **field, struct sl_span value)
 	*field = copy(value);
 }
 
-static bool equal(const struct sl_server_conf *a, const struct sl_server_conf *b)
+/* Servers of the file have no texts but their host. */
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool sl_server_equal(const struct sl_server_conf *a, const struct sl_server_conf *b)
 {
 	const struct sl_found *x = &a->found, *y = &b->found;
 
+	if (a == b)
+		return true;
 	for (size_t k = 0; k < SL_COUNT(texts); k++)
-		if (strcmp(text_in(a, k), text_in(b, k)) != 0)
+		if (!same_text(text_in(a, k), text_in(b, k)))
 			return false;
 	return a->addr.port == b->addr.port && a->max_concurrent == b->max_concurrent &&
 	       x->has_role == y->has_role && x->role == y->role && x->hold == y->hold &&
-	       !strcmp(x->why, y->why) && x->metrics_port == y->metrics_port;
+	       same_text(x->why, y->why) && x->metrics_port == y->metrics_port;
 }
 
 bool sl_server_set_equal(const struct sl_server_set *a, const struct sl_server_set *b)
@@ -111,7 +119,7 @@ bool sl_server_set_equal(const struct sl_server_set *a, const struct sl_server_s
 	if (a->n != b->n)
 		return false;
 	for (uint32_t i = 0; i < a->n; i++)
-		if (!equal(&a->servers[i], &b->servers[i]))
+		if (!sl_server_equal(&a->servers[i], &b->servers[i]))
 			return false;
 	return true;
 }

@@ -101,7 +101,7 @@ bool sl_endpoint_ready(struct sl_endpoint *ep)
 	ready = ep->judge.health == SL_HEALTH_HEALTHY || ep->judge.health == SL_HEALTH_DEGRADED ||
 	        ep->judge.suspected;
 	pthread_mutex_unlock(&ep->judge_lock);
-	return ready;
+	return ready && !atomic_load(&ep->held);
 }
 
 bool sl_fleet_ready(const struct sl_fleet *fleet, bool local)
@@ -110,7 +110,7 @@ bool sl_fleet_ready(const struct sl_fleet *fleet, bool local)
 		struct sl_endpoint *ep = fleet->endpoints[i];
 		const struct sl_pool_conf *pool = fleet->pool_of[ep->id];
 
-		if (pool->role != SL_ROLE_PREFILL && !(local && pool->gateway) &&
+		if (!atomic_load(&ep->prefills_only) && !(local && pool->gateway) &&
 		    sl_endpoint_ready(ep))
 			return true;
 	}

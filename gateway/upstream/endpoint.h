@@ -3,7 +3,7 @@
  *
  * The identity survives reloads: an engine that is still configured keeps its
  * endpoint, and with it its connections, its slot in the router and what was
- * learned of it. Everything here but the judge is written once. */
+ * learned of it. Everything up to the judge is written once. */
 #ifndef SLUICE_UPSTREAM_ENDPOINT_H
 #define SLUICE_UPSTREAM_ENDPOINT_H
 
@@ -34,6 +34,8 @@ struct sl_endpoint {
 	struct sl_health_policy policy; /* guarded by judge_lock */
 	atomic_int health;              /* the judge's last word, readable without the lock */
 	atomic_bool removed;            /* from the configuration: keep no connections */
+	atomic_bool held;               /* its source wants no new requests here */
+	atomic_bool prefills_only;      /* its role: clients get no answers from it */
 	atomic_bool troubled;           /* live traffic has failed here since it last went well */
 };
 

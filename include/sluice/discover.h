@@ -56,6 +56,8 @@ struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_sp
                                          uint16_t port, struct sl_span id);
 /* Puts a copy of `value` into one of its strings. */
 void sl_server_set_text(char **field, struct sl_span value);
+/* The same engine, with the same facts; also of servers of the file. */
+bool sl_server_equal(const struct sl_server_conf *a, const struct sl_server_conf *b);
 /* The same engines in the same order, with the same facts. */
 bool sl_server_set_equal(const struct sl_server_set *a, const struct sl_server_set *b);
 
