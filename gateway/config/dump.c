@@ -103,8 +103,8 @@ static void put_assignments(FILE *out, const struct conf_block *block, const voi
 		if (!(inner->contexts & block->inside))
 			continue;
 		value = conf_dump_value(inner, object);
-		assert(value); /* such directives have defaults */
-		fprintf(out, " %s=%s", inner->name, value);
+		if (value)
+			fprintf(out, " %s=%s", inner->name, value);
 		free(value);
 	}
 }

@@ -52,6 +52,10 @@ extern const struct conf_shape conf_shape_listen;   /* the host may be left out:
 extern const struct conf_shape conf_shape_admin;    /* it may be left out: 127.0.0.1; or off */
 extern const struct conf_shape conf_shape_server;   /* it may not */
 extern const struct conf_shape conf_shape_discover; /* struct sl_discover_target */
+/* char *, in shape_gpu.c */
+extern const struct conf_shape conf_shape_exporter; /* a URL with placeholders, or off */
+extern const struct conf_shape conf_shape_xid;      /* a number or a class */
+extern const struct conf_shape conf_shape_gpus;     /* names, separated by commas */
 /* struct sl_redis_url */
 extern const struct conf_shape conf_shape_redis;
 
