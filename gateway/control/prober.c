@@ -47,12 +47,20 @@ static const struct sl_call_events call_events;
 
 /* ---- what was learned ------------------------------------------------ */
 
+/* The worse of what its judge and what its GPUs say. */
+static enum sl_health effective_health(struct sl_endpoint *ep)
+{
+	enum sl_health health = (enum sl_health)atomic_load(&ep->health);
+	bool ill = atomic_load(&ep->gpus.state) != (int)SL_GPU_STATE_HEALTHY;
+
+	return ill && health == SL_HEALTH_HEALTHY ? SL_HEALTH_DEGRADED : health;
+}
+
 void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
 {
-	int health = atomic_load(&ep->health);
-
 	sl_domain_lock(ep->domain);
-	sl_router_endpoint_health(ep->domain->router, ep->slot, (enum sl_health)health, now_us);
+	sl_router_endpoint_health(ep->domain->router, ep->slot, effective_health(ep), now_us);
+	sl_router_endpoint_drain(ep->domain->router, ep->slot, sl_endpoint_drains(ep));
 	sl_domain_unlock(ep->domain);
 }
 
