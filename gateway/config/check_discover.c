@@ -76,8 +76,20 @@ static void check_source(struct checker *c, const struct conf_statement *s)
 		check_kubernetes(c, s);
 }
 
+/* The C library asks no more than three. */
+static void check_resolvers(struct checker *c)
+{
+	const struct conf_word *word = conf_given(c->root, "resolver");
+
+	if (word && c->config->n_resolvers > 3)
+		conf_complain(c->report, &word->at, NULL,
+		              "resolver: %u name servers; expected at most 3",
+		              c->config->n_resolvers);
+}
+
 void conf_check_discover(struct checker *c)
 {
+	check_resolvers(c);
 	for (uint32_t i = 0; i < c->pools.n; i++) {
 		const struct conf_statement *s = c->pools.item[i]->first;
 

@@ -1,7 +1,6 @@
 /* engine.c: see engine.h. */
 #include "gateway/control/engine.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -49,26 +48,17 @@ static struct sl_health_policy health_policy(const struct sl_pool_conf *pool)
 	return policy;
 }
 
-static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
-                                         const struct sl_server_conf *server,
-                                         struct sl_tls_context *tls, uint64_t now_us, char *error,
-                                         size_t error_size)
+static struct sl_endpoint *make_endpoint(const struct sl_engine_place *at,
+                                         struct sl_tls_context *tls, uint64_t now_us)
 {
+	const struct sl_pool_conf *pool = at->pool;
+	const struct sl_addr_conf *addr = &at->server->addr;
 	char name[SL_ENDPOINT_NAME_MAX];
-	struct sl_sockaddr addr;
 	struct sl_endpoint *ep;
-	int rc = server->found.is
-	                 ? sl_sockaddr_numeric(server->addr.host, server->addr.port, &addr)
-	                 : sl_sockaddr_resolve(server->addr.host, server->addr.port, &addr);
 
-	sl_endpoint_format_name(server->addr.host, server->addr.port, name);
-	if (rc != 0) {
-		snprintf(error, error_size, "server %s: %s", name, gai_strerror(rc));
-		return NULL;
-	}
-	ep = sl_endpoint_new(name, &addr, pool->protocol, tls ? sl_tls_context_ref(tls) : NULL,
-	                     *pool->tls_server_name ? pool->tls_server_name : server->addr.host,
-	                     now_us);
+	sl_endpoint_format_name(addr->host, addr->port, name);
+	ep = sl_endpoint_new(name, &at->addr, pool->protocol, tls ? sl_tls_context_ref(tls) : NULL,
+	                     *pool->tls_server_name ? pool->tls_server_name : addr->host, now_us);
 	ep->policy = health_policy(pool);
 	return ep;
 }
@@ -76,16 +66,11 @@ static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
 /* ---- life ------------------------------------------------------------ */
 
 struct sl_engine *sl_engine_new(const struct sl_engine_place *at, struct sl_tls_context *tls,
-                                uint64_t now_us, char *error, size_t error_size)
+                                uint64_t now_us)
 {
-	struct sl_endpoint *ep =
-	        make_endpoint(at->pool, at->server, tls, now_us, error, error_size);
-	struct sl_engine *m;
+	struct sl_engine *m = zalloc(1, sizeof(*m));
 
-	if (!ep)
-		return NULL;
-	m = zalloc(1, sizeof(*m));
-	m->ep = ep;
+	m->ep = make_endpoint(at, tls, now_us);
 	sl_engine_move(m, at);
 	return m;
 }
@@ -155,6 +140,11 @@ static const char *id_of(const struct sl_server_conf *server)
 }
 
 bool sl_engine_is_at(const struct sl_engine *m, const struct sl_engine_place *at)
+{
+	return sl_sockaddr_eq(&m->ep->addr, &at->addr) && sl_engine_is_called(m, at);
+}
+
+bool sl_engine_is_called(const struct sl_engine *m, const struct sl_engine_place *at)
 {
 	return m->server->addr.port == at->server->addr.port &&
 	       !strcmp(m->server->addr.host, at->server->addr.host) &&

@@ -101,6 +101,7 @@ struct sl_fleet *sl_registry_fleet(struct sl_registry *r)
 
 	atomic_init(&fleet->refs, 1);
 	fleet->config = sl_config_ref(r->config);
+	fleet->learning = r->unheard;
 	fleet->endpoints = registry_zalloc(count_members(r), sizeof(*fleet->endpoints));
 	fleet->n_ids = r->n_ids;
 	fleet->pool_of = registry_zalloc(r->n_ids, sizeof(*fleet->pool_of));

@@ -195,6 +195,8 @@ struct sl_config {
 	double gpu_max_out;   /* share of a pool, 0.3 */
 	char **xids;          /* numbers, and then their class: "79", "95", "failed" */
 	uint32_t n_xids;
+	char **resolvers; /* name servers, "ADDRESS:PORT"; none: the system's */
+	uint32_t n_resolvers;
 	/* things */
 	char *default_profile;
 	struct sl_listen_conf *listens;
