@@ -290,8 +290,8 @@ static void set_group(const struct pod *pod, uint16_t port, struct sl_found *fou
 		snprintf(hash, sizeof(hash), "@%016llx", (unsigned long long)hash_of(image));
 	if (asprintf(&group, "%s%s", pair_of(pod), hash) < 0)
 		abort();
-	free(found->kv_group);
-	found->kv_group = group;
+	sl_server_set_text(&found->kv_group, sl_span_str(group));
+	free(group);
 }
 
 /* The stacks' names for engines, where they are not ours. */

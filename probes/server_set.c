@@ -30,16 +30,27 @@ static const char *text_in(const struct sl_server_conf *server, size_t k)
 	return *(char *const *)(const void *)((const char *)server + texts[k]);
 }
 
+/* Most texts are empty, in thousands of servers: these share one. */
+static char nothing[1];
+
 static char *copy(struct sl_span value)
 {
-	char *text = malloc(value.len + 1);
+	char *text;
 
+	if (!value.len)
+		return nothing;
+	text = malloc(value.len + 1);
 	if (!text)
 		abort();
-	if (value.len)
-		memcpy(text, value.ptr, value.len);
+	memcpy(text, value.ptr, value.len);
 	text[value.len] = '\0';
 	return text;
+}
+
+static void let_go(char *text)
+{
+	if (text != nothing)
+		free(text);
 }
 
 struct sl_server_set *sl_server_set_new(void)
@@ -61,7 +72,7 @@ struct sl_server_set *sl_server_set_ref(struct sl_server_set *set)
 static void free_texts(struct sl_server_conf *server)
 {
 	for (size_t k = 0; k < SL_COUNT(texts); k++) {
-		free(*text_of(server, k));
+		let_go(*text_of(server, k));
 		*text_of(server, k) = NULL;
 	}
 }
@@ -153,7 +164,7 @@ void sl_server_set_unique(struct sl_server_set *set)
 
 void sl_server_set_text(char **field, struct sl_span value)
 {
-	free(*field);
+	let_go(*field);
 	*field = copy(value);
 }
 
