@@ -1,11 +1,13 @@
 /* exporter_url.c: see exporter_url.h. Patterns were checked when they were read. */
 #include "gateway/control/exporter_url.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define SCHEME "http://"
+#define PLACEHOLDER 6 /* bytes of {host}, and of {node} */
 
 /* Appends to out, which has room for SL_EXPORTER_URL_MAX; false if it is full. */
 static bool append(char *out, const char *text, size_t len)
@@ -26,51 +28,47 @@ static bool append_host(char *out, const char *host)
 	return append(out, "[", v6) && append(out, host, strlen(host)) && append(out, "]", v6);
 }
 
+/* Where the engine is now: a name may be elsewhere tomorrow. */
+static void write_address(const struct sl_sockaddr *addr, char out[INET6_ADDRSTRLEN])
+{
+	const void *bytes =
+	        addr->ss.ss_family == AF_INET6
+	                ? (const void *)&((const struct sockaddr_in6 *)&addr->ss)->sin6_addr
+	                : (const void *)&((const struct sockaddr_in *)&addr->ss)->sin_addr;
+
+	if (!inet_ntop(addr->ss.ss_family, bytes, out, INET6_ADDRSTRLEN))
+		*out = '\0';
+}
+
 bool sl_exporter_url_text(const char *pattern, const struct sl_engine *m,
                           char out[SL_EXPORTER_URL_MAX])
 {
 	const char *node = m->server->found.node;
+	char address[INET6_ADDRSTRLEN];
 
+	write_address(&m->ep->addr, address);
 	*out = '\0';
-	while (*pattern) {
+	for (;;) {
 		size_t plain = strcspn(pattern, "{");
-		const char *host = NULL;
+		bool is_host = strncmp(pattern + plain, "{host}", PLACEHOLDER) == 0;
+		const char *host = is_host ? address : node;
 
 		if (!append(out, pattern, plain))
 			return false;
-		pattern += plain;
-		if (strncmp(pattern, "{host}", 6) == 0)
-			host = m->server->addr.host;
-		else if (strncmp(pattern, "{node}", 6) == 0)
-			host = node && *node ? node : NULL;
-		if (!*pattern)
-			break;
-		if (!host || !append_host(out, host))
+		if (!pattern[plain])
+			return true;
+		if (!host || !*host || !append_host(out, host))
 			return false;
-		pattern += 6;
+		pattern += plain + PLACEHOLDER;
 	}
-	return true;
 }
 
-static void set_port(struct sl_sockaddr *addr, uint16_t port)
-{
-	if (addr->ss.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&addr->ss)->sin6_port = htons(port);
-	else
-		((struct sockaddr_in *)&addr->ss)->sin_port = htons(port);
-}
-
-/* An engine's own host was resolved already. */
+/* A node that is no address would have to be looked up while others wait. */
 static bool find_address(const char *host, uint16_t port, const struct sl_engine *m,
                          struct sl_sockaddr *out)
 {
 	const char *node = m->server->found.node;
 
-	if (strcmp(host, m->server->addr.host) == 0) {
-		*out = m->ep->addr;
-		set_port(out, port);
-		return true;
-	}
 	if (sl_sockaddr_numeric(host, port, out) == 0)
 		return true;
 	if (node && strcmp(host, node) == 0)
