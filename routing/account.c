@@ -213,8 +213,8 @@ static void learn_prefill(struct sl_router *r, const struct sl_ticket *t, double
 	if (!ep->alive)
 		return;
 	learn_evidence_add(&ep->past->evidence.prefill, &r->prefill_scale, observed_ms,
-	                   base_ms * ep->past->derate,
-	                   weight * share_of(base_ms, HALF_WEIGHT_MS), now_us);
+	                   base_ms * ep->past->derate, weight * share_of(base_ms, HALF_WEIGHT_MS),
+	                   now_us);
 	relearn(r, ep, now_us);
 }
 

@@ -234,8 +234,7 @@ void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
 	if (ep->peers && now_us >= ep->peers->until_us)
 		peers_expire(ep->peers, now_us);
 	if (now_us >= ep->past->relearn_us) {
-		ep->slow = derated(ep, learn_engine_slowness(&ep->past->evidence,
-		                                             &r->prefill_scale,
+		ep->slow = derated(ep, learn_engine_slowness(&ep->past->evidence, &r->prefill_scale,
 		                                             &r->decode_scale, now_us));
 		ep->past->relearn_us = now_us + RELEARN_US;
 	}
@@ -268,7 +267,9 @@ uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_sp
 	slot = r->n_free ? r->free_slots[--r->n_free] : r->n_slots++;
 	ep = &r->endpoints[slot];
 	past = ep->past ? ep->past : alloc_zero(1, sizeof(*past));
-	*past = (struct past){ .kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US, .derate = 1 };
+	*past = (struct past){
+		.kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US, .derate = 1
+	};
 	*ep = (struct endpoint){ .spec = *spec, .alive = true, .past = past };
 	ep->group = join_group(r, spec->kv_group);
 	clusters_join(&r->clusters, spec->cluster, slot);

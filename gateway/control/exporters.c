@@ -432,7 +432,7 @@ static struct sl_fleet_gpu make_row(const struct sl_exporter *x, const struct sl
 		.gpu = g->last.key,
 		.host = g->last.host,
 		.exporter = x->url,
-		.state = sl_gpu_class_name(g->class_),
+		.state = g->class_ ? sl_gpu_class_name(g->class_) : "healthy",
 		.reason = g->cause ? g->reason : "",
 		.since_ms = (now_us - g->since_us) / 1000,
 		.derate = g->derate,

@@ -46,8 +46,8 @@ struct sl_endpoint {
 	atomic_bool removed;            /* from the configuration: keep no connections */
 	atomic_bool held;               /* its source wants no new requests here */
 	struct sl_endpoint_gpus gpus;
-	atomic_bool prefills_only;      /* its role: clients get no answers from it */
-	atomic_bool troubled;           /* live traffic has failed here since it last went well */
+	atomic_bool prefills_only; /* its role: clients get no answers from it */
+	atomic_bool troubled;      /* live traffic has failed here since it last went well */
 };
 
 /* One reference, the caller's; in no domain, with id 0: who keeps several in one
@@ -61,8 +61,7 @@ void sl_endpoint_format_name(const char *host, uint16_t port, char *out_name);
 /* It gets no new requests, however well it is: its source or its GPUs say so. */
 static inline bool sl_endpoint_drains(struct sl_endpoint *ep)
 {
-	return atomic_load(&ep->held) ||
-	       atomic_load(&ep->gpus.state) == (int)SL_GPU_STATE_FAILED;
+	return atomic_load(&ep->held) || atomic_load(&ep->gpus.state) == (int)SL_GPU_STATE_FAILED;
 }
 struct sl_endpoint *sl_endpoint_ref(struct sl_endpoint *ep);
 void sl_endpoint_unref(struct sl_endpoint *ep);

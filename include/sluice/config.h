@@ -111,7 +111,7 @@ struct sl_pool_conf {
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;
 	char *gpu_metrics; /* as in sl_config; "" = the cluster's, or the same */
-	uint32_t line; /* where the block begins, for messages */
+	uint32_t line;     /* where the block begins, for messages */
 	char *file;
 };
 

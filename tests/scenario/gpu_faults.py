@@ -82,7 +82,7 @@ def test_xid(t):
         equal(states(gateway, engines[1:]), ["healthy"] * 3, "the others")
         listed = {g["gpu"]: g for g in gateway.fleet()["gpus"]}
         equal([listed[g.uuid]["state"] for g in exporter.gpus],
-              ["failed", "ignore", "ignore", "ignore"], "GPUs")
+              ["failed", "healthy", "healthy", "healthy"], "GPUs")
         equal(listed[exporter.gpus[3].uuid]["xid"], 79, "the old XID is shown")
         equal(gateway.metric('sluice_gpus{state="failed"}'), 1, "failed GPUs")
         equal(gateway.metric('sluice_gpu_changes_total{cause="xid"}'), 1, "changes")

@@ -130,8 +130,8 @@ static void test_redis(void **state)
 static void test_gpus(void **state)
 {
 	static const struct sl_fleet_gpu gpus[] = {
-		{ "GPU-a\"b", "node-7", "http://x:9400/metrics", "failed", "XID 79", 1500, 1, 79, 64,
-		  (double)NAN, 0, (double)NAN },
+		{ "GPU-a\"b", "node-7", "http://x:9400/metrics", "failed", "XID 79", 1500, 1, 79,
+		  64, (double)NAN, 0, (double)NAN },
 	};
 	static const struct sl_fleet_exporter exporters[] = {
 		{ "http://x:9400/metrics", "dcgm", NULL, 20, 1 },
@@ -398,11 +398,11 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gpus),
-		cmocka_unit_test(test_sources),   cmocka_unit_test(test_redis),
-		cmocka_unit_test(test_endpoints), cmocka_unit_test(test_models),
-		cmocka_unit_test(test_workers),   cmocka_unit_test(test_worker_metrics),
-		cmocka_unit_test(test_empty),     cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_gpus),           cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_redis),          cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_models),         cmocka_unit_test(test_workers),
+		cmocka_unit_test(test_worker_metrics), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
