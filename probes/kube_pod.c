@@ -297,7 +297,7 @@ static void set_group(const struct pod *pod, uint16_t port, struct sl_found *fou
 /* The stacks' names for engines, where they are not ours. */
 static const char *engine_name(const char *theirs)
 {
-	return strcmp(theirs, "trtllm") && strcmp(theirs, "trtllm-serve") ? theirs : "tensorrt-llm";
+	return strcmp(theirs, "trtllm-serve") ? theirs : "trtllm";
 }
 
 static bool is_ready(const struct pod *pod)

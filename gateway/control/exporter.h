@@ -38,7 +38,9 @@ struct sl_exporter {
 	uint64_t page_us;         /* when; 0 never */
 	const char *trouble;      /* static; NULL: none */
 	bool stale;               /* for so long that its clocks say nothing any more */
-	bool wanted;              /* the owner's */
+	bool wanted;              /* the owner's, as what follows */
+	struct sl_exporter *bucket_next;
+	uint64_t key;
 	/* The rest is its own. */
 	struct sl_exporter_rig *rig; /* borrowed */
 	char *path;                  /* owned */

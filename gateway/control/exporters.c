@@ -17,18 +17,22 @@
 #include "gateway/control/prober.h"
 #include "gateway/telemetry/log.h"
 
+#define BUCKETS 256
+
 struct user {
-	struct sl_endpoint *ep;                      /* ref */
-	struct sl_exporter *exporter;                /* NULL: nobody tells of its GPUs */
-	uint32_t pool;                               /* its index in the configuration */
-	char *gpus, *namespace_, *pod, *host, *node; /* owned */
+	struct sl_endpoint *ep;              /* ref */
+	struct sl_exporter *exporter;        /* NULL: nobody tells of its GPUs */
+	uint32_t pool;                       /* its index in the configuration */
+	const struct sl_server_conf *server; /* into the configuration, or the set */
+	struct sl_server_set *set;           /* ref, or NULL */
 };
 
 struct sl_exporters {
 	struct sl_exporter_rig rig;
-	struct sl_config *config;      /* ref */
-	struct sl_exporter *exporters; /* owned */
-	struct sl_endpoint **by_id;    /* refs: an id is given again when only ours is left */
+	struct sl_config *config;             /* ref */
+	struct sl_exporter *exporters;        /* owned */
+	struct sl_exporter *buckets[BUCKETS]; /* the same, by key */
+	struct sl_endpoint **by_id; /* refs: an id is given again when only ours is left */
 	uint32_t n_ids;
 	struct user *users;          /* owned; by exporter */
 	struct sl_gpu_user *matched; /* owned; of each user, the pool's cap applied */
@@ -257,24 +261,45 @@ static struct sl_endpoint *make_endpoint(struct sl_exporters *all,
 	return ep;
 }
 
+static void put_bucket(struct sl_exporters *all, struct sl_exporter *x)
+{
+	struct sl_exporter **bucket = &all->buckets[x->key % BUCKETS];
+
+	x->bucket_next = *bucket;
+	*bucket = x;
+}
+
+static struct sl_exporter *add_exporter(struct sl_exporters *all, struct sl_exporter_url *url,
+                                        uint64_t key, const struct sl_engine *m)
+{
+	struct sl_exporter *x;
+
+	sl_exporter_url_resolve(url, m);
+	x = sl_exporter_open(&all->rig, url->text, url->path, make_endpoint(all, url));
+	if (!x->ep)
+		sl_warn("exporter %s: %s", x->url, x->trouble);
+	x->key = key;
+	x->next = all->exporters;
+	all->exporters = x;
+	put_bucket(all, x);
+	return x;
+}
+
 static struct sl_exporter *get_exporter(struct sl_exporters *all, const char *pattern,
                                         const struct sl_engine *m)
 {
-	struct sl_exporter *x = all->exporters;
 	struct sl_exporter_url url;
+	struct sl_exporter *x;
+	uint64_t key;
 
 	if (!sl_exporter_url_text(pattern, m, url.text))
 		return NULL;
-	while (x && strcmp(x->url, url.text) != 0)
-		x = x->next;
-	if (!x) {
-		sl_exporter_url_resolve(&url, m);
-		x = sl_exporter_open(&all->rig, url.text, url.path, make_endpoint(all, &url));
-		if (!x->ep)
-			sl_warn("exporter %s: %s", x->url, x->trouble);
-		x->next = all->exporters;
-		all->exporters = x;
-	}
+	key = sl_name_hash(0, sl_span_str(url.text));
+	x = all->buckets[key % BUCKETS];
+	while (x && (x->key != key || strcmp(x->url, url.text) != 0))
+		x = x->bucket_next;
+	if (!x)
+		x = add_exporter(all, &url, key, m);
 	x->wanted = true;
 	return x;
 }
@@ -289,44 +314,18 @@ static const char *pattern_of(const struct sl_config *config, const struct sl_po
 	return pattern && *pattern ? pattern : config->gpu_metrics;
 }
 
-static char *copy(const char *text)
-{
-	char *out = strdup(text ? text : "");
-
-	if (!out)
-		abort();
-	return out;
-}
-
 static struct user make_user(struct sl_exporters *all, const struct sl_engine *m)
 {
 	const char *pattern = pattern_of(all->config, m->pool);
-	const struct sl_found *found = &m->server->found;
 	bool off = m->pool->gateway || strcmp(pattern, "off") == 0;
 
 	return (struct user){
 		.ep = sl_endpoint_ref(m->ep),
 		.exporter = off ? NULL : get_exporter(all, pattern, m),
 		.pool = (uint32_t)(m->pool - all->config->pools),
-		.gpus = copy(found->gpus),
-		.namespace_ = copy(found->namespace_),
-		.pod = copy(found->pod),
-		.host = copy(m->server->addr.host),
-		.node = copy(found->node),
+		.server = m->server,
+		.set = m->set ? sl_server_set_ref(m->set) : NULL,
 	};
-}
-
-static void free_users(struct user *users, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		sl_endpoint_unref(users[i].ep);
-		free(users[i].gpus);
-		free(users[i].namespace_);
-		free(users[i].pod);
-		free(users[i].host);
-		free(users[i].node);
-	}
-	free(users);
 }
 
 static int by_exporter(const void *a, const void *b)
@@ -356,11 +355,11 @@ static void make_users(struct sl_exporters *all, const struct sl_engine *engines
 
 		u->ep->gpus.known = u->exporter != NULL;
 		all->matched[i] = (struct sl_gpu_user){
-			.gpus = u->gpus,
-			.namespace_ = u->namespace_,
-			.pod = u->pod,
-			.host = u->host,
-			.node = u->node,
+			.gpus = u->server->found.gpus,
+			.namespace_ = u->server->found.namespace_,
+			.pod = u->server->found.pod,
+			.host = u->server->addr.host,
+			.node = u->server->found.node,
 			.derate = 1,
 		};
 	}
@@ -384,7 +383,11 @@ static void end_unwanted(struct sl_exporters *all)
 
 static void drop_users(struct sl_exporters *all)
 {
-	free_users(all->users, all->n_users);
+	for (uint32_t i = 0; i < all->n_users; i++) {
+		sl_endpoint_unref(all->users[i].ep);
+		sl_server_set_unref(all->users[i].set);
+	}
+	free(all->users);
 	free(all->matched);
 	free(all->failed);
 	free(all->scratch);
@@ -411,10 +414,13 @@ static void use_config(struct sl_exporters *all, struct sl_config *config)
 void sl_exporters_apply(struct sl_exporters *all, struct sl_config *config,
                         const struct sl_engine *engines)
 {
+	drop_users(all); /* they point into the old configuration */
 	use_config(all, config);
-	for (struct sl_exporter *x = all->exporters; x; x = x->next)
+	memset(all->buckets, 0, sizeof(all->buckets));
+	for (struct sl_exporter *x = all->exporters; x; x = x->next) {
 		x->wanted = false;
-	drop_users(all);
+		put_bucket(all, x);
+	}
 	make_users(all, engines);
 	end_unwanted(all);
 	for (struct sl_exporter *x = all->exporters; x; x = x->next)

@@ -123,7 +123,7 @@ static const struct {
 	      AIBRIX(",\"model.aibrix.ai/port\":\"8010\",\"model.aibrix.ai/metric-port\":\"9100\","
 	             "\"model.aibrix.ai/engine\":\"trtllm\""),
 	      NO_PORTS, AT("10.0.0.1")),
-	  "10.0.0.1:8010 llm/a/u-a group=@image engine=tensorrt-llm model=qwen metrics=9100;", "" },
+	  "10.0.0.1:8010 llm/a/u-a group=@image engine=trtllm model=qwen metrics=9100;", "" },
 	{ BRIX,
 	  "{\"metadata\":{\"namespace\":\"llm\",\"name\":\"a\",\"uid\":\"u\",\"annotations\":{"
 	  "\"model.aibrix.ai/name\":\"org/qwen\"}},\"spec\":{" NO_PORTS
