@@ -286,5 +286,6 @@ void conf_check(struct conf_arena *a, struct conf_report *report, const struct c
 	conf_check_clusters(&c);
 	conf_check_discover(&c);
 	conf_check_signals(&c);
+	conf_check_gpu(&c);
 	check_fit(&c);
 }

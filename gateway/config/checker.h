@@ -37,5 +37,7 @@ void conf_check_clusters(struct checker *c);
 void conf_check_discover(struct checker *c);
 /* check_signals.c: what is read of metrics pages beside the usual. */
 void conf_check_signals(struct checker *c);
+/* check_gpu.c: classes of XIDs. */
+void conf_check_gpu(struct checker *c);
 
 #endif

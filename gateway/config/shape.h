@@ -57,6 +57,10 @@ extern const struct conf_shape conf_shape_discover; /* struct sl_discover_target
 /* struct sl_label_match: LABEL=VALUE */
 extern const struct conf_shape conf_shape_match;
 extern const struct conf_shape conf_shape_factor; /* double, above 0 */
+/* char *, in shape_gpu.c */
+extern const struct conf_shape conf_shape_exporter; /* a URL with placeholders, or off */
+extern const struct conf_shape conf_shape_xid;      /* a number or a class */
+extern const struct conf_shape conf_shape_gpus;     /* names, separated by commas */
 /* struct sl_redis_url */
 extern const struct conf_shape conf_shape_redis;
 

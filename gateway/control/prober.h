@@ -29,7 +29,7 @@ void sl_prober_add(struct sl_prober *p, struct sl_engine *engine);
 void sl_prober_hurry(struct sl_prober *p, struct sl_engine *engine);
 /* Stops; the engine may be freed after. */
 void sl_prober_del(struct sl_prober *p, struct sl_engine *engine);
-/* Tells the engine's router what the judge says now. Any thread. */
+/* Tells the engine's router what its judge and its GPUs say now. Any thread. */
 void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us);
 
 #endif

@@ -25,12 +25,20 @@ void prober_learn_kind(struct sl_probe_run *r, enum sl_engine_kind kind)
 
 /* ---- health ---------------------------------------------------------- */
 
+/* The worse of what its judge and what its GPUs say. */
+static enum sl_health effective_health(struct sl_endpoint *ep)
+{
+	enum sl_health health = (enum sl_health)atomic_load(&ep->health);
+	bool ill = atomic_load(&ep->gpus.state) != (int)SL_GPU_STATE_HEALTHY;
+
+	return ill && health == SL_HEALTH_HEALTHY ? SL_HEALTH_DEGRADED : health;
+}
+
 void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
 {
-	int health = atomic_load(&ep->health);
-
 	sl_domain_lock(ep->domain);
-	sl_router_endpoint_health(ep->domain->router, ep->slot, (enum sl_health)health, now_us);
+	sl_router_endpoint_health(ep->domain->router, ep->slot, effective_health(ep), now_us);
+	sl_router_endpoint_drain(ep->domain->router, ep->slot, sl_endpoint_drains(ep));
 	sl_domain_unlock(ep->domain);
 }
 

@@ -72,7 +72,8 @@ struct sl_discover_conf {
 
 struct sl_cluster_conf {
 	char *name;
-	char *region; /* "" when not given */
+	char *region;      /* "" when not given */
+	char *gpu_metrics; /* as in sl_config; "" = the same */
 	uint32_t priority;
 };
 
@@ -114,7 +115,8 @@ struct sl_pool_conf {
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;
-	uint32_t line; /* where the block begins, for messages */
+	char *gpu_metrics; /* as in sl_config; "" = the cluster's, or the same */
+	uint32_t line;     /* where the block begins, for messages */
 	char *file;
 };
 
@@ -189,7 +191,16 @@ struct sl_config {
 	/* clusters */
 	uint64_t failback_delay_us; /* how long a better one must be ready */
 	uint64_t failback_ramp_us;  /* time in which its share then grows to all */
-	char **resolvers;           /* name servers, "ADDRESS:PORT"; none: the system's */
+	/* GPUs */
+	char *gpu_metrics; /* URL with {host} and {node}, or "off" */
+	uint64_t gpu_interval_us;
+	uint64_t gpu_timeout_us;
+	uint64_t gpu_hold_us; /* an error without an end counts so long */
+	uint64_t gpu_calm_us; /* what is over must be over so long */
+	double gpu_max_out;   /* share of a pool, 0.3 */
+	char **xids;          /* numbers, and then their class: "79", "95", "failed" */
+	uint32_t n_xids;
+	char **resolvers; /* name servers, "ADDRESS:PORT"; none: the system's */
 	uint32_t n_resolvers;
 	/* things */
 	char *default_profile;
