@@ -155,8 +155,7 @@ void sl_sim_conn_finish(struct sl_sim_conn *conn)
 	sl_sim_conn_flush(conn);
 }
 
-/* The answer is complete: the next request may be read. */
-static void end_answer(struct sl_sim_conn *conn)
+void sl_sim_conn_end(struct sl_sim_conn *conn)
 {
 	const struct sl_sim_conn_list *list = conn->list;
 
@@ -231,7 +230,7 @@ void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content
 	if (!conn->head.head_request)
 		sl_sim_buf_add(&conn->out, body);
 	conn->answer_bytes = body.len;
-	end_answer(conn);
+	sl_sim_conn_end(conn);
 }
 
 static void put_stream_head(struct sl_sim_conn *conn)
@@ -269,7 +268,7 @@ void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data)
 void sl_sim_conn_stream_end(struct sl_sim_conn *conn)
 {
 	sl_sim_buf_str(&conn->out, "0\r\n\r\n");
-	end_answer(conn);
+	sl_sim_conn_end(conn);
 }
 
 /* ---- input ----------------------------------------------------------- */
