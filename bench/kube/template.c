@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define N_ENV 24
+#define N_ENV 48
 
 static const struct sl_kube_template table[] = {
 	{ "kserve-llmisvc", "KServe LLMInferenceService", "app.kubernetes.io/name", "llm-d.ai/role",

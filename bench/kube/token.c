@@ -47,8 +47,8 @@ void sl_kube_token_write(char out[SL_KUBE_TOKEN_BYTES], int64_t rv, const char *
 {
 	char json[SL_KUBE_TOKEN_BYTES * 3 / 4 - 4];
 	int n = snprintf(json, sizeof(json),
-	                 "{\"v\":\"meta.k8s.io/v1\",\"rv\":%lld,\"start\":\"/%.600s\\u0000\"}",
-	                 (long long)rv, behind);
+	                 "{\"v\":\"meta.k8s.io/v1\",\"rv\":%lld,\"start\":\"%s%.600s\\u0000\"}",
+	                 (long long)rv, rv < 0 ? "" : "/", behind);
 
 	encode(out, json, (size_t)n);
 }

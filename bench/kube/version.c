@@ -7,6 +7,8 @@
 
 #include "bench/kube/order.h"
 
+#define TEXT_BYTES 16384 /* most pods have less */
+
 static const cJSON *get(const cJSON *object, const char *key)
 {
 	return cJSON_GetObjectItemCaseSensitive(object, key);
@@ -124,7 +126,7 @@ static void write_text(struct sl_kube_version *v, const cJSON *object)
 	static const char mark[] = "\"resourceVersion\":\"";
 	const char *at;
 
-	v->text = cJSON_PrintUnformatted(object);
+	v->text = cJSON_PrintBuffered(object, TEXT_BYTES, false);
 	if (!v->text)
 		abort();
 	v->len = strlen(v->text);
