@@ -110,11 +110,17 @@ class Watch(Connection):
 
     def frames(self):
         """Each frame as it arrives; raises Truncated if the stream is cut."""
-        for piece in self._pieces:
-            self._pending += piece
+        while True:
             while b"\n" in self._pending:
                 line, _, self._pending = self._pending.partition(b"\n")
                 yield json.loads(line)
+            if (piece := self.piece()) is None:
+                return
+            self._pending += piece
+
+    def piece(self):
+        """The next chunk of the answer (taken: no frame will have it), or None."""
+        return next(self._pieces, None)
 
     def next(self):
         return next(self.frames())
