@@ -15,7 +15,7 @@ struct watch {
 	const struct sl_kube_resource *resource;
 	struct sl_kube_filter filter;
 	uint64_t cursor, said_rv; /* told of; named in the last frame */
-	bool bookmarks;
+	bool bookmarks, owes_bookmark;
 	struct event deadline, bookmark, piece;
 	struct sl_sim_buf split; /* frames that go out in pieces */
 	size_t split_at;
@@ -153,28 +153,55 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 /* ---- telling --------------------------------------------------------- */
 
-/* May end it. */
-static void pump(struct watch *w)
+static size_t backlog(const struct watch *w)
+{
+	return sl_sim_conn_backlog(w->conn) + w->split.len - w->split_at;
+}
+
+static void bookmark_if_owed(struct watch *w)
+{
+	if (w->owes_bookmark && w->said_rv < w->cursor)
+		tell_bookmark(w, "");
+	w->owes_bookmark = false;
+}
+
+/* Puts what there is, as much as may wait; false: all is told. */
+static bool fill(struct watch *w)
 {
 	const struct sl_kube_store *store = &w->kube->store;
 
-	if (w->kube->faults.hold)
-		return;
-	if (w->cursor < store->oldest) {
-		end_watch(w);
-		return;
-	}
-	while (sl_sim_conn_backlog(w->conn) + w->split.len < BACKLOG_BYTES) {
+	while (backlog(w) < BACKLOG_BYTES) {
 		const struct sl_kube_event *e = sl_kube_store_next(store, w->cursor);
 
 		if (!e) {
 			w->cursor = w->cursor > store->rv ? w->cursor : store->rv;
-			break;
+			bookmark_if_owed(w);
+			return false;
 		}
 		w->cursor = e->rv;
 		tell(w, e);
 	}
-	sl_sim_conn_flush(w->conn);
+	return true;
+}
+
+/* May end it. */
+static void pump(struct watch *w)
+{
+	struct sl_sim_conn *conn = w->conn;
+	bool more = true;
+
+	if (w->kube->faults.hold)
+		return;
+	if (w->cursor < w->kube->store.oldest) {
+		end_watch(w);
+		return;
+	}
+	while (more && backlog(w) < BACKLOG_BYTES) {
+		more = fill(w);
+		sl_sim_conn_flush(conn);
+		if (conn->job != w)
+			return;
+	}
 }
 
 void sl_kube_watch_drained(struct sl_sim_conn *conn)
@@ -207,25 +234,23 @@ void sl_kube_watch_pump_all(struct sl_kube *kube)
 	each(kube, resume);
 }
 
-static void bookmark(struct watch *w)
+/* As soon as all before it is told. */
+static void owe_bookmark(struct watch *w)
 {
-	if (!w->bookmarks || w->said_rv >= w->cursor || w->kube->faults.hold)
-		return;
-	tell_bookmark(w, "");
-	sl_sim_conn_flush(w->conn);
+	w->owes_bookmark = w->bookmarks;
+	pump(w);
 }
 
 void sl_kube_watch_bookmark_all(struct sl_kube *kube)
 {
-	each(kube, pump);
-	each(kube, bookmark);
+	each(kube, owe_bookmark);
 }
 
 static void on_bookmark(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	bookmark(arg);
+	owe_bookmark(arg);
 }
 
 uint32_t sl_kube_watch_count(const struct sl_kube *kube)
