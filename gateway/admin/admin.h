@@ -38,6 +38,7 @@ struct sl_fleet_row {
 	const char *pool, *cluster, *engine, *connector;
 	const char *reason;         /* of its health state */
 	uint64_t health_since_ms;   /* ago */
+	const char *held;           /* why its source wants no new requests here; NULL */
 	int64_t sample_age_ms;      /* of the last metrics page, -1 none */
 	struct sl_engine_page page; /* last page; see probe.h */
 	struct sl_endpoint_view view;
@@ -61,6 +62,13 @@ struct sl_fleet_redis {
 	uint32_t peers;     /* other gateways that are alive */
 	int64_t heard_ms;   /* since the last message of one, -1: none yet */
 };
+/* A source of engines. Borrowed strings. */
+struct sl_fleet_source {
+	const char *name;
+	const char *trouble; /* NULL: none */
+	int64_t synced_ms;   /* since it last said that this is all, -1: not yet */
+	uint32_t engines;
+};
 /* One worker thread. */
 struct sl_worker_row {
 	uint32_t live;        /* requests in progress */
@@ -77,6 +85,8 @@ struct sl_fleet_page {
 	uint32_t n_models;
 	const struct sl_worker_row *workers;
 	uint32_t n_workers;
+	const struct sl_fleet_source *sources;
+	uint32_t n_sources;
 	const struct sl_fleet_redis *redis; /* NULL: left out */
 };
 /* {"version":…,"redis":{…},"endpoints":[…],"models":[…],"workers":[…]} */

@@ -54,6 +54,8 @@ static void put_identity(FILE *out, const struct sl_fleet_row *row)
 	put_member_str(out, "reason", row->reason);
 	put_member(out, "since_ms", (double)row->health_since_ms);
 	fprintf(out, ",\"draining\":%s", row->view.draining ? "true" : "false");
+	if (row->held)
+		put_member_str(out, "held", row->held);
 }
 
 static void put_endpoint(FILE *out, const struct sl_fleet_row *row)
@@ -106,6 +108,17 @@ static void put_redis(FILE *out, const struct sl_fleet_redis *redis)
 	fputc('}', out);
 }
 
+static void put_source(FILE *out, const struct sl_fleet_source *source)
+{
+	fputs("{\"source\":", out);
+	json_put_str(out, source->name);
+	put_member(out, "engines", source->engines);
+	put_member(out, "synced_ms", (double)source->synced_ms);
+	if (source->trouble)
+		put_member_str(out, "trouble", source->trouble);
+	fputc('}', out);
+}
+
 static void put_worker(FILE *out, uint32_t i, const struct sl_worker_row *row)
 {
 	fprintf(out, "%s{\"worker\":%u", i ? ",\n" : "\n", i);
@@ -131,6 +144,11 @@ void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 	for (uint32_t i = 0; i < page->n_models; i++) {
 		fputs(i ? ",\n" : "\n", out);
 		put_model(out, &page->models[i]);
+	}
+	fputs("],\"sources\":[", out);
+	for (uint32_t i = 0; i < page->n_sources; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		put_source(out, &page->sources[i]);
 	}
 	fputs("],\"workers\":[", out);
 	for (uint32_t i = 0; i < page->n_workers; i++)
