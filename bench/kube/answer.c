@@ -80,14 +80,14 @@ static void put_body(struct sl_sim_conn *conn, struct sl_span body)
 	sl_sim_buf_str(out, "0\r\n\r\n");
 }
 
-void sl_kube_answer_text(struct sl_sim_conn *conn, int status, const char *text)
+void sl_kapi_answer_text(struct sl_sim_conn *conn, int status, const char *text)
 {
 	put_head(conn, status, "text/plain; charset=utf-8", 0);
 	put_body(conn, sl_span_str(text));
 	sl_sim_conn_end(conn);
 }
 
-void sl_kube_answer_stream(struct sl_sim_conn *conn)
+void sl_kapi_answer_stream(struct sl_sim_conn *conn)
 {
 	put_head(conn, 200, "application/json", 0);
 	sl_sim_buf_str(&conn->out, "Transfer-Encoding: chunked\r\n\r\n");
@@ -137,7 +137,7 @@ static void indent(struct sl_sim_buf *out, struct sl_span json)
 	}
 }
 
-static void answer_json(struct sl_sim_conn *conn, const struct sl_kube_request *r, int status,
+static void answer_json(struct sl_sim_conn *conn, const struct sl_kapi_request *r, int status,
                         struct sl_span json, unsigned retry_after_s)
 {
 	struct sl_sim_buf body = { 0 };
@@ -154,13 +154,13 @@ static void answer_json(struct sl_sim_conn *conn, const struct sl_kube_request *
 	sl_sim_conn_end(conn);
 }
 
-void sl_kube_answer(struct sl_sim_conn *conn, const struct sl_kube_request *r, int status,
+void sl_kapi_answer(struct sl_sim_conn *conn, const struct sl_kapi_request *r, int status,
                     struct sl_span json)
 {
 	answer_json(conn, r, status, json, 0);
 }
 
-void sl_kube_put_string(struct sl_sim_buf *out, const char *text)
+void sl_kapi_put_string(struct sl_sim_buf *out, const char *text)
 {
 	struct sl_sim_buf quoted = { 0 };
 
@@ -183,10 +183,10 @@ static void put_member(struct sl_sim_buf *out, const char *key, const char *valu
 	if (!value || !*value)
 		return;
 	sl_sim_buf_printf(out, "%s\"%s\":", out->ptr[out->len - 1] == '{' ? "" : ",", key);
-	sl_kube_put_string(out, value);
+	sl_kapi_put_string(out, value);
 }
 
-static void put_details(struct sl_sim_buf *out, const struct sl_kube_status *s)
+static void put_details(struct sl_sim_buf *out, const struct sl_kapi_status *s)
 {
 	sl_sim_buf_str(out, ",\"details\":{");
 	put_member(out, "name", s->name);
@@ -206,7 +206,7 @@ static void put_details(struct sl_sim_buf *out, const struct sl_kube_status *s)
 	sl_sim_buf_str(out, "}");
 }
 
-void sl_kube_status_put(struct sl_sim_buf *out, const struct sl_kube_status *s)
+void sl_kapi_status_put(struct sl_sim_buf *out, const struct sl_kapi_status *s)
 {
 	sl_sim_buf_str(out, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{");
 	put_member(out, "continue", s->next);
@@ -221,20 +221,20 @@ void sl_kube_status_put(struct sl_sim_buf *out, const struct sl_kube_status *s)
 	sl_sim_buf_str(out, "}");
 }
 
-void sl_kube_answer_status(struct sl_sim_conn *conn, const struct sl_kube_request *r,
-                           const struct sl_kube_status *status)
+void sl_kapi_answer_status(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
+                           const struct sl_kapi_status *status)
 {
 	struct sl_sim_buf json = { 0 };
 
-	sl_kube_status_put(&json, status);
+	sl_kapi_status_put(&json, status);
 	answer_json(conn, r, status->code, sl_sim_buf_span(&json), status->retry_after_s);
 	sl_sim_buf_fini(&json);
 }
 
-void sl_kube_answer_bad(struct sl_sim_conn *conn, const struct sl_kube_request *r,
+void sl_kapi_answer_bad(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
                         const char *message)
 {
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){
 	                              .code = 400, .reason = "BadRequest", .message = message });
 }

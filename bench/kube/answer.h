@@ -1,18 +1,18 @@
 /* answer.h: answers as the API server writes them. */
-#ifndef SLUICE_KUBE_ANSWER_H
-#define SLUICE_KUBE_ANSWER_H
+#ifndef SLUICE_BENCH_KUBE_ANSWER_H
+#define SLUICE_BENCH_KUBE_ANSWER_H
 
 #include "bench/kube/request.h"
 
 /* A body of JSON; indented for readers. */
-void sl_kube_answer(struct sl_sim_conn *conn, const struct sl_kube_request *r, int status,
+void sl_kapi_answer(struct sl_sim_conn *conn, const struct sl_kapi_request *r, int status,
                     struct sl_span json);
-void sl_kube_answer_text(struct sl_sim_conn *conn, int status, const char *text);
+void sl_kapi_answer_text(struct sl_sim_conn *conn, int status, const char *text);
 /* The head of a stream without an end of its own, sent at once. */
-void sl_kube_answer_stream(struct sl_sim_conn *conn);
+void sl_kapi_answer_stream(struct sl_sim_conn *conn);
 
 /* A Status object. Members that are NULL or 0 are left out. */
-struct sl_kube_status {
+struct sl_kapi_status {
 	int code;
 	const char *reason, *message;
 	const char *name, *group, *kind, *uid; /* details */
@@ -22,14 +22,14 @@ struct sl_kube_status {
 	unsigned retry_after_s;
 };
 
-void sl_kube_status_put(struct sl_sim_buf *out, const struct sl_kube_status *status);
-void sl_kube_answer_status(struct sl_sim_conn *conn, const struct sl_kube_request *r,
-                           const struct sl_kube_status *status);
+void sl_kapi_status_put(struct sl_sim_buf *out, const struct sl_kapi_status *status);
+void sl_kapi_answer_status(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
+                           const struct sl_kapi_status *status);
 /* 400 with this message. */
-void sl_kube_answer_bad(struct sl_sim_conn *conn, const struct sl_kube_request *r,
+void sl_kapi_answer_bad(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
                         const char *message);
 
 /* Go's way with JSON strings: < > & are escaped too. */
-void sl_kube_put_string(struct sl_sim_buf *out, const char *text);
+void sl_kapi_put_string(struct sl_sim_buf *out, const char *text);
 
 #endif

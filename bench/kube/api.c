@@ -8,24 +8,24 @@
 #include "bench/kube/watch.h"
 #include "bench/kube/write.h"
 
-typedef void (*serve_fn)(struct sl_kube *kube, struct sl_sim_conn *conn,
-                         const struct sl_kube_request *r);
+typedef void (*serve_fn)(struct sl_kapi *kube, struct sl_sim_conn *conn,
+                         const struct sl_kapi_request *r);
 
 /* ---- who may --------------------------------------------------------- */
 
-static void unauthorized(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static void unauthorized(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){ .code = 401,
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){ .code = 401,
 	                                                .reason = "Unauthorized",
 	                                                .message = "Unauthorized" });
 }
 
 /* In the words of RBAC. */
-static void forbidden(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static void forbidden(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	const struct sl_kube_resource *resource = r->resource;
-	const char *full = sl_kube_resource_full_name(resource);
+	const struct sl_kapi_resource *resource = r->resource;
+	const char *full = sl_kapi_resource_full_name(resource);
 	char what[600], where[300] = "at the cluster scope", message[1400];
 
 	snprintf(what, sizeof(what), "%s \"%.253s\"", full, r->name);
@@ -34,10 +34,10 @@ static void forbidden(struct sl_sim_conn *conn, const struct sl_kube_request *r)
 	snprintf(message, sizeof(message),
 	         "%s is forbidden: User \"system:serviceaccount:default:client\" cannot %s "
 	         "resource \"%s%s\" in API group \"%s\" %s",
-	         *r->name ? what : full, sl_kube_verb_name(r->verb), resource->plural,
+	         *r->name ? what : full, sl_kapi_verb_name(r->verb), resource->plural,
 	         r->status ? "/status" : "", resource->group, where);
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){ .code = 403,
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){ .code = 403,
 	                                                .reason = "Forbidden",
 	                                                .message = message,
 	                                                .name = r->name,
@@ -46,7 +46,7 @@ static void forbidden(struct sl_sim_conn *conn, const struct sl_kube_request *r)
 }
 
 /* "Bearer TOKEN", or with -denied behind it. */
-static bool has_token(const struct sl_kube_request *r, const char *token, const char *suffix)
+static bool has_token(const struct sl_kapi_request *r, const char *token, const char *suffix)
 {
 	char wanted[1100];
 
@@ -54,10 +54,10 @@ static bool has_token(const struct sl_kube_request *r, const char *token, const 
 	return !strcmp(r->token, wanted);
 }
 
-static bool is_forbidden(const struct sl_kube *kube, const struct sl_kube_request *r)
+static bool is_forbidden(const struct sl_kapi *kube, const struct sl_kapi_request *r)
 {
 	const char *what = kube->opt.forbid, *colon = what ? strchr(what, ':') : NULL;
-	const char *verb = sl_kube_verb_name(r->verb);
+	const char *verb = sl_kapi_verb_name(r->verb);
 
 	if (kube->opt.token && has_token(r, kube->opt.token, "-denied"))
 		return true;
@@ -68,7 +68,7 @@ static bool is_forbidden(const struct sl_kube *kube, const struct sl_kube_reques
 	return !strcmp(colon ? colon + 1 : what, r->resource->plural);
 }
 
-static bool may_enter(const struct sl_kube *kube, const struct sl_kube_request *r)
+static bool may_enter(const struct sl_kapi *kube, const struct sl_kapi_request *r)
 {
 	return !kube->opt.token || has_token(r, kube->opt.token, "") ||
 	       has_token(r, kube->opt.token, "-denied");
@@ -76,9 +76,9 @@ static bool may_enter(const struct sl_kube *kube, const struct sl_kube_request *
 
 /* ---- faults ---------------------------------------------------------- */
 
-static const struct sl_kube_status *fault_status(int code)
+static const struct sl_kapi_status *fault_status(int code)
 {
-	static const struct sl_kube_status table[] = {
+	static const struct sl_kapi_status table[] = {
 		{ .code = 401, .reason = "Unauthorized", .message = "Unauthorized" },
 		{ .code = 429,
 		  .reason = "TooManyRequests",
@@ -101,19 +101,19 @@ static const struct sl_kube_status *fault_status(int code)
 	return NULL;
 }
 
-static bool answer_fault(struct sl_kube *kube, struct sl_sim_conn *conn,
-                         const struct sl_kube_request *r)
+static bool answer_fault(struct sl_kapi *kube, struct sl_sim_conn *conn,
+                         const struct sl_kapi_request *r)
 {
-	struct sl_kube_faults *f = &kube->faults;
-	const struct sl_kube_status *status = fault_status(f->status);
+	struct sl_kapi_faults *f = &kube->faults;
+	const struct sl_kapi_status *status = fault_status(f->status);
 
-	if (!f->status || (f->verb != SL_KUBE_NO_VERB && f->verb != r->verb))
+	if (!f->status || (f->verb != SL_KAPI_NO_VERB && f->verb != r->verb))
 		return false;
 	if (f->status == 403)
 		forbidden(conn, r);
 	else
-		sl_kube_answer_status(
-		        conn, r, status ? status : &(struct sl_kube_status){ .code = f->status });
+		sl_kapi_answer_status(
+		        conn, r, status ? status : &(struct sl_kapi_status){ .code = f->status });
 	if (--f->status_count == 0)
 		f->status = 0;
 	return true;
@@ -121,26 +121,26 @@ static bool answer_fault(struct sl_kube *kube, struct sl_sim_conn *conn,
 
 /* ---- paths ----------------------------------------------------------- */
 
-static void no_resource(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static void no_resource(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	if (!r->group_known) {
-		sl_kube_answer_text(conn, 404, "404 page not found\n");
+		sl_kapi_answer_text(conn, 404, "404 page not found\n");
 		return;
 	}
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){
 	                              .code = 404,
 	                              .reason = "NotFound",
 	                              .message = "the server could not find the requested resource",
 	                              .details = true });
 }
 
-static void no_verb(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static void no_verb(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	(void)kube;
-	sl_kube_answer_status(
+	sl_kapi_answer_status(
 	        conn, r,
-	        &(struct sl_kube_status){
+	        &(struct sl_kapi_status){
 	                .code = 405,
 	                .reason = "MethodNotAllowed",
 	                .message = "the server does not allow this method on the requested "
@@ -148,14 +148,14 @@ static void no_verb(struct sl_kube *kube, struct sl_sim_conn *conn, const struct
 	                .details = true });
 }
 
-static void serve_resource(struct sl_kube *kube, struct sl_sim_conn *conn,
-                           const struct sl_kube_request *r)
+static void serve_resource(struct sl_kapi *kube, struct sl_sim_conn *conn,
+                           const struct sl_kapi_request *r)
 {
 	static const serve_fn verbs[] = {
-		[SL_KUBE_GET] = sl_kube_get,       [SL_KUBE_LIST] = sl_kube_list,
-		[SL_KUBE_WATCH] = sl_kube_watch,   [SL_KUBE_CREATE] = sl_kube_create,
-		[SL_KUBE_UPDATE] = sl_kube_update, [SL_KUBE_PATCH] = sl_kube_patch,
-		[SL_KUBE_DELETE] = sl_kube_delete, [SL_KUBE_NO_VERB] = no_verb,
+		[SL_KAPI_GET] = sl_kapi_get,       [SL_KAPI_LIST] = sl_kapi_list,
+		[SL_KAPI_WATCH] = sl_kapi_watch,   [SL_KAPI_CREATE] = sl_kapi_create,
+		[SL_KAPI_UPDATE] = sl_kapi_update, [SL_KAPI_PATCH] = sl_kapi_patch,
+		[SL_KAPI_DELETE] = sl_kapi_delete, [SL_KAPI_NO_VERB] = no_verb,
 	};
 
 	kube->asked[r->verb]++;
@@ -167,33 +167,33 @@ static void serve_resource(struct sl_kube *kube, struct sl_sim_conn *conn,
 		verbs[r->verb](kube, conn, r);
 }
 
-static bool serve_health(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static bool serve_health(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	static const char *const paths[] = { "/readyz", "/livez", "/healthz" };
 
 	for (size_t i = 0; i < SL_COUNT(paths); i++)
 		if (!strcmp(paths[i], r->path)) {
-			sl_kube_answer_text(conn, 200, "ok");
+			sl_kapi_answer_text(conn, 200, "ok");
 			return true;
 		}
 	if (strcmp(r->path, "/version") != 0)
 		return false;
-	sl_kube_answer(
+	sl_kapi_answer(
 	        conn, r, 200,
 	        SL_SPAN("{\"major\":\"1\",\"minor\":\"31\",\"gitVersion\":\"v1.31.0-sluice\","
 	                "\"compiler\":\"c11\"}"));
 	return true;
 }
 
-void sl_kube_api_serve(struct sl_kube *kube, struct sl_sim_conn *conn)
+void sl_kapi_api_serve(struct sl_kapi *kube, struct sl_sim_conn *conn)
 {
-	static struct sl_kube_request r;
+	static struct sl_kapi_request r;
 
-	if (!sl_kube_request_read(&r, conn)) {
-		sl_kube_answer_text(conn, 400, "400 Bad Request");
+	if (!sl_kapi_request_read(&r, conn)) {
+		sl_kapi_answer_text(conn, 400, "400 Bad Request");
 		return;
 	}
-	if (sl_kube_control_serve(kube, conn, &r))
+	if (sl_kapi_control_serve(kube, conn, &r))
 		return;
 	if (kube->faults.hold) {
 		conn->held = true;
@@ -207,7 +207,7 @@ void sl_kube_api_serve(struct sl_kube *kube, struct sl_sim_conn *conn)
 		no_resource(conn, &r);
 }
 
-void sl_kube_api_release(struct sl_kube *kube)
+void sl_kapi_api_release(struct sl_kapi *kube)
 {
 	struct sl_sim_conn *next;
 
@@ -216,6 +216,6 @@ void sl_kube_api_release(struct sl_kube *kube)
 		if (!c->held)
 			continue;
 		c->held = false;
-		sl_kube_api_serve(kube, c);
+		sl_kapi_api_serve(kube, c);
 	}
 }

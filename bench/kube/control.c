@@ -10,7 +10,7 @@
 #define PREFIX "/stand-in/"
 
 /* What a command does with its JSON object; NULL, or what is wrong with it. */
-typedef const char *(*command_fn)(struct sl_kube *kube, const cJSON *json);
+typedef const char *(*command_fn)(struct sl_kapi *kube, const cJSON *json);
 
 static double number(const cJSON *json, const char *key, double otherwise)
 {
@@ -34,14 +34,14 @@ static bool flag(const cJSON *json, const char *key)
 static bool read_kinds(const cJSON *json, unsigned *out_kinds)
 {
 	const cJSON *kinds = cJSON_GetObjectItemCaseSensitive(json, "kinds"), *item;
-	unsigned all = (1u << SL_KUBE_CHANGES) - 1, bits = 0;
+	unsigned all = (1u << SL_KAPI_CHANGES) - 1, bits = 0;
 
 	cJSON_ArrayForEach(item, kinds)
 	{
 		unsigned before = bits;
 
-		for (unsigned i = 0; cJSON_IsString(item) && i < SL_KUBE_CHANGES; i++)
-			if (!strcmp(item->valuestring, sl_kube_change_name(i)))
+		for (unsigned i = 0; cJSON_IsString(item) && i < SL_KAPI_CHANGES; i++)
+			if (!strcmp(item->valuestring, sl_kapi_change_name(i)))
 				bits |= 1u << i;
 		if (bits == before)
 			return false;
@@ -50,7 +50,7 @@ static bool read_kinds(const cJSON *json, unsigned *out_kinds)
 	return true;
 }
 
-static const char *do_churn(struct sl_kube *kube, const cJSON *json)
+static const char *do_churn(struct sl_kapi *kube, const cJSON *json)
 {
 	double per_s = number(json, "per_s", -1), count = number(json, "count", 0);
 	unsigned kinds;
@@ -60,38 +60,38 @@ static const char *do_churn(struct sl_kube *kube, const cJSON *json)
 	if (per_s > 1e5 || count < 0 || count > 1e5)
 		return "per_s and count go to 100000";
 	if (count > 0)
-		sl_kube_churn_make(kube, (unsigned)count, kinds);
+		sl_kapi_churn_make(kube, (unsigned)count, kinds);
 	if (per_s >= 0)
-		sl_kube_churn_set(kube, per_s, kinds);
+		sl_kapi_churn_set(kube, per_s, kinds);
 	return NULL;
 }
 
-static const char *do_compact(struct sl_kube *kube, const cJSON *json)
+static const char *do_compact(struct sl_kapi *kube, const cJSON *json)
 {
 	(void)json;
-	sl_kube_watch_pump_all(kube);
-	sl_kube_store_compact(&kube->store);
+	sl_kapi_watch_pump_all(kube);
+	sl_kapi_store_compact(&kube->store);
 	return NULL;
 }
 
-static const char *do_cut(struct sl_kube *kube, const cJSON *json)
+static const char *do_cut(struct sl_kapi *kube, const cJSON *json)
 {
-	static const char *const names[SL_KUBE_CUTS] = {
-		[SL_KUBE_CUT_FIN] = "fin",
-		[SL_KUBE_CUT_RESET] = "reset",
-		[SL_KUBE_CUT_END] = "end",
+	static const char *const names[SL_KAPI_CUTS] = {
+		[SL_KAPI_CUT_FIN] = "fin",
+		[SL_KAPI_CUT_RESET] = "reset",
+		[SL_KAPI_CUT_END] = "end",
 	};
 	const char *how = word(json, "how");
 
-	for (unsigned i = 0; i < SL_KUBE_CUTS; i++)
+	for (unsigned i = 0; i < SL_KAPI_CUTS; i++)
 		if (!strcmp(how ? how : "fin", names[i])) {
-			sl_kube_watch_cut(kube, (enum sl_kube_cut)i, flag(json, "middle"));
+			sl_kapi_watch_cut(kube, (enum sl_kapi_cut)i, flag(json, "middle"));
 			return NULL;
 		}
 	return "how is fin, reset or end";
 }
 
-static const char *do_split(struct sl_kube *kube, const cJSON *json)
+static const char *do_split(struct sl_kapi *kube, const cJSON *json)
 {
 	double bytes = number(json, "bytes", -1);
 
@@ -101,50 +101,50 @@ static const char *do_split(struct sl_kube *kube, const cJSON *json)
 	return NULL;
 }
 
-static const char *do_hold(struct sl_kube *kube, const cJSON *json)
+static const char *do_hold(struct sl_kapi *kube, const cJSON *json)
 {
 	kube->faults.hold = flag(json, "on");
 	if (kube->faults.hold)
 		return NULL;
-	sl_kube_api_release(kube);
-	sl_kube_watch_pump_all(kube);
+	sl_kapi_api_release(kube);
+	sl_kapi_watch_pump_all(kube);
 	return NULL;
 }
 
-static const char *do_status(struct sl_kube *kube, const cJSON *json)
+static const char *do_status(struct sl_kapi *kube, const cJSON *json)
 {
 	double code = number(json, "code", -1), count = number(json, "count", 0);
 	const char *verb = word(json, "verb");
-	enum sl_kube_verb v = SL_KUBE_GET;
+	enum sl_kapi_verb v = SL_KAPI_GET;
 
-	while (verb && v < SL_KUBE_NO_VERB && strcmp(verb, sl_kube_verb_name(v)) != 0)
+	while (verb && v < SL_KAPI_NO_VERB && strcmp(verb, sl_kapi_verb_name(v)) != 0)
 		v++;
 	if ((code != 0 && (code < 400 || code > 599)) || count < 0 || count > 1e9)
 		return "code is 400 to 599, or 0 for none";
-	if (verb && v == SL_KUBE_NO_VERB)
+	if (verb && v == SL_KAPI_NO_VERB)
 		return "verb is get, list, watch, create, update, patch or delete";
 	kube->faults.status = (int)code;
 	kube->faults.status_count = count >= 1 ? (uint32_t)count : UINT32_MAX;
-	kube->faults.verb = verb ? v : SL_KUBE_NO_VERB;
+	kube->faults.verb = verb ? v : SL_KAPI_NO_VERB;
 	return NULL;
 }
 
-static const char *do_bookmark(struct sl_kube *kube, const cJSON *json)
+static const char *do_bookmark(struct sl_kapi *kube, const cJSON *json)
 {
 	(void)json;
-	sl_kube_watch_bookmark_all(kube);
+	sl_kapi_watch_bookmark_all(kube);
 	return NULL;
 }
 
 /* The answer is sent before the port closes. */
-static const char *do_restart(struct sl_kube *kube, const cJSON *json)
+static const char *do_restart(struct sl_kapi *kube, const cJSON *json)
 {
 	double down_s = number(json, "down_s", 0), rv = number(json, "resource_version", 0);
 
 	if (down_s < 0 || down_s > 86400 || rv < 0)
 		return "down_s is seconds, resource_version the next one";
 	kube->down_us = (uint64_t)(down_s * 1e6);
-	sl_kube_store_compact(&kube->store);
+	sl_kapi_store_compact(&kube->store);
 	if (rv >= 1)
 		kube->store.rv = kube->store.oldest = (uint64_t)rv;
 	event_active(&kube->restart, EV_TIMEOUT, 0);
@@ -153,9 +153,9 @@ static const char *do_restart(struct sl_kube *kube, const cJSON *json)
 
 /* ---- what it knows --------------------------------------------------- */
 
-static void put_endpoint(struct sl_sim_buf *out, const struct sl_kube_version *v)
+static void put_endpoint(struct sl_sim_buf *out, const struct sl_kapi_version *v)
 {
-	const struct sl_kube_facts *f = &v->facts;
+	const struct sl_kapi_facts *f = &v->facts;
 
 	sl_sim_buf_printf(out,
 	                  "{\"namespace\":\"%.*s\",\"name\":\"%s\",\"ip\":\"%s\",\"port\":%u,"
@@ -165,34 +165,34 @@ static void put_endpoint(struct sl_sim_buf *out, const struct sl_kube_version *v
 	                  f->role);
 }
 
-static void answer_endpoints(struct sl_kube *kube, struct sl_sim_conn *conn,
-                             const struct sl_kube_request *r)
+static void answer_endpoints(struct sl_kapi *kube, struct sl_sim_conn *conn,
+                             const struct sl_kapi_request *r)
 {
-	static struct sl_kube_request asked;
-	static struct sl_kube_filter filter;
-	const struct sl_kube_set *pods = &kube->store.sets[SL_KUBE_PODS];
+	static struct sl_kapi_request asked;
+	static struct sl_kapi_filter filter;
+	const struct sl_kapi_set *pods = &kube->store.sets[SL_KAPI_PODS];
 	struct sl_sim_buf json = { 0 };
 	unsigned n = 0;
 
 	asked = *r;
-	asked.resource = sl_kube_resource_at(SL_KUBE_PODS);
-	if (!sl_kube_filter_read(&filter, conn, &asked))
+	asked.resource = sl_kapi_resource_at(SL_KAPI_PODS);
+	if (!sl_kapi_filter_read(&filter, conn, &asked))
 		return;
 	sl_sim_buf_printf(&json, "{\"resourceVersion\":\"%llu\",\"endpoints\":[",
 	                  (unsigned long long)kube->store.rv);
 	for (uint32_t i = 0; i < pods->n; i++) {
-		if (!sl_kube_filter_match(&filter, pods->sorted[i]))
+		if (!sl_kapi_filter_match(&filter, pods->sorted[i]))
 			continue;
 		sl_sim_buf_str(&json, n++ ? "," : "");
 		put_endpoint(&json, pods->sorted[i]);
 	}
 	sl_sim_buf_str(&json, "]}");
-	sl_kube_answer(conn, r, 200, sl_sim_buf_span(&json));
+	sl_kapi_answer(conn, r, 200, sl_sim_buf_span(&json));
 	sl_sim_buf_fini(&json);
 }
 
-static void answer_state(struct sl_kube *kube, struct sl_sim_conn *conn,
-                         const struct sl_kube_request *r)
+static void answer_state(struct sl_kapi *kube, struct sl_sim_conn *conn,
+                         const struct sl_kapi_request *r)
 {
 	struct sl_sim_buf json = { 0 };
 
@@ -201,16 +201,16 @@ static void answer_state(struct sl_kube *kube, struct sl_sim_conn *conn,
 	                  "\"endpointslices\":%u,\"inferencepools\":%u,\"watches\":%u,"
 	                  "\"changes\":%llu,\"cuts\":%llu,\"asked\":{",
 	                  (unsigned long long)kube->store.rv,
-	                  (unsigned long long)kube->store.oldest, kube->store.sets[SL_KUBE_PODS].n,
-	                  kube->store.sets[SL_KUBE_SLICES].n, kube->store.sets[SL_KUBE_POOLS].n,
-	                  sl_kube_watch_count(kube), (unsigned long long)kube->changes,
+	                  (unsigned long long)kube->store.oldest, kube->store.sets[SL_KAPI_PODS].n,
+	                  kube->store.sets[SL_KAPI_SLICES].n, kube->store.sets[SL_KAPI_POOLS].n,
+	                  sl_kapi_watch_count(kube), (unsigned long long)kube->changes,
 	                  (unsigned long long)kube->cuts);
-	for (unsigned v = 0; v < SL_KUBE_NO_VERB; v++)
+	for (unsigned v = 0; v < SL_KAPI_NO_VERB; v++)
 		sl_sim_buf_printf(&json, "%s\"%s\":%llu", v ? "," : "",
-		                  sl_kube_verb_name((enum sl_kube_verb)v),
+		                  sl_kapi_verb_name((enum sl_kapi_verb)v),
 		                  (unsigned long long)kube->asked[v]);
 	sl_sim_buf_str(&json, "}}");
-	sl_kube_answer(conn, r, 200, sl_sim_buf_span(&json));
+	sl_kapi_answer(conn, r, 200, sl_sim_buf_span(&json));
 	sl_sim_buf_fini(&json);
 }
 
@@ -233,8 +233,8 @@ static command_fn find_command(const char *name)
 	return NULL;
 }
 
-static void run_command(struct sl_kube *kube, struct sl_sim_conn *conn,
-                        const struct sl_kube_request *r, command_fn run)
+static void run_command(struct sl_kapi *kube, struct sl_sim_conn *conn,
+                        const struct sl_kapi_request *r, command_fn run)
 {
 	cJSON *json = conn->body.len ? cJSON_ParseWithLength(conn->body.ptr, conn->body.len)
 	                             : cJSON_CreateObject();
@@ -242,13 +242,13 @@ static void run_command(struct sl_kube *kube, struct sl_sim_conn *conn,
 
 	cJSON_Delete(json);
 	if (wrong)
-		sl_kube_answer_bad(conn, r, wrong);
+		sl_kapi_answer_bad(conn, r, wrong);
 	else
-		sl_kube_answer(conn, r, 200, SL_SPAN("{\"ok\":true}"));
+		sl_kapi_answer(conn, r, 200, SL_SPAN("{\"ok\":true}"));
 }
 
-bool sl_kube_control_serve(struct sl_kube *kube, struct sl_sim_conn *conn,
-                           const struct sl_kube_request *r)
+bool sl_kapi_control_serve(struct sl_kapi *kube, struct sl_sim_conn *conn,
+                           const struct sl_kapi_request *r)
 {
 	const char *name = r->path + sizeof(PREFIX) - 1;
 	command_fn run;
@@ -263,6 +263,6 @@ bool sl_kube_control_serve(struct sl_kube *kube, struct sl_sim_conn *conn,
 	else if (!strcmp(r->method, "GET") && !strcmp(name, "state"))
 		answer_state(kube, conn, r);
 	else
-		sl_kube_answer_text(conn, 404, "404 page not found\n");
+		sl_kapi_answer_text(conn, 404, "404 page not found\n");
 	return true;
 }

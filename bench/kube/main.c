@@ -17,7 +17,7 @@
 
 /* ---- what the parts share -------------------------------------------- */
 
-void sl_kube_changed(struct sl_kube *kube)
+void sl_kapi_changed(struct sl_kapi *kube)
 {
 	kube->changes++;
 	event_active(&kube->wake, EV_TIMEOUT, 0);
@@ -27,10 +27,10 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	sl_kube_watch_pump_all(arg);
+	sl_kapi_watch_pump_all(arg);
 }
 
-void sl_kube_time_text(char out[24])
+void sl_kapi_time_text(char out[24])
 {
 	time_t now = (time_t)sl_sim_unix_s();
 	struct tm tm;
@@ -39,7 +39,7 @@ void sl_kube_time_text(char out[24])
 	strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-void sl_kube_uuid(struct sl_kube *kube, char out[40])
+void sl_kapi_uuid(struct sl_kapi *kube, char out[40])
 {
 	unsigned long long a = sl_rng_next(&kube->rng), b = sl_rng_next(&kube->rng);
 
@@ -56,10 +56,10 @@ static void on_accept(int fd, void *arg)
 
 static void on_request(struct sl_sim_conn *conn)
 {
-	sl_kube_api_serve(conn->list->owner, conn);
+	sl_kapi_api_serve(conn->list->owner, conn);
 }
 
-bool sl_kube_open_port(struct sl_kube *kube)
+bool sl_kapi_open_port(struct sl_kapi *kube)
 {
 	if (sl_sim_listener_open(&kube->listener, kube->net.base, &kube->opt.listen, on_accept,
 	                         &kube->conns) == 0)
@@ -69,7 +69,7 @@ bool sl_kube_open_port(struct sl_kube *kube)
 	return false;
 }
 
-void sl_kube_close_port(struct sl_kube *kube)
+void sl_kapi_close_port(struct sl_kapi *kube)
 {
 	sl_sim_listener_close(&kube->listener);
 	while (kube->conns.first)
@@ -78,23 +78,23 @@ void sl_kube_close_port(struct sl_kube *kube)
 
 static void on_restart(evutil_socket_t fd, short what, void *arg)
 {
-	struct sl_kube *kube = arg;
+	struct sl_kapi *kube = arg;
 	struct timeval down = sl_sim_timeval(kube->down_us);
 
 	(void)fd;
 	(void)what;
-	sl_kube_close_port(kube);
+	sl_kapi_close_port(kube);
 	event_add(&kube->back, &down);
 }
 
 static void on_back(evutil_socket_t fd, short what, void *arg)
 {
 	struct timeval again = sl_sim_timeval(100000);
-	struct sl_kube *kube = arg;
+	struct sl_kapi *kube = arg;
 
 	(void)fd;
 	(void)what;
-	if (!sl_kube_open_port(kube))
+	if (!sl_kapi_open_port(kube))
 		event_add(&kube->back, &again);
 }
 
@@ -102,8 +102,8 @@ static void on_back(evutil_socket_t fd, short what, void *arg)
 
 static const struct sl_sim_conn_ops ops = {
 	.request = on_request,
-	.drained = sl_kube_watch_drained,
-	.left = sl_kube_watch_left,
+	.drained = sl_kapi_watch_drained,
+	.left = sl_kapi_watch_left,
 };
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -113,50 +113,50 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
-static void make_pods(struct sl_kube *kube)
+static void make_pods(struct sl_kapi *kube)
 {
 	for (uint32_t i = 0; i < kube->opt.pods; i++) {
-		cJSON *pod = sl_kube_template_pod(kube);
+		cJSON *pod = sl_kapi_template_pod(kube);
 
-		sl_kube_store_put(&kube->store, SL_KUBE_PODS, pod);
+		sl_kapi_store_put(&kube->store, SL_KAPI_PODS, pod);
 		cJSON_Delete(pod);
 	}
-	sl_kube_store_compact(&kube->store);
+	sl_kapi_store_compact(&kube->store);
 }
 
-static void init(struct sl_kube *kube)
+static void init(struct sl_kapi *kube)
 {
 	struct event_base *base = event_base_new();
 
 	if (!base)
 		abort();
 	kube->rng.state = kube->opt.seed;
-	kube->faults.verb = SL_KUBE_NO_VERB;
+	kube->faults.verb = SL_KAPI_NO_VERB;
 	kube->listener.fd = -1;
 	sl_sim_net_init(&kube->net, base);
 	kube->net.keep_alive_us = KEEP_ALIVE_US;
 	kube->conns = (struct sl_sim_conn_list){ &kube->net, &ops, .owner = kube };
-	sl_kube_store_init(&kube->store, kube->opt.history, kube->opt.resource_version);
+	sl_kapi_store_init(&kube->store, kube->opt.history, kube->opt.resource_version);
 	event_assign(&kube->wake, base, -1, 0, on_wake, kube);
 	evtimer_assign(&kube->restart, base, on_restart, kube);
 	evtimer_assign(&kube->back, base, on_back, kube);
-	sl_kube_churn_init(kube);
+	sl_kapi_churn_init(kube);
 	make_pods(kube);
 }
 
-static void fini(struct sl_kube *kube)
+static void fini(struct sl_kapi *kube)
 {
-	sl_kube_churn_fini(kube);
-	sl_kube_close_port(kube);
+	sl_kapi_churn_fini(kube);
+	sl_kapi_close_port(kube);
 	event_del(&kube->wake);
 	event_del(&kube->restart);
 	event_del(&kube->back);
 	sl_sim_net_fini(&kube->net);
-	sl_kube_store_fini(&kube->store);
+	sl_kapi_store_fini(&kube->store);
 	event_base_free(kube->net.base);
 }
 
-static void serve(struct sl_kube *kube)
+static void serve(struct sl_kapi *kube)
 {
 	static const int numbers[] = { SIGTERM, SIGINT };
 	struct event signals[SL_COUNT(numbers)];
@@ -174,15 +174,15 @@ static void serve(struct sl_kube *kube)
 
 int sl_bench_kubernetes(int argc, char **argv)
 {
-	static struct sl_kube kube;
-	int status = sl_kube_options_read(&kube.opt, argc, argv);
+	static struct sl_kapi kube;
+	int status = sl_kapi_options_read(&kube.opt, argc, argv);
 	bool ok;
 
 	if (status != CLI_RUN)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
 	init(&kube);
-	ok = sl_kube_open_port(&kube);
+	ok = sl_kapi_open_port(&kube);
 	if (ok)
 		serve(&kube);
 	fini(&kube);

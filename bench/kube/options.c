@@ -6,7 +6,7 @@
 #include "bench/cli/cli.h"
 #include "bench/kube/template.h"
 
-#define AT(member) offsetof(struct sl_kube_options, member)
+#define AT(member) offsetof(struct sl_kapi_options, member)
 
 static const char *take_listen(void *to, const char *text, const struct cli_option *option)
 {
@@ -16,11 +16,11 @@ static const char *take_listen(void *to, const char *text, const struct cli_opti
 
 static const char *take_template(void *to, const char *text, const struct cli_option *option)
 {
-	const struct sl_kube_template *found = sl_kube_template_find(text);
+	const struct sl_kapi_template *found = sl_kapi_template_find(text);
 
 	(void)option;
 	if (found)
-		*(const struct sl_kube_template **)to = found;
+		*(const struct sl_kapi_template **)to = found;
 	return found ? NULL : "is no template";
 }
 
@@ -64,15 +64,15 @@ static const struct cli_option rows[] = {
 
 static void print_templates(FILE *out)
 {
-	const struct sl_kube_template *t;
+	const struct sl_kapi_template *t;
 
 	fprintf(out, "\nTemplates, and the label that holds the service:\n");
-	for (size_t i = 0; (t = sl_kube_template_at(i)); i++)
+	for (size_t i = 0; (t = sl_kapi_template_at(i)); i++)
 		fprintf(out, "  %-16s %s (%s)\n", t->name, t->help, t->service_label);
 	fprintf(out, "\ndocs/kubernetes-stand-in.md says what it answers, and how to break it.\n");
 }
 
-int sl_kube_options_read(struct sl_kube_options *opt, int argc, char **argv)
+int sl_kapi_options_read(struct sl_kapi_options *opt, int argc, char **argv)
 {
 	static const struct cli cli = {
 		"sluice-bench kubernetes",
@@ -83,11 +83,11 @@ int sl_kube_options_read(struct sl_kube_options *opt, int argc, char **argv)
 		print_templates,
 	};
 
-	*opt = (struct sl_kube_options){
+	*opt = (struct sl_kapi_options){
 		.listen = { "127.0.0.1", 8001 },
 		.namespace_ = "default",
 		.service = "sim",
-		.template = sl_kube_template_find("kserve-llmisvc"),
+		.template = sl_kapi_template_find("kserve-llmisvc"),
 		.first_address = 10u << 24,
 		.history = 4096,
 		.seed = 1,

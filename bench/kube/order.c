@@ -144,9 +144,9 @@ static const struct member slice_keys[] = {
 	{ "addressType", NULL }, { "endpoints", &endpoint }, { "ports", &slice_port },
 };
 
-static const struct shape kinds[SL_KUBE_KINDS] = {
-	[SL_KUBE_PODS] = SHAPE(pod_keys, "status", "{}"),
-	[SL_KUBE_SLICES] = SHAPE(slice_keys, NULL, NULL),
+static const struct shape kinds[SL_KAPI_KINDS] = {
+	[SL_KAPI_PODS] = SHAPE(pod_keys, "status", "{}"),
+	[SL_KAPI_SLICES] = SHAPE(slice_keys, NULL, NULL),
 };
 
 /* ---- sorting --------------------------------------------------------- */
@@ -246,7 +246,7 @@ static void sort_all(cJSON *value)
 	cJSON_ArrayForEach(item, value) sort_all(item);
 }
 
-void sl_kube_order(cJSON *object, const struct sl_kube_resource *resource)
+void sl_kapi_order(cJSON *object, const struct sl_kapi_resource *resource)
 {
 	if (resource->custom)
 		sort_all(object);

@@ -8,23 +8,23 @@
 
 /* ---- one object ------------------------------------------------------ */
 
-struct sl_kube_version *sl_kube_named(const struct sl_kube *kube, const struct sl_kube_request *r)
+struct sl_kapi_version *sl_kapi_named(const struct sl_kapi *kube, const struct sl_kapi_request *r)
 {
 	char key[520];
 
 	snprintf(key, sizeof(key), "%s/%s", r->namespace_, r->name);
-	return sl_kube_store_find(&kube->store, r->resource->index, key);
+	return sl_kapi_store_find(&kube->store, r->resource->index, key);
 }
 
-void sl_kube_answer_not_found(struct sl_sim_conn *conn, const struct sl_kube_request *r,
+void sl_kapi_answer_not_found(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
                               const char *name)
 {
-	char message[SL_KUBE_WRONG_BYTES];
+	char message[SL_KAPI_WRONG_BYTES];
 
 	snprintf(message, sizeof(message), "%s \"%s\" not found",
-	         sl_kube_resource_full_name(r->resource), name);
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){ .code = 404,
+	         sl_kapi_resource_full_name(r->resource), name);
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){ .code = 404,
 	                                                .reason = "NotFound",
 	                                                .message = message,
 	                                                .name = name,
@@ -32,50 +32,50 @@ void sl_kube_answer_not_found(struct sl_sim_conn *conn, const struct sl_kube_req
 	                                                .kind = r->resource->plural });
 }
 
-void sl_kube_get(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r)
+void sl_kapi_get(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	const struct sl_kube_version *v = sl_kube_named(kube, r);
+	const struct sl_kapi_version *v = sl_kapi_named(kube, r);
 
 	if (v)
-		sl_kube_answer(conn, r, 200, sl_span(v->text, v->len));
+		sl_kapi_answer(conn, r, 200, sl_span(v->text, v->len));
 	else
-		sl_kube_answer_not_found(conn, r, r->name);
+		sl_kapi_answer_not_found(conn, r, r->name);
 }
 
 /* ---- which list ------------------------------------------------------ */
 
 /* What a list is of; and, once it is written, what it left. */
 struct page {
-	const struct sl_kube_resource *resource;
-	struct sl_kube_filter filter;
+	const struct sl_kapi_resource *resource;
+	struct sl_kapi_filter filter;
 	uint64_t rv;
 	bool continued;
 	int64_t limit;                    /* 0: none */
-	char behind[SL_KUBE_TOKEN_BYTES]; /* a key of the store, or empty */
+	char behind[SL_KAPI_TOKEN_BYTES]; /* a key of the store, or empty */
 
-	const struct sl_kube_version *last;
+	const struct sl_kapi_version *last;
 	uint32_t remaining;
 };
 
-static void answer_old_list(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static void answer_old_list(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){
 	                              .code = 410,
 	                              .reason = "Expired",
 	                              .message = "The resourceVersion for the provided list is too "
 	                                         "old." });
 }
 
-static void answer_old_token(struct sl_sim_conn *conn, const struct sl_kube_request *r,
+static void answer_old_token(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
                              const char *behind)
 {
-	char next[SL_KUBE_TOKEN_BYTES];
+	char next[SL_KAPI_TOKEN_BYTES];
 
-	sl_kube_token_write(next, -1, behind);
-	sl_kube_answer_status(
+	sl_kapi_token_write(next, -1, behind);
+	sl_kapi_answer_status(
 	        conn, r,
-	        &(struct sl_kube_status){
+	        &(struct sl_kapi_status){
 	                .code = 410,
 	                .reason = "Expired",
 	                .next = next,
@@ -88,7 +88,7 @@ static void answer_old_token(struct sl_sim_conn *conn, const struct sl_kube_requ
 	                           "chunk was returned and now may show up in the list." });
 }
 
-static void answer_future(struct sl_sim_conn *conn, const struct sl_kube_request *r, uint64_t rv,
+static void answer_future(struct sl_sim_conn *conn, const struct sl_kapi_request *r, uint64_t rv,
                           uint64_t current)
 {
 	char message[160];
@@ -96,9 +96,9 @@ static void answer_future(struct sl_sim_conn *conn, const struct sl_kube_request
 	snprintf(message, sizeof(message),
 	         "Timeout: Too large resource version: %llu, current: %llu", (unsigned long long)rv,
 	         (unsigned long long)current);
-	sl_kube_answer_status(
+	sl_kapi_answer_status(
 	        conn, r,
-	        &(struct sl_kube_status){ .code = 504,
+	        &(struct sl_kapi_status){ .code = 504,
 	                                  .reason = "Timeout",
 	                                  .message = message,
 	                                  .cause_reason = "ResourceVersionTooLarge",
@@ -107,14 +107,14 @@ static void answer_future(struct sl_sim_conn *conn, const struct sl_kube_request
 }
 
 /* By the continue token; false: answered. */
-static bool read_token(const struct sl_kube *kube, struct sl_sim_conn *conn,
-                       const struct sl_kube_request *r, const char *token, struct page *page)
+static bool read_token(const struct sl_kapi *kube, struct sl_sim_conn *conn,
+                       const struct sl_kapi_request *r, const char *token, struct page *page)
 {
-	char relative[SL_KUBE_TOKEN_BYTES];
+	char relative[SL_KAPI_TOKEN_BYTES];
 	int64_t rv;
 
-	if (!sl_kube_token_read(token, &rv, relative)) {
-		sl_kube_answer_bad(conn, r,
+	if (!sl_kapi_token_read(token, &rv, relative)) {
+		sl_kapi_answer_bad(conn, r,
 		                   "invalid continue token: continue key is not valid: it is not "
 		                   "one of this server");
 		return false;
@@ -130,18 +130,18 @@ static bool read_token(const struct sl_kube *kube, struct sl_sim_conn *conn,
 }
 
 /* By resourceVersion and resourceVersionMatch; false: answered. */
-static bool read_version(const struct sl_kube *kube, struct sl_sim_conn *conn,
-                         const struct sl_kube_request *r, struct page *page)
+static bool read_version(const struct sl_kapi *kube, struct sl_sim_conn *conn,
+                         const struct sl_kapi_request *r, struct page *page)
 {
-	char match[SL_KUBE_PARAM_BYTES], asked[SL_KUBE_PARAM_BYTES];
+	char match[SL_KAPI_PARAM_BYTES], asked[SL_KAPI_PARAM_BYTES];
 	uint64_t rv, now = kube->store.rv;
 	bool exact;
 
 	page->rv = now;
-	if (!sl_kube_version_param(conn, r, &rv))
+	if (!sl_kapi_version_param(conn, r, &rv))
 		return false;
-	sl_kube_request_param(r, "resourceVersion", asked);
-	sl_kube_request_param(r, "resourceVersionMatch", match);
+	sl_kapi_request_param(r, "resourceVersion", asked);
+	sl_kapi_request_param(r, "resourceVersionMatch", match);
 	if (!strcmp(asked, "0"))
 		page->limit = 0; /* it comes from the server's cache, which has no pages */
 	exact = rv && (!strcmp(match, "Exact") || (page->limit && !*match));
@@ -150,9 +150,9 @@ static bool read_version(const struct sl_kube *kube, struct sl_sim_conn *conn,
 	if (rv <= now && page->rv >= kube->store.oldest)
 		return true;
 	if (rv > now && exact)
-		sl_kube_answer_status(
+		sl_kapi_answer_status(
 		        conn, r,
-		        &(struct sl_kube_status){ .code = 500,
+		        &(struct sl_kapi_status){ .code = 500,
 		                                  .message = "etcdserver: mvcc: required revision "
 		                                             "is a future revision" });
 	else if (rv > now)
@@ -162,20 +162,20 @@ static bool read_version(const struct sl_kube *kube, struct sl_sim_conn *conn,
 	return false;
 }
 
-static bool read_page(const struct sl_kube *kube, struct sl_sim_conn *conn,
-                      const struct sl_kube_request *r, struct page *page)
+static bool read_page(const struct sl_kapi *kube, struct sl_sim_conn *conn,
+                      const struct sl_kapi_request *r, struct page *page)
 {
-	char token[SL_KUBE_PARAM_BYTES];
+	char token[SL_KAPI_PARAM_BYTES];
 	int64_t most = kube->opt.page_limit;
 
 	memset(page, 0, sizeof(*page));
 	page->resource = r->resource;
-	if (!sl_kube_filter_read(&page->filter, conn, r) ||
-	    !sl_kube_number_param(conn, r, "limit", &page->limit))
+	if (!sl_kapi_filter_read(&page->filter, conn, r) ||
+	    !sl_kapi_number_param(conn, r, "limit", &page->limit))
 		return false;
 	if (page->limit < 0)
 		page->limit = 0;
-	sl_kube_request_param(r, "continue", token);
+	sl_kapi_request_param(r, "continue", token);
 	if (!(*token ? read_token(kube, conn, r, token, page) : read_version(kube, conn, r, page)))
 		return false;
 	if (most && (!page->limit || page->limit > most))
@@ -185,8 +185,8 @@ static bool read_page(const struct sl_kube *kube, struct sl_sim_conn *conn,
 
 /* ---- writing it ------------------------------------------------------ */
 
-static void put_item(struct sl_sim_buf *out, const struct sl_kube_resource *resource,
-                     const struct sl_kube_version *v)
+static void put_item(struct sl_sim_buf *out, const struct sl_kapi_resource *resource,
+                     const struct sl_kapi_version *v)
 {
 	/* {"kind":"Pod","apiVersion":"v1", */
 	size_t skip = strlen(resource->kind) + strlen(resource->api_version) + 27;
@@ -198,21 +198,21 @@ static void put_item(struct sl_sim_buf *out, const struct sl_kube_resource *reso
 	sl_sim_buf_add(out, sl_span(v->text + skip, v->len - skip));
 }
 
-static void put_items(struct sl_sim_buf *out, struct page *page, const struct sl_kube_set *view)
+static void put_items(struct sl_sim_buf *out, struct page *page, const struct sl_kapi_set *view)
 {
-	uint32_t at = *page->behind ? sl_kube_set_after(view, page->behind) : 0;
+	uint32_t at = *page->behind ? sl_kapi_set_after(view, page->behind) : 0;
 	int64_t n = 0;
 
 	for (; at < view->n; at++) {
-		const struct sl_kube_version *v = view->sorted[at];
+		const struct sl_kapi_version *v = view->sorted[at];
 
-		if (!sl_kube_version_in(v, sl_span_str(page->filter.namespace_)))
+		if (!sl_kapi_version_in(v, sl_span_str(page->filter.namespace_)))
 			continue;
 		if (page->limit && n == page->limit) {
 			page->remaining++;
 			continue;
 		}
-		if (!sl_kube_filter_match(&page->filter, v))
+		if (!sl_kapi_filter_match(&page->filter, v))
 			continue;
 		if (n++)
 			sl_sim_buf_str(out, ",");
@@ -225,10 +225,10 @@ static void put_items(struct sl_sim_buf *out, struct page *page, const struct sl
 static void put_metadata(struct sl_sim_buf *out, const struct page *page)
 {
 	bool counted = page->remaining && !page->filter.labels.n && !page->filter.fields.n;
-	char next[SL_KUBE_TOKEN_BYTES] = "", rv[48], count[48] = "";
+	char next[SL_KAPI_TOKEN_BYTES] = "", rv[48], count[48] = "";
 
 	if (page->remaining)
-		sl_kube_token_write(next, (int64_t)page->rv,
+		sl_kapi_token_write(next, (int64_t)page->rv,
 		                    *page->filter.namespace_ ? page->last->name : page->last->key);
 	snprintf(rv, sizeof(rv), "\"resourceVersion\":\"%llu\"", (unsigned long long)page->rv);
 	if (counted)
@@ -243,9 +243,9 @@ static void put_metadata(struct sl_sim_buf *out, const struct page *page)
 		sl_sim_buf_printf(out, "{%s}", rv);
 }
 
-static void put_list(struct sl_sim_buf *out, struct page *page, const struct sl_kube_set *view)
+static void put_list(struct sl_sim_buf *out, struct page *page, const struct sl_kapi_set *view)
 {
-	const struct sl_kube_resource *resource = page->resource;
+	const struct sl_kapi_resource *resource = page->resource;
 	struct sl_sim_buf items = { 0 };
 
 	put_items(&items, page, view);
@@ -266,20 +266,20 @@ static void put_list(struct sl_sim_buf *out, struct page *page, const struct sl_
 	sl_sim_buf_fini(&items);
 }
 
-void sl_kube_list(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r)
+void sl_kapi_list(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	static struct page page;
-	struct sl_kube_set view;
+	struct sl_kapi_set view;
 	struct sl_sim_buf json = { 0 };
 
 	if (!read_page(kube, conn, r, &page))
 		return;
-	if (!sl_kube_store_view(&kube->store, r->resource->index, page.rv, &view)) {
+	if (!sl_kapi_store_view(&kube->store, r->resource->index, page.rv, &view)) {
 		answer_old_list(conn, r);
 		return;
 	}
 	put_list(&json, &page, &view);
-	sl_kube_set_fini(&view);
-	sl_kube_answer(conn, r, 200, sl_sim_buf_span(&json));
+	sl_kapi_set_fini(&view);
+	sl_kapi_answer(conn, r, 200, sl_sim_buf_span(&json));
 	sl_sim_buf_fini(&json);
 }

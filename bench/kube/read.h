@@ -1,16 +1,16 @@
 /* read.h: GET of one object, and lists. */
-#ifndef SLUICE_KUBE_READ_H
-#define SLUICE_KUBE_READ_H
+#ifndef SLUICE_BENCH_KUBE_READ_H
+#define SLUICE_BENCH_KUBE_READ_H
 
 #include "bench/kube/kube.h"
 
-void sl_kube_get(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r);
-void sl_kube_list(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r);
+void sl_kapi_get(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r);
+void sl_kapi_list(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r);
 
 /* "pods "a" not found", with its details. */
-void sl_kube_answer_not_found(struct sl_sim_conn *conn, const struct sl_kube_request *r,
+void sl_kapi_answer_not_found(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
                               const char *name);
 /* The object that the request names, or NULL. Borrowed until a change. */
-struct sl_kube_version *sl_kube_named(const struct sl_kube *kube, const struct sl_kube_request *r);
+struct sl_kapi_version *sl_kapi_named(const struct sl_kapi *kube, const struct sl_kapi_request *r);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *sl_kube_verb_name(enum sl_kube_verb verb)
+const char *sl_kapi_verb_name(enum sl_kapi_verb verb)
 {
 	static const char *const names[] = { "get",    "list",  "watch",  "create",
 		                             "update", "patch", "delete", "" };
@@ -39,8 +39,8 @@ static size_t decode(const char *text, size_t len, char *out, size_t size)
 	return n;
 }
 
-bool sl_kube_request_param(const struct sl_kube_request *r, const char *name,
-                           char out_value[SL_KUBE_PARAM_BYTES])
+bool sl_kapi_request_param(const struct sl_kapi_request *r, const char *name,
+                           char out_value[SL_KAPI_PARAM_BYTES])
 {
 	size_t n = strlen(name);
 
@@ -49,20 +49,20 @@ bool sl_kube_request_param(const struct sl_kube_request *r, const char *name,
 		size_t len = strcspn(at, "&"), used;
 
 		if (len > n && !strncmp(at, name, n) && at[n] == '=') {
-			used = decode(at + n + 1, len - n - 1, out_value, SL_KUBE_PARAM_BYTES);
-			out_value[used < SL_KUBE_PARAM_BYTES ? used : 0] = 0;
-			return used < SL_KUBE_PARAM_BYTES;
+			used = decode(at + n + 1, len - n - 1, out_value, SL_KAPI_PARAM_BYTES);
+			out_value[used < SL_KAPI_PARAM_BYTES ? used : 0] = 0;
+			return used < SL_KAPI_PARAM_BYTES;
 		}
 		at += len + (at[len] == '&');
 	}
 	return true;
 }
 
-bool sl_kube_request_flag(const struct sl_kube_request *r, const char *name)
+bool sl_kapi_request_flag(const struct sl_kapi_request *r, const char *name)
 {
-	char value[SL_KUBE_PARAM_BYTES];
+	char value[SL_KAPI_PARAM_BYTES];
 
-	return sl_kube_request_param(r, name, value) &&
+	return sl_kapi_request_param(r, name, value) &&
 	       (!strcmp(value, "true") || !strcmp(value, "1"));
 }
 
@@ -90,7 +90,7 @@ static bool copy(char *out, size_t size, struct sl_span text)
 }
 
 /* Behind the group's version: [watch/][namespaces/NS/]PLURAL[/NAME[/status]] */
-static bool read_rest(struct sl_kube_request *r, const char *at, struct sl_span group,
+static bool read_rest(struct sl_kapi_request *r, const char *at, struct sl_span group,
                       struct sl_span version, bool *out_watch)
 {
 	struct sl_span part = segment(&at), last;
@@ -109,31 +109,31 @@ static bool read_rest(struct sl_kube_request *r, const char *at, struct sl_span 
 	r->status = sl_span_eq(last, SL_SPAN("status"));
 	if (*at || (last.len && !r->status) || (*r->name && !*r->namespace_))
 		return false;
-	r->resource = sl_kube_resource_find(group, version, part);
+	r->resource = sl_kapi_resource_find(group, version, part);
 	return r->resource;
 }
 
-static enum sl_kube_verb verb_of(const struct sl_kube_request *r, bool watch)
+static enum sl_kapi_verb verb_of(const struct sl_kapi_request *r, bool watch)
 {
 	static const struct {
 		const char *method;
 		bool named;
-		enum sl_kube_verb verb;
+		enum sl_kapi_verb verb;
 	} table[] = {
-		{ "GET", true, SL_KUBE_GET },      { "GET", false, SL_KUBE_LIST },
-		{ "POST", false, SL_KUBE_CREATE }, { "PUT", true, SL_KUBE_UPDATE },
-		{ "PATCH", true, SL_KUBE_PATCH },  { "DELETE", true, SL_KUBE_DELETE },
+		{ "GET", true, SL_KAPI_GET },      { "GET", false, SL_KAPI_LIST },
+		{ "POST", false, SL_KAPI_CREATE }, { "PUT", true, SL_KAPI_UPDATE },
+		{ "PATCH", true, SL_KAPI_PATCH },  { "DELETE", true, SL_KAPI_DELETE },
 	};
 
-	if (!strcmp(r->method, "GET") && (watch || (!*r->name && sl_kube_request_flag(r, "watch"))))
-		return SL_KUBE_WATCH;
+	if (!strcmp(r->method, "GET") && (watch || (!*r->name && sl_kapi_request_flag(r, "watch"))))
+		return SL_KAPI_WATCH;
 	for (size_t i = 0; i < SL_COUNT(table); i++)
 		if (!strcmp(table[i].method, r->method) && table[i].named == (bool)*r->name)
 			return table[i].verb;
-	return SL_KUBE_NO_VERB;
+	return SL_KAPI_NO_VERB;
 }
 
-static void read_path(struct sl_kube_request *r)
+static void read_path(struct sl_kapi_request *r)
 {
 	const char *at = r->path;
 	struct sl_span root = segment(&at), group = SL_SPAN(""), version;
@@ -144,7 +144,7 @@ static void read_path(struct sl_kube_request *r)
 	else if (!sl_span_eq(root, SL_SPAN("api")))
 		return;
 	version = segment(&at);
-	r->group_known = sl_kube_group_exists(group, version);
+	r->group_known = sl_kapi_group_exists(group, version);
 	if (!read_rest(r, at, group, version, &watch)) {
 		r->resource = NULL;
 		return;
@@ -154,14 +154,14 @@ static void read_path(struct sl_kube_request *r)
 
 /* ---- the head -------------------------------------------------------- */
 
-static bool wants_indent(const struct sl_kube_request *r)
+static bool wants_indent(const struct sl_kapi_request *r)
 {
 	static const char *const readers[] = { "curl", "Wget", "Mozilla/5.0" };
 
 	for (size_t i = 0; i < SL_COUNT(readers); i++)
 		if (!strncmp(r->agent, readers[i], strlen(readers[i])))
 			return true;
-	return sl_kube_request_flag(r, "pretty");
+	return sl_kapi_request_flag(r, "pretty");
 }
 
 static void copy_field(char *out, size_t size, const struct sl_head *head, const char *name)
@@ -172,7 +172,7 @@ static void copy_field(char *out, size_t size, const struct sl_head *head, const
 		*out = 0;
 }
 
-bool sl_kube_request_read(struct sl_kube_request *out, const struct sl_sim_conn *conn)
+bool sl_kapi_request_read(struct sl_kapi_request *out, const struct sl_sim_conn *conn)
 {
 	static const struct sl_head_limits limits = { 65536, SL_MAX_HFIELDS, 65536 };
 	static struct sl_h1_head head;
@@ -181,7 +181,7 @@ bool sl_kube_request_read(struct sl_kube_request *out, const struct sl_sim_conn 
 	size_t resume = 0, n;
 
 	memset(out, 0, sizeof(*out));
-	out->verb = SL_KUBE_NO_VERB;
+	out->verb = SL_KAPI_NO_VERB;
 	if (sl_h1_request(conn->raw_head.ptr, conn->raw_head.len, &resume, &limits, &head) <= 0)
 		return false;
 	path = head.head.path;

@@ -3,8 +3,8 @@
 
 #define GIE "inference.networking.k8s.io"
 
-static const struct sl_kube_resource table[SL_KUBE_KINDS] = {
-	[SL_KUBE_PODS] = { SL_KUBE_PODS,
+static const struct sl_kapi_resource table[SL_KAPI_KINDS] = {
+	[SL_KAPI_PODS] = { SL_KAPI_PODS,
 	                   "",
 	                   "v1",
 	                   "pods",
@@ -14,7 +14,7 @@ static const struct sl_kube_resource table[SL_KUBE_KINDS] = {
 	                   ",\"spec\":{\"containers\":null},\"status\":{}",
 	                   { "status.phase", "status.podIP", "spec.nodeName" },
 	                   { "field label not supported: ", "" } },
-	[SL_KUBE_SLICES] = { SL_KUBE_SLICES,
+	[SL_KAPI_SLICES] = { SL_KAPI_SLICES,
 	                     "discovery.k8s.io",
 	                     "v1",
 	                     "endpointslices",
@@ -25,7 +25,7 @@ static const struct sl_kube_resource table[SL_KUBE_KINDS] = {
 	                     { NULL },
 	                     { "\"", "\" is not a known field selector: only \"metadata.name\", "
 	                             "\"metadata.namespace\"" } },
-	[SL_KUBE_POOLS] = { SL_KUBE_POOLS,
+	[SL_KAPI_POOLS] = { SL_KAPI_POOLS,
 	                    GIE,
 	                    "v1",
 	                    "inferencepools",
@@ -37,24 +37,24 @@ static const struct sl_kube_resource table[SL_KUBE_KINDS] = {
 	                    { "field label not supported: ", "" } },
 };
 
-static const char *const full_names[SL_KUBE_KINDS] = {
-	[SL_KUBE_PODS] = "pods",
-	[SL_KUBE_SLICES] = "endpointslices.discovery.k8s.io",
-	[SL_KUBE_POOLS] = "inferencepools." GIE,
+static const char *const full_names[SL_KAPI_KINDS] = {
+	[SL_KAPI_PODS] = "pods",
+	[SL_KAPI_SLICES] = "endpointslices.discovery.k8s.io",
+	[SL_KAPI_POOLS] = "inferencepools." GIE,
 };
 
-const struct sl_kube_resource *sl_kube_resource_at(enum sl_kube_kind index)
+const struct sl_kapi_resource *sl_kapi_resource_at(enum sl_kapi_kind index)
 {
 	return &table[index];
 }
 
-static bool in_group(const struct sl_kube_resource *r, struct sl_span group, struct sl_span version)
+static bool in_group(const struct sl_kapi_resource *r, struct sl_span group, struct sl_span version)
 {
 	return sl_span_eq(group, sl_span_str(r->group)) &&
 	       sl_span_eq(version, sl_span_str(r->version));
 }
 
-const struct sl_kube_resource *sl_kube_resource_find(struct sl_span group, struct sl_span version,
+const struct sl_kapi_resource *sl_kapi_resource_find(struct sl_span group, struct sl_span version,
                                                      struct sl_span plural)
 {
 	for (size_t i = 0; i < SL_COUNT(table); i++)
@@ -64,7 +64,7 @@ const struct sl_kube_resource *sl_kube_resource_find(struct sl_span group, struc
 	return NULL;
 }
 
-bool sl_kube_group_exists(struct sl_span group, struct sl_span version)
+bool sl_kapi_group_exists(struct sl_span group, struct sl_span version)
 {
 	for (size_t i = 0; i < SL_COUNT(table); i++)
 		if (in_group(&table[i], group, version))
@@ -72,7 +72,7 @@ bool sl_kube_group_exists(struct sl_span group, struct sl_span version)
 	return false;
 }
 
-const char *sl_kube_resource_full_name(const struct sl_kube_resource *resource)
+const char *sl_kapi_resource_full_name(const struct sl_kapi_resource *resource)
 {
 	return full_names[resource->index];
 }

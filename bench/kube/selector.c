@@ -24,10 +24,10 @@ enum token {
 };
 
 struct reader {
-	struct sl_kube_selector *s;
+	struct sl_kapi_selector *s;
 	const char *at;
 	enum token token;
-	char word[SL_KUBE_WRONG_BYTES / 2]; /* the token's text */
+	char word[SL_KAPI_WRONG_BYTES / 2]; /* the token's text */
 	char *wrong;
 };
 
@@ -84,7 +84,7 @@ static void advance(struct reader *r, bool keys)
 
 static bool complain(const struct reader *r, const char *before, const char *expected)
 {
-	snprintf(r->wrong, SL_KUBE_WRONG_BYTES, "%sfound '%s'%s", before, r->word, expected);
+	snprintf(r->wrong, SL_KAPI_WRONG_BYTES, "%sfound '%s'%s", before, r->word, expected);
 	return false;
 }
 
@@ -110,7 +110,7 @@ static bool check_key(const struct reader *r)
 
 	if (is_name(name, strlen(name)))
 		return true;
-	snprintf(r->wrong, SL_KUBE_WRONG_BYTES,
+	snprintf(r->wrong, SL_KAPI_WRONG_BYTES,
 	         "unable to parse requirement: <nil>: Invalid value: \"%.64s\": name part must "
 	         "consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
 	         "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex "
@@ -123,7 +123,7 @@ static bool check_value(const struct reader *r, const char *key, unsigned number
 {
 	if (!*value || is_name(value, strlen(value)))
 		return true;
-	snprintf(r->wrong, SL_KUBE_WRONG_BYTES,
+	snprintf(r->wrong, SL_KAPI_WRONG_BYTES,
 	         "unable to parse requirement: values[%u][%.40s]: Invalid value: \"%.64s\": a "
 	         "valid label must be an empty string or consist of alphanumeric characters, '-', "
 	         "'_' or '.', and must start and end with an alphanumeric character (e.g. "
@@ -137,13 +137,13 @@ static bool check_value(const struct reader *r, const char *key, unsigned number
 
 static bool too_long(const struct reader *r)
 {
-	snprintf(r->wrong, SL_KUBE_WRONG_BYTES, "the stand-in takes no selector of this length");
+	snprintf(r->wrong, SL_KAPI_WRONG_BYTES, "the stand-in takes no selector of this length");
 	return false;
 }
 
 static const char *keep(struct reader *r, const char *word)
 {
-	struct sl_kube_selector *s = r->s;
+	struct sl_kapi_selector *s = r->s;
 	size_t n = strlen(word) + 1;
 	char *kept = s->text + s->used;
 
@@ -154,11 +154,11 @@ static const char *keep(struct reader *r, const char *word)
 	return kept;
 }
 
-static bool add_value(struct reader *r, struct sl_kube_term *term, const char *word)
+static bool add_value(struct reader *r, struct sl_kapi_term *term, const char *word)
 {
 	const char *kept = keep(r, word);
 
-	if (!kept || r->s->n_values == SL_KUBE_MAX_VALUES)
+	if (!kept || r->s->n_values == SL_KAPI_MAX_VALUES)
 		return too_long(r);
 	r->s->values[r->s->n_values++] = kept;
 	term->n_values++;
@@ -166,7 +166,7 @@ static bool add_value(struct reader *r, struct sl_kube_term *term, const char *w
 }
 
 /* What is between the brackets; the reader is at "(". */
-static bool read_set(struct reader *r, struct sl_kube_term *term)
+static bool read_set(struct reader *r, struct sl_kapi_term *term)
 {
 	bool word = false; /* one was read since the last comma */
 
@@ -192,20 +192,20 @@ static bool read_set(struct reader *r, struct sl_kube_term *term)
 	}
 }
 
-static bool check_values(const struct reader *r, const struct sl_kube_term *term)
+static bool check_values(const struct reader *r, const struct sl_kapi_term *term)
 {
 	for (unsigned i = 0; i < term->n_values; i++) {
 		const char *value = r->s->values[term->first_value + i];
 		char *end;
 
-		if (term->op != SL_KUBE_OP_GREATER && term->op != SL_KUBE_OP_LESS) {
+		if (term->op != SL_KAPI_OP_GREATER && term->op != SL_KAPI_OP_LESS) {
 			if (!check_value(r, term->key, i, value))
 				return false;
 			continue;
 		}
 		(void)strtoll(value, &end, 10);
 		if (*end || end == value) {
-			snprintf(r->wrong, SL_KUBE_WRONG_BYTES,
+			snprintf(r->wrong, SL_KAPI_WRONG_BYTES,
 			         "unable to parse requirement: values[0]: Invalid value: "
 			         "\"%.64s\": for 'Gt', 'Lt' operators, the value must be an "
 			         "integer",
@@ -216,18 +216,18 @@ static bool check_values(const struct reader *r, const struct sl_kube_term *term
 	return true;
 }
 
-static bool take_operator(const struct reader *r, struct sl_kube_term *term)
+static bool take_operator(const struct reader *r, struct sl_kapi_term *term)
 {
 	static const int8_t ops[] = {
-		[EQUAL] = SL_KUBE_OP_IN + 1,        [DOUBLE_EQUAL] = SL_KUBE_OP_IN + 1,
-		[IN] = SL_KUBE_OP_IN + 1,           [NOT_EQUAL] = SL_KUBE_OP_NOT_IN + 1,
-		[NOT_IN] = SL_KUBE_OP_NOT_IN + 1,   [LESS] = SL_KUBE_OP_LESS + 1,
-		[GREATER] = SL_KUBE_OP_GREATER + 1,
+		[EQUAL] = SL_KAPI_OP_IN + 1,        [DOUBLE_EQUAL] = SL_KAPI_OP_IN + 1,
+		[IN] = SL_KAPI_OP_IN + 1,           [NOT_EQUAL] = SL_KAPI_OP_NOT_IN + 1,
+		[NOT_IN] = SL_KAPI_OP_NOT_IN + 1,   [LESS] = SL_KAPI_OP_LESS + 1,
+		[GREATER] = SL_KAPI_OP_GREATER + 1,
 	};
 	char expected[64];
 
 	if (ops[r->token]) {
-		term->op = (enum sl_kube_op)(ops[r->token] - 1);
+		term->op = (enum sl_kapi_op)(ops[r->token] - 1);
 		return true;
 	}
 	snprintf(expected, sizeof(expected), ", expected: %s", operators);
@@ -236,7 +236,7 @@ static bool take_operator(const struct reader *r, struct sl_kube_term *term)
 
 /* The operator and its values; the reader is at the operator. Leaves it
  * behind them. */
-static bool read_values(struct reader *r, struct sl_kube_term *term)
+static bool read_values(struct reader *r, struct sl_kapi_term *term)
 {
 	bool set = r->token == IN || r->token == NOT_IN;
 	bool ok;
@@ -261,10 +261,10 @@ static bool read_values(struct reader *r, struct sl_kube_term *term)
 /* The reader is at a word or at "!"; afterwards behind the term. */
 static bool read_term(struct reader *r)
 {
-	struct sl_kube_term *term = &r->s->terms[r->s->n];
+	struct sl_kapi_term *term = &r->s->terms[r->s->n];
 	bool not = r->token == BANG;
 
-	if (r->s->n == SL_KUBE_MAX_TERMS)
+	if (r->s->n == SL_KAPI_MAX_TERMS)
 		return too_long(r);
 	if (not )
 		advance(r, true);
@@ -272,8 +272,8 @@ static bool read_term(struct reader *r)
 		return complain_term(r, ", expected: identifier");
 	if (!check_key(r))
 		return false;
-	*term = (struct sl_kube_term){
-		.op = not ? SL_KUBE_OP_NOT_EXISTS : SL_KUBE_OP_EXISTS,
+	*term = (struct sl_kapi_term){
+		.op = not ? SL_KAPI_OP_NOT_EXISTS : SL_KAPI_OP_EXISTS,
 		.key = keep(r, r->word),
 		.first_value = (uint16_t)r->s->n_values,
 	};
@@ -284,8 +284,8 @@ static bool read_term(struct reader *r)
 	return not || r->token == END || r->token == COMMA || read_values(r, term);
 }
 
-bool sl_kube_selector_labels(struct sl_kube_selector *s, const char *text,
-                             char out_wrong[SL_KUBE_WRONG_BYTES])
+bool sl_kapi_selector_labels(struct sl_kapi_selector *s, const char *text,
+                             char out_wrong[SL_KAPI_WRONG_BYTES])
 {
 	struct reader r = { .s = s, .at = text, .wrong = out_wrong };
 
@@ -308,7 +308,7 @@ bool sl_kube_selector_labels(struct sl_kube_selector *s, const char *text,
 
 /* ---- matching -------------------------------------------------------- */
 
-static bool has_value(const struct sl_kube_selector *s, const struct sl_kube_term *term,
+static bool has_value(const struct sl_kapi_selector *s, const struct sl_kapi_term *term,
                       const char *value)
 {
 	for (unsigned i = 0; i < term->n_values; i++)
@@ -317,7 +317,7 @@ static bool has_value(const struct sl_kube_selector *s, const struct sl_kube_ter
 	return false;
 }
 
-static bool compares(const struct sl_kube_selector *s, const struct sl_kube_term *term,
+static bool compares(const struct sl_kapi_selector *s, const struct sl_kapi_term *term,
                      const char *value)
 {
 	long long bound = strtoll(s->values[term->first_value], NULL, 10), number;
@@ -326,39 +326,39 @@ static bool compares(const struct sl_kube_selector *s, const struct sl_kube_term
 	number = strtoll(value, &end, 10);
 	if (*end || end == value)
 		return false;
-	return term->op == SL_KUBE_OP_GREATER ? number > bound : number < bound;
+	return term->op == SL_KAPI_OP_GREATER ? number > bound : number < bound;
 }
 
-static bool term_matches(const struct sl_kube_selector *s, const struct sl_kube_term *term,
+static bool term_matches(const struct sl_kapi_selector *s, const struct sl_kapi_term *term,
                          const char *value)
 {
 	switch (term->op) {
-	case SL_KUBE_OP_IN:
+	case SL_KAPI_OP_IN:
 		return value && has_value(s, term, value);
-	case SL_KUBE_OP_NOT_IN:
+	case SL_KAPI_OP_NOT_IN:
 		return !value || !has_value(s, term, value);
-	case SL_KUBE_OP_EXISTS:
+	case SL_KAPI_OP_EXISTS:
 		return value;
-	case SL_KUBE_OP_NOT_EXISTS:
+	case SL_KAPI_OP_NOT_EXISTS:
 		return !value;
-	case SL_KUBE_OP_GREATER:
-	case SL_KUBE_OP_LESS:
+	case SL_KAPI_OP_GREATER:
+	case SL_KAPI_OP_LESS:
 		return value && compares(s, term, value);
 	}
 	return false;
 }
 
-bool sl_kube_selector_match(const struct sl_kube_selector *s, const struct sl_kube_version *v)
+bool sl_kapi_selector_match(const struct sl_kapi_selector *s, const struct sl_kapi_version *v)
 {
 	for (uint32_t i = 0; i < s->n; i++)
-		if (!term_matches(s, &s->terms[i], sl_kube_version_label(v, s->terms[i].key)))
+		if (!term_matches(s, &s->terms[i], sl_kapi_version_label(v, s->terms[i].key)))
 			return false;
 	return true;
 }
 
 /* ---- fields ---------------------------------------------------------- */
 
-static bool knows_field(const struct sl_kube_resource *resource, const char *field)
+static bool knows_field(const struct sl_kapi_resource *resource, const char *field)
 {
 	if (!strcmp(field, "metadata.name") || !strcmp(field, "metadata.namespace"))
 		return true;
@@ -369,29 +369,29 @@ static bool knows_field(const struct sl_kube_resource *resource, const char *fie
 }
 
 /* One term of the list, in a buffer of its own. */
-static bool read_field(struct reader *r, const struct sl_kube_resource *resource, const char *whole,
+static bool read_field(struct reader *r, const struct sl_kapi_resource *resource, const char *whole,
                        char *text)
 {
-	struct sl_kube_term *term = &r->s->terms[r->s->n];
+	struct sl_kapi_term *term = &r->s->terms[r->s->n];
 	char *op = strpbrk(text, "!=");
 	bool not = op && *op == '!';
 
 	if (!op || (not &&op[1] != '=')) {
-		snprintf(r->wrong, SL_KUBE_WRONG_BYTES,
+		snprintf(r->wrong, SL_KAPI_WRONG_BYTES,
 		         "invalid selector: '%.100s'; can't understand '%.100s'", whole, text);
 		return false;
 	}
 	*op++ = 0;
 	op += *op == '=';
 	if (!knows_field(resource, text)) {
-		snprintf(r->wrong, SL_KUBE_WRONG_BYTES, "%s%.100s%s", resource->no_field[0], text,
+		snprintf(r->wrong, SL_KAPI_WRONG_BYTES, "%s%.100s%s", resource->no_field[0], text,
 		         resource->no_field[1]);
 		return false;
 	}
-	if (r->s->n == SL_KUBE_MAX_TERMS)
+	if (r->s->n == SL_KAPI_MAX_TERMS)
 		return too_long(r);
-	*term = (struct sl_kube_term){
-		.op = not ? SL_KUBE_OP_NOT_IN : SL_KUBE_OP_IN,
+	*term = (struct sl_kapi_term){
+		.op = not ? SL_KAPI_OP_NOT_IN : SL_KAPI_OP_IN,
 		.key = keep(r, text),
 		.first_value = (uint16_t)r->s->n_values,
 	};
@@ -401,8 +401,8 @@ static bool read_field(struct reader *r, const struct sl_kube_resource *resource
 	return add_value(r, term, op);
 }
 
-bool sl_kube_selector_fields(struct sl_kube_selector *s, const struct sl_kube_resource *resource,
-                             const char *text, char out_wrong[SL_KUBE_WRONG_BYTES])
+bool sl_kapi_selector_fields(struct sl_kapi_selector *s, const struct sl_kapi_resource *resource,
+                             const char *text, char out_wrong[SL_KAPI_WRONG_BYTES])
 {
 	struct reader r = { .s = s, .wrong = out_wrong };
 	char term[256];
@@ -421,17 +421,17 @@ bool sl_kube_selector_fields(struct sl_kube_selector *s, const struct sl_kube_re
 	return true;
 }
 
-bool sl_kube_selector_match_fields(const struct sl_kube_selector *s,
-                                   const struct sl_kube_version *v)
+bool sl_kapi_selector_match_fields(const struct sl_kapi_selector *s,
+                                   const struct sl_kapi_version *v)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
-		const struct sl_kube_term *term = &s->terms[i];
+		const struct sl_kapi_term *term = &s->terms[i];
 		char ns[254];
 
 		snprintf(ns, sizeof(ns), "%.*s", (int)v->ns_len, v->key);
 		if (!term_matches(s, term,
 		                  strcmp(term->key, "metadata.namespace") != 0
-		                          ? sl_kube_version_field(v, term->key)
+		                          ? sl_kapi_version_field(v, term->key)
 		                          : ns))
 			return false;
 	}

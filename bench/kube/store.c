@@ -7,7 +7,7 @@
 /* ---- sets ------------------------------------------------------------ */
 
 /* The first that is not less than the key. */
-static uint32_t position(const struct sl_kube_set *set, const char *key, bool *out_there)
+static uint32_t position(const struct sl_kapi_set *set, const char *key, bool *out_there)
 {
 	uint32_t low = 0, high = set->n;
 
@@ -23,7 +23,7 @@ static uint32_t position(const struct sl_kube_set *set, const char *key, bool *o
 	return low;
 }
 
-uint32_t sl_kube_set_after(const struct sl_kube_set *set, const char *key)
+uint32_t sl_kapi_set_after(const struct sl_kapi_set *set, const char *key)
 {
 	bool there;
 	uint32_t at = position(set, key, &there);
@@ -31,7 +31,7 @@ uint32_t sl_kube_set_after(const struct sl_kube_set *set, const char *key)
 	return at + there;
 }
 
-static void reserve(struct sl_kube_set *set, uint32_t n)
+static void reserve(struct sl_kapi_set *set, uint32_t n)
 {
 	if (n <= set->cap)
 		return;
@@ -42,7 +42,7 @@ static void reserve(struct sl_kube_set *set, uint32_t n)
 }
 
 /* version NULL: it is taken out. References are the caller's business. */
-static void assign(struct sl_kube_set *set, const char *key, struct sl_kube_version *version)
+static void assign(struct sl_kapi_set *set, const char *key, struct sl_kapi_version *version)
 {
 	bool there;
 	uint32_t at = position(set, key, &there);
@@ -61,47 +61,47 @@ static void assign(struct sl_kube_set *set, const char *key, struct sl_kube_vers
 	}
 }
 
-void sl_kube_set_fini(struct sl_kube_set *set)
+void sl_kapi_set_fini(struct sl_kapi_set *set)
 {
 	free(set->sorted);
-	*set = (struct sl_kube_set){ 0 };
+	*set = (struct sl_kapi_set){ 0 };
 }
 
 /* ---- history --------------------------------------------------------- */
 
-static struct sl_kube_event *event_at(const struct sl_kube_store *store, uint32_t i)
+static struct sl_kapi_event *event_at(const struct sl_kapi_store *store, uint32_t i)
 {
 	return &store->ring[(store->first + i) % store->cap];
 }
 
-static void forget_first(struct sl_kube_store *store)
+static void forget_first(struct sl_kapi_store *store)
 {
-	struct sl_kube_event *event = event_at(store, 0);
+	struct sl_kapi_event *event = event_at(store, 0);
 
 	store->oldest = event->rv;
-	sl_kube_version_unref(event->now);
-	sl_kube_version_unref(event->before);
+	sl_kapi_version_unref(event->now);
+	sl_kapi_version_unref(event->before);
 	store->first = (store->first + 1) % store->cap;
 	store->n--;
 }
 
 /* Takes both references. */
-static void remember(struct sl_kube_store *store, enum sl_kube_kind kind,
-                     struct sl_kube_version *now, struct sl_kube_version *before)
+static void remember(struct sl_kapi_store *store, enum sl_kapi_kind kind,
+                     struct sl_kapi_version *now, struct sl_kapi_version *before)
 {
 	if (store->n == store->cap)
 		forget_first(store);
-	*event_at(store, store->n++) = (struct sl_kube_event){ store->rv, kind, now, before };
+	*event_at(store, store->n++) = (struct sl_kapi_event){ store->rv, kind, now, before };
 }
 
-void sl_kube_store_compact(struct sl_kube_store *store)
+void sl_kapi_store_compact(struct sl_kapi_store *store)
 {
 	while (store->n)
 		forget_first(store);
 	store->oldest = store->rv;
 }
 
-const struct sl_kube_event *sl_kube_store_next(const struct sl_kube_store *store, uint64_t after)
+const struct sl_kapi_event *sl_kapi_store_next(const struct sl_kapi_store *store, uint64_t after)
 {
 	uint32_t low = 0, high = store->n;
 
@@ -116,11 +116,11 @@ const struct sl_kube_event *sl_kube_store_next(const struct sl_kube_store *store
 	return low < store->n ? event_at(store, low) : NULL;
 }
 
-bool sl_kube_store_view(const struct sl_kube_store *store, enum sl_kube_kind kind, uint64_t rv,
-                        struct sl_kube_set *out_view)
+bool sl_kapi_store_view(const struct sl_kapi_store *store, enum sl_kapi_kind kind, uint64_t rv,
+                        struct sl_kapi_set *out_view)
 {
-	const struct sl_kube_set *set = &store->sets[kind];
-	struct sl_kube_set view = { 0 };
+	const struct sl_kapi_set *set = &store->sets[kind];
+	struct sl_kapi_set view = { 0 };
 
 	if (rv < store->oldest)
 		return false;
@@ -129,7 +129,7 @@ bool sl_kube_store_view(const struct sl_kube_store *store, enum sl_kube_kind kin
 		memcpy(view.sorted, set->sorted, set->n * sizeof(*set->sorted));
 	view.n = set->n;
 	for (uint32_t i = store->n; i-- > 0 && event_at(store, i)->rv > rv;) {
-		const struct sl_kube_event *e = event_at(store, i);
+		const struct sl_kapi_event *e = event_at(store, i);
 
 		if (e->kind == kind)
 			assign(&view, (e->now ? e->now : e->before)->key, e->before);
@@ -140,7 +140,7 @@ bool sl_kube_store_view(const struct sl_kube_store *store, enum sl_kube_kind kin
 
 /* ---- the store ------------------------------------------------------- */
 
-void sl_kube_store_init(struct sl_kube_store *store, uint32_t history, uint64_t rv)
+void sl_kapi_store_init(struct sl_kapi_store *store, uint32_t history, uint64_t rv)
 {
 	memset(store, 0, sizeof(*store));
 	store->rv = store->oldest = rv;
@@ -150,19 +150,19 @@ void sl_kube_store_init(struct sl_kube_store *store, uint32_t history, uint64_t 
 		abort();
 }
 
-void sl_kube_store_fini(struct sl_kube_store *store)
+void sl_kapi_store_fini(struct sl_kapi_store *store)
 {
-	sl_kube_store_compact(store);
+	sl_kapi_store_compact(store);
 	free(store->ring);
-	for (size_t k = 0; k < SL_KUBE_KINDS; k++) {
+	for (size_t k = 0; k < SL_KAPI_KINDS; k++) {
 		for (uint32_t i = 0; i < store->sets[k].n; i++)
-			sl_kube_version_unref(store->sets[k].sorted[i]);
-		sl_kube_set_fini(&store->sets[k]);
+			sl_kapi_version_unref(store->sets[k].sorted[i]);
+		sl_kapi_set_fini(&store->sets[k]);
 	}
 }
 
-struct sl_kube_version *sl_kube_store_find(const struct sl_kube_store *store,
-                                           enum sl_kube_kind kind, const char *key)
+struct sl_kapi_version *sl_kapi_store_find(const struct sl_kapi_store *store,
+                                           enum sl_kapi_kind kind, const char *key)
 {
 	bool there;
 	uint32_t at = position(&store->sets[kind], key, &there);
@@ -170,21 +170,21 @@ struct sl_kube_version *sl_kube_store_find(const struct sl_kube_store *store,
 	return there ? store->sets[kind].sorted[at] : NULL;
 }
 
-struct sl_kube_version *sl_kube_store_put(struct sl_kube_store *store, enum sl_kube_kind kind,
+struct sl_kapi_version *sl_kapi_store_put(struct sl_kapi_store *store, enum sl_kapi_kind kind,
                                           cJSON *object)
 {
-	struct sl_kube_version *now =
-	        sl_kube_version_new(object, sl_kube_resource_at(kind), ++store->rv);
-	struct sl_kube_version *before = sl_kube_store_find(store, kind, now->key);
+	struct sl_kapi_version *now =
+	        sl_kapi_version_new(object, sl_kapi_resource_at(kind), ++store->rv);
+	struct sl_kapi_version *before = sl_kapi_store_find(store, kind, now->key);
 
 	assign(&store->sets[kind], now->key, now);
-	remember(store, kind, sl_kube_version_ref(now), before);
+	remember(store, kind, sl_kapi_version_ref(now), before);
 	return now;
 }
 
-void sl_kube_store_del(struct sl_kube_store *store, enum sl_kube_kind kind, const char *key)
+void sl_kapi_store_del(struct sl_kapi_store *store, enum sl_kapi_kind kind, const char *key)
 {
-	struct sl_kube_version *before = sl_kube_store_find(store, kind, key);
+	struct sl_kapi_version *before = sl_kapi_store_find(store, kind, key);
 
 	assert(before);
 	store->rv++;

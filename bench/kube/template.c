@@ -8,7 +8,7 @@
 
 #define N_ENV 48
 
-static const struct sl_kube_template table[] = {
+static const struct sl_kapi_template table[] = {
 	{ "kserve-llmisvc", "KServe LLMInferenceService", "app.kubernetes.io/name", "llm-d.ai/role",
 	  ",\"app.kubernetes.io/component\":\"llminferenceservice-workload\""
 	  ",\"app.kubernetes.io/part-of\":\"llminferenceservice\""
@@ -22,12 +22,12 @@ static const struct sl_kube_template table[] = {
 	{ "plain", "a Deployment", "app", NULL, "", false, false },
 };
 
-const struct sl_kube_template *sl_kube_template_at(size_t i)
+const struct sl_kapi_template *sl_kapi_template_at(size_t i)
 {
 	return i < SL_COUNT(table) ? &table[i] : NULL;
 }
 
-const struct sl_kube_template *sl_kube_template_find(const char *name)
+const struct sl_kapi_template *sl_kapi_template_find(const char *name)
 {
 	for (size_t i = 0; i < SL_COUNT(table); i++)
 		if (!strcmp(table[i].name, name))
@@ -35,7 +35,7 @@ const struct sl_kube_template *sl_kube_template_find(const char *name)
 	return NULL;
 }
 
-void sl_kube_template_address(struct sl_kube *kube, char out[48])
+void sl_kapi_template_address(struct sl_kapi *kube, char out[48])
 {
 	struct in_addr a = { htonl(kube->opt.first_address + ++kube->addresses) };
 
@@ -91,7 +91,7 @@ static void put_manager(struct sl_sim_buf *out, const char *manager, const char 
 {
 	char now[24];
 
-	sl_kube_time_text(now);
+	sl_kapi_time_text(now);
 	sl_sim_buf_printf(out,
 	                  "{\"manager\":\"%s\",\"operation\":\"Update\",\"apiVersion\":\"v1\","
 	                  "\"time\":\"%s\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:%s\":",
@@ -100,7 +100,7 @@ static void put_manager(struct sl_sim_buf *out, const char *manager, const char 
 	sl_sim_buf_printf(out, "}%s}", rest);
 }
 
-void sl_kube_template_manage(cJSON *object)
+void sl_kapi_template_manage(cJSON *object)
 {
 	cJSON *metadata = cJSON_GetObjectItemCaseSensitive(object, "metadata");
 	struct sl_sim_buf json = { 0 };
@@ -120,7 +120,7 @@ void sl_kube_template_manage(cJSON *object)
 /* ---- a pod ----------------------------------------------------------- */
 
 struct pod {
-	const struct sl_kube_template *t;
+	const struct sl_kapi_template *t;
 	const char *service, *namespace_, *role;
 	char name[200], ip[48], uid[40], owner[40], now[24];
 	unsigned number, node;
@@ -250,7 +250,7 @@ static void put_status(struct sl_sim_buf *out, const struct pod *p)
 	                  p->node % 250 + 1, p->node % 250 + 1, p->ip, p->ip, p->now, p->now);
 }
 
-static void choose(struct sl_kube *kube, struct pod *p)
+static void choose(struct sl_kapi *kube, struct pod *p)
 {
 	p->t = kube->opt.template;
 	p->service = kube->opt.service;
@@ -261,13 +261,13 @@ static void choose(struct sl_kube *kube, struct pod *p)
 	p->port = p->t->sidecar && p->number % 2 ? 8001 : 8000;
 	snprintf(p->name, sizeof(p->name), "%.100s-%s-7c9f8d6b5-%05u", p->service, p->role,
 	         p->number);
-	sl_kube_template_address(kube, p->ip);
-	sl_kube_uuid(kube, p->uid);
-	sl_kube_uuid(kube, p->owner);
-	sl_kube_time_text(p->now);
+	sl_kapi_template_address(kube, p->ip);
+	sl_kapi_uuid(kube, p->uid);
+	sl_kapi_uuid(kube, p->owner);
+	sl_kapi_time_text(p->now);
 }
 
-cJSON *sl_kube_template_pod(struct sl_kube *kube)
+cJSON *sl_kapi_template_pod(struct sl_kapi *kube)
 {
 	struct sl_sim_buf json = { 0 };
 	struct pod pod = { 0 };
@@ -281,6 +281,6 @@ cJSON *sl_kube_template_pod(struct sl_kube *kube)
 	sl_sim_buf_fini(&json);
 	if (!object)
 		abort();
-	sl_kube_template_manage(object);
+	sl_kapi_template_manage(object);
 	return object;
 }

@@ -43,9 +43,9 @@ static size_t decode(char *out, const char *text)
 	return len;
 }
 
-void sl_kube_token_write(char out[SL_KUBE_TOKEN_BYTES], int64_t rv, const char *behind)
+void sl_kapi_token_write(char out[SL_KAPI_TOKEN_BYTES], int64_t rv, const char *behind)
 {
-	char json[SL_KUBE_TOKEN_BYTES * 3 / 4 - 4];
+	char json[SL_KAPI_TOKEN_BYTES * 3 / 4 - 4];
 	int n = snprintf(json, sizeof(json),
 	                 "{\"v\":\"meta.k8s.io/v1\",\"rv\":%lld,\"start\":\"%s%.600s\\u0000\"}",
 	                 (long long)rv, rv < 0 ? "" : "/", behind);
@@ -53,9 +53,9 @@ void sl_kube_token_write(char out[SL_KUBE_TOKEN_BYTES], int64_t rv, const char *
 	encode(out, json, (size_t)n);
 }
 
-bool sl_kube_token_read(const char *token, int64_t *out_rv, char out_behind[SL_KUBE_TOKEN_BYTES])
+bool sl_kapi_token_read(const char *token, int64_t *out_rv, char out_behind[SL_KAPI_TOKEN_BYTES])
 {
-	char text[SL_KUBE_TOKEN_BYTES];
+	char text[SL_KAPI_TOKEN_BYTES];
 	size_t len = strlen(token) < sizeof(text) ? decode(text, token) : SIZE_MAX;
 	cJSON *json = len == SIZE_MAX ? NULL : cJSON_ParseWithLength(text, len);
 	const cJSON *rv = cJSON_GetObjectItemCaseSensitive(json, "rv");
@@ -65,7 +65,7 @@ bool sl_kube_token_read(const char *token, int64_t *out_rv, char out_behind[SL_K
 
 	if (ok) {
 		*out_rv = (int64_t)rv->valuedouble;
-		snprintf(out_behind, SL_KUBE_TOKEN_BYTES, "%s", start + (*start == '/'));
+		snprintf(out_behind, SL_KAPI_TOKEN_BYTES, "%s", start + (*start == '/'));
 	}
 	cJSON_Delete(json);
 	return ok;

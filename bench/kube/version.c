@@ -57,7 +57,7 @@ static bool is_ready(const cJSON *status)
 	return false;
 }
 
-static void read_facts(struct sl_kube_facts *f, const cJSON *object)
+static void read_facts(struct sl_kapi_facts *f, const cJSON *object)
 {
 	const cJSON *metadata = get(object, "metadata"), *status = get(object, "status");
 	const cJSON *labels = get(metadata, "labels");
@@ -76,7 +76,7 @@ static void read_facts(struct sl_kube_facts *f, const cJSON *object)
 
 /* ---- life ------------------------------------------------------------ */
 
-static void read_labels(struct sl_kube_version *v, const cJSON *labels)
+static void read_labels(struct sl_kapi_version *v, const cJSON *labels)
 {
 	const cJSON *item;
 
@@ -85,7 +85,7 @@ static void read_labels(struct sl_kube_version *v, const cJSON *labels)
 		abort();
 	cJSON_ArrayForEach(item, labels)
 	{
-		struct sl_kube_label *l = &v->labels[v->n_labels];
+		struct sl_kapi_label *l = &v->labels[v->n_labels];
 
 		if (!cJSON_IsString(item))
 			continue;
@@ -97,7 +97,7 @@ static void read_labels(struct sl_kube_version *v, const cJSON *labels)
 	}
 }
 
-static void name_it(struct sl_kube_version *v, const cJSON *metadata)
+static void name_it(struct sl_kapi_version *v, const cJSON *metadata)
 {
 	const char *ns = text_of(metadata, "namespace"), *name = text_of(metadata, "name");
 	size_t size = strlen(ns) + strlen(name) + 2;
@@ -121,7 +121,7 @@ static void set_rv(cJSON *metadata, uint64_t rv)
 	cJSON_AddStringToObject(metadata, "resourceVersion", digits);
 }
 
-static void write_text(struct sl_kube_version *v, const cJSON *object)
+static void write_text(struct sl_kapi_version *v, const cJSON *object)
 {
 	static const char mark[] = "\"resourceVersion\":\"";
 	const char *at;
@@ -136,18 +136,18 @@ static void write_text(struct sl_kube_version *v, const cJSON *object)
 	v->rv_len = strspn(v->text + v->rv_at, "0123456789");
 }
 
-struct sl_kube_version *sl_kube_version_new(cJSON *object, const struct sl_kube_resource *resource,
+struct sl_kapi_version *sl_kapi_version_new(cJSON *object, const struct sl_kapi_resource *resource,
                                             uint64_t rv)
 {
 	cJSON *metadata = cJSON_GetObjectItemCaseSensitive(object, "metadata");
-	struct sl_kube_version *v = calloc(1, sizeof(*v));
+	struct sl_kapi_version *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		abort();
 	v->refs = 1;
 	v->rv = rv;
 	set_rv(metadata, rv);
-	sl_kube_order(object, resource);
+	sl_kapi_order(object, resource);
 	write_text(v, object);
 	name_it(v, metadata);
 	read_labels(v, get(metadata, "labels"));
@@ -155,13 +155,13 @@ struct sl_kube_version *sl_kube_version_new(cJSON *object, const struct sl_kube_
 	return v;
 }
 
-struct sl_kube_version *sl_kube_version_ref(struct sl_kube_version *version)
+struct sl_kapi_version *sl_kapi_version_ref(struct sl_kapi_version *version)
 {
 	version->refs++;
 	return version;
 }
 
-void sl_kube_version_unref(struct sl_kube_version *version)
+void sl_kapi_version_unref(struct sl_kapi_version *version)
 {
 	if (!version || --version->refs)
 		return;
@@ -177,7 +177,7 @@ void sl_kube_version_unref(struct sl_kube_version *version)
 
 /* ---- asking it ------------------------------------------------------- */
 
-const char *sl_kube_version_label(const struct sl_kube_version *version, const char *key)
+const char *sl_kapi_version_label(const struct sl_kapi_version *version, const char *key)
 {
 	for (uint32_t i = 0; i < version->n_labels; i++)
 		if (!strcmp(version->labels[i].key, key))
@@ -185,7 +185,7 @@ const char *sl_kube_version_label(const struct sl_kube_version *version, const c
 	return NULL;
 }
 
-const char *sl_kube_version_field(const struct sl_kube_version *version, const char *field)
+const char *sl_kapi_version_field(const struct sl_kapi_version *version, const char *field)
 {
 	const struct {
 		const char *field, *value;
@@ -202,12 +202,12 @@ const char *sl_kube_version_field(const struct sl_kube_version *version, const c
 	return "";
 }
 
-bool sl_kube_version_in(const struct sl_kube_version *version, struct sl_span namespace_)
+bool sl_kapi_version_in(const struct sl_kapi_version *version, struct sl_span namespace_)
 {
 	return !namespace_.len || sl_span_eq(namespace_, sl_span(version->key, version->ns_len));
 }
 
-void sl_kube_version_put(struct sl_sim_buf *out, const struct sl_kube_version *version, uint64_t rv)
+void sl_kapi_version_put(struct sl_sim_buf *out, const struct sl_kapi_version *version, uint64_t rv)
 {
 	size_t after = version->rv_at + version->rv_len;
 
@@ -216,7 +216,7 @@ void sl_kube_version_put(struct sl_sim_buf *out, const struct sl_kube_version *v
 	sl_sim_buf_add(out, sl_span(version->text + after, version->len - after));
 }
 
-cJSON *sl_kube_version_parse(const struct sl_kube_version *version)
+cJSON *sl_kapi_version_parse(const struct sl_kapi_version *version)
 {
 	cJSON *object = cJSON_ParseWithLength(version->text, version->len);
 

@@ -10,10 +10,10 @@
 #define DEFAULT_TIMEOUT_S 1800
 
 struct watch {
-	struct sl_kube *kube;     /* borrowed */
+	struct sl_kapi *kube;     /* borrowed */
 	struct sl_sim_conn *conn; /* borrowed until it leaves */
-	const struct sl_kube_resource *resource;
-	struct sl_kube_filter filter;
+	const struct sl_kapi_resource *resource;
+	struct sl_kapi_filter filter;
 	uint64_t cursor, said_rv; /* told of; named in the last frame */
 	bool bookmarks, owes_bookmark;
 	struct event deadline, bookmark, piece;
@@ -54,32 +54,32 @@ static void send_frame(struct watch *w, struct sl_sim_buf *frame)
 	sl_sim_buf_fini(frame);
 }
 
-static void make_frame(struct sl_sim_buf *out, const char *type, const struct sl_kube_version *v,
+static void make_frame(struct sl_sim_buf *out, const char *type, const struct sl_kapi_version *v,
                        uint64_t rv)
 {
 	sl_sim_buf_printf(out, "{\"type\":\"%s\",\"object\":", type);
-	sl_kube_version_put(out, v, rv);
+	sl_kapi_version_put(out, v, rv);
 	sl_sim_buf_str(out, "}\n");
 }
 
 /* What the event is to this watch; NULL: nothing. */
-static const char *type_for(const struct watch *w, const struct sl_kube_event *e)
+static const char *type_for(const struct watch *w, const struct sl_kapi_event *e)
 {
 	bool now, before;
 
 	if (e->kind != w->resource->index)
 		return NULL;
-	now = e->now && sl_kube_filter_match(&w->filter, e->now);
-	before = e->before && sl_kube_filter_match(&w->filter, e->before);
+	now = e->now && sl_kapi_filter_match(&w->filter, e->now);
+	before = e->before && sl_kapi_filter_match(&w->filter, e->before);
 	return now && before ? "MODIFIED" : now ? "ADDED" : before ? "DELETED" : NULL;
 }
 
-static void event_frame(struct sl_sim_buf *out, const struct sl_kube_event *e, const char *type)
+static void event_frame(struct sl_sim_buf *out, const struct sl_kapi_event *e, const char *type)
 {
 	make_frame(out, type, type[0] == 'D' ? e->before : e->now, e->rv);
 }
 
-static void tell(struct watch *w, const struct sl_kube_event *e)
+static void tell(struct watch *w, const struct sl_kapi_event *e)
 {
 	const char *type = type_for(w, e);
 	struct sl_sim_buf frame = { 0 };
@@ -93,7 +93,7 @@ static void tell(struct watch *w, const struct sl_kube_event *e)
 
 static void tell_bookmark(struct watch *w, const char *annotations)
 {
-	const struct sl_kube_resource *r = w->resource;
+	const struct sl_kapi_resource *r = w->resource;
 	struct sl_sim_buf frame = { 0 };
 	unsigned long long rv = w->cursor;
 
@@ -127,7 +127,7 @@ static void free_watch(struct watch *w)
 	free(w);
 }
 
-void sl_kube_watch_left(struct sl_sim_conn *conn)
+void sl_kapi_watch_left(struct sl_sim_conn *conn)
 {
 	free_watch(conn->job);
 }
@@ -168,10 +168,10 @@ static void bookmark_if_owed(struct watch *w)
 /* Puts what there is, as much as may wait; false: all is told. */
 static bool fill(struct watch *w)
 {
-	const struct sl_kube_store *store = &w->kube->store;
+	const struct sl_kapi_store *store = &w->kube->store;
 
 	while (backlog(w) < BACKLOG_BYTES) {
-		const struct sl_kube_event *e = sl_kube_store_next(store, w->cursor);
+		const struct sl_kapi_event *e = sl_kapi_store_next(store, w->cursor);
 
 		if (!e) {
 			w->cursor = w->cursor > store->rv ? w->cursor : store->rv;
@@ -204,14 +204,14 @@ static void pump(struct watch *w)
 	}
 }
 
-void sl_kube_watch_drained(struct sl_sim_conn *conn)
+void sl_kapi_watch_drained(struct sl_sim_conn *conn)
 {
 	pump(conn->job);
 }
 
 typedef void (*each_fn)(struct watch *w);
 
-static void each(struct sl_kube *kube, each_fn call)
+static void each(struct sl_kapi *kube, each_fn call)
 {
 	struct sl_sim_conn *next;
 
@@ -229,7 +229,7 @@ static void resume(struct watch *w)
 	pump(w);
 }
 
-void sl_kube_watch_pump_all(struct sl_kube *kube)
+void sl_kapi_watch_pump_all(struct sl_kapi *kube)
 {
 	each(kube, resume);
 }
@@ -241,7 +241,7 @@ static void owe_bookmark(struct watch *w)
 	pump(w);
 }
 
-void sl_kube_watch_bookmark_all(struct sl_kube *kube)
+void sl_kapi_watch_bookmark_all(struct sl_kapi *kube)
 {
 	each(kube, owe_bookmark);
 }
@@ -253,7 +253,7 @@ static void on_bookmark(evutil_socket_t fd, short what, void *arg)
 	owe_bookmark(arg);
 }
 
-uint32_t sl_kube_watch_count(const struct sl_kube *kube)
+uint32_t sl_kapi_watch_count(const struct sl_kapi *kube)
 {
 	uint32_t n = 0;
 
@@ -266,13 +266,13 @@ uint32_t sl_kube_watch_count(const struct sl_kube *kube)
 
 static void tell_all_objects(struct watch *w)
 {
-	const struct sl_kube_set *set = &w->kube->store.sets[w->resource->index];
+	const struct sl_kapi_set *set = &w->kube->store.sets[w->resource->index];
 
 	for (uint32_t i = 0; i < set->n; i++) {
-		const struct sl_kube_version *v = set->sorted[i];
+		const struct sl_kapi_version *v = set->sorted[i];
 		struct sl_sim_buf frame = { 0 };
 
-		if (!sl_kube_filter_match(&w->filter, v))
+		if (!sl_kapi_filter_match(&w->filter, v))
 			continue;
 		make_frame(&frame, "ADDED", v, v->rv);
 		send_frame(w, &frame);
@@ -281,7 +281,7 @@ static void tell_all_objects(struct watch *w)
 }
 
 /* One ERROR frame, and the end. */
-static void refuse_old(struct sl_kube *kube, struct sl_sim_conn *conn, uint64_t rv)
+static void refuse_old(struct sl_kapi *kube, struct sl_sim_conn *conn, uint64_t rv)
 {
 	struct sl_sim_buf frame = { 0 };
 	char message[80];
@@ -289,28 +289,28 @@ static void refuse_old(struct sl_kube *kube, struct sl_sim_conn *conn, uint64_t 
 	snprintf(message, sizeof(message), "too old resource version: %llu (%llu)",
 	         (unsigned long long)rv, (unsigned long long)kube->store.oldest);
 	sl_sim_buf_str(&frame, "{\"type\":\"ERROR\",\"object\":");
-	sl_kube_status_put(&frame, &(struct sl_kube_status){
+	sl_kapi_status_put(&frame, &(struct sl_kapi_status){
 	                                   .code = 410, .reason = "Expired", .message = message });
 	sl_sim_buf_str(&frame, "}\n");
-	sl_kube_answer_stream(conn);
+	sl_kapi_answer_stream(conn);
 	sl_sim_conn_chunk(conn, sl_sim_buf_span(&frame));
 	sl_sim_buf_fini(&frame);
 	sl_sim_conn_stream_end(conn);
 }
 
 /* sendInitialEvents has conditions; false: it was answered with 422. */
-static bool check_initial(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static bool check_initial(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	char match[SL_KUBE_PARAM_BYTES];
+	char match[SL_KAPI_PARAM_BYTES];
 
-	if (!sl_kube_request_flag(r, "sendInitialEvents"))
+	if (!sl_kapi_request_flag(r, "sendInitialEvents"))
 		return true;
-	sl_kube_request_param(r, "resourceVersionMatch", match);
+	sl_kapi_request_param(r, "resourceVersionMatch", match);
 	if (!strcmp(match, "NotOlderThan"))
 		return true;
-	sl_kube_answer_status(
+	sl_kapi_answer_status(
 	        conn, r,
-	        &(struct sl_kube_status){
+	        &(struct sl_kapi_status){
 	                .code = 422,
 	                .reason = "Invalid",
 	                .message = "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: "
@@ -339,11 +339,11 @@ static void set_timers(struct watch *w, int64_t timeout_s)
 		event_add(&w->bookmark, &each_time);
 }
 
-static void start(struct watch *w, const struct sl_kube_request *r, uint64_t rv)
+static void start(struct watch *w, const struct sl_kapi_request *r, uint64_t rv)
 {
-	bool from_now = !rv || sl_kube_request_flag(r, "sendInitialEvents");
+	bool from_now = !rv || sl_kapi_request_flag(r, "sendInitialEvents");
 
-	sl_kube_answer_stream(w->conn);
+	sl_kapi_answer_stream(w->conn);
 	if (w->conn->state == SL_SIM_CONN_DEAD) {
 		free_watch(w);
 		return;
@@ -359,30 +359,30 @@ static void start(struct watch *w, const struct sl_kube_request *r, uint64_t rv)
 	pump(w);
 }
 
-void sl_kube_watch(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r)
+void sl_kapi_watch(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	struct watch *w;
 	uint64_t rv;
 	int64_t timeout_s;
 
-	if (!sl_kube_number_param(conn, r, "timeoutSeconds", &timeout_s) ||
-	    !sl_kube_version_param(conn, r, &rv) || !check_initial(conn, r))
+	if (!sl_kapi_number_param(conn, r, "timeoutSeconds", &timeout_s) ||
+	    !sl_kapi_version_param(conn, r, &rv) || !check_initial(conn, r))
 		return;
-	if (rv && rv < kube->store.oldest && !sl_kube_request_flag(r, "sendInitialEvents")) {
+	if (rv && rv < kube->store.oldest && !sl_kapi_request_flag(r, "sendInitialEvents")) {
 		refuse_old(kube, conn, rv);
 		return;
 	}
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		abort();
-	if (!sl_kube_filter_read(&w->filter, conn, r)) {
+	if (!sl_kapi_filter_read(&w->filter, conn, r)) {
 		free(w);
 		return;
 	}
 	w->kube = kube;
 	w->conn = conn;
 	w->resource = r->resource;
-	w->bookmarks = sl_kube_request_flag(r, "allowWatchBookmarks");
+	w->bookmarks = sl_kapi_request_flag(r, "allowWatchBookmarks");
 	set_timers(w, timeout_s);
 	start(w, r, rv);
 }
@@ -392,8 +392,8 @@ void sl_kube_watch(struct sl_kube *kube, struct sl_sim_conn *conn, const struct 
 /* What comes next on this watch, or something like it. */
 static void next_frame(const struct watch *w, struct sl_sim_buf *out)
 {
-	const struct sl_kube_set *set = &w->kube->store.sets[w->resource->index];
-	const struct sl_kube_event *e = sl_kube_store_next(&w->kube->store, w->cursor);
+	const struct sl_kapi_set *set = &w->kube->store.sets[w->resource->index];
+	const struct sl_kapi_event *e = sl_kapi_store_next(&w->kube->store, w->cursor);
 	const char *type = e ? type_for(w, e) : NULL;
 
 	if (type)
@@ -418,21 +418,21 @@ static void put_half(struct watch *w)
 	sl_sim_conn_flush(w->conn);
 }
 
-static void cut(struct watch *w, enum sl_kube_cut how, bool middle)
+static void cut(struct watch *w, enum sl_kapi_cut how, bool middle)
 {
 	struct sl_sim_conn *conn = w->conn;
 
-	if (how == SL_KUBE_CUT_END) {
+	if (how == SL_KAPI_CUT_END) {
 		end_watch(w);
 		return;
 	}
 	if (middle && !w->split.len)
 		put_half(w);
 	/* the flush may have found it gone, and then it is freed */
-	sl_sim_conn_close(conn, how == SL_KUBE_CUT_RESET);
+	sl_sim_conn_close(conn, how == SL_KAPI_CUT_RESET);
 }
 
-void sl_kube_watch_cut(struct sl_kube *kube, enum sl_kube_cut how, bool middle)
+void sl_kapi_watch_cut(struct sl_kapi *kube, enum sl_kapi_cut how, bool middle)
 {
 	struct sl_sim_conn *next;
 

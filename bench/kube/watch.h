@@ -6,30 +6,30 @@
  * server ends it. An object whose labels leave the selector is DELETED to
  * this watch (as it was before, with the new resource version), one that
  * enters it ADDED. */
-#ifndef SLUICE_KUBE_WATCH_H
-#define SLUICE_KUBE_WATCH_H
+#ifndef SLUICE_BENCH_KUBE_WATCH_H
+#define SLUICE_BENCH_KUBE_WATCH_H
 
 #include "bench/kube/kube.h"
 
 /* Answers a request for a watch. */
-void sl_kube_watch(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r);
+void sl_kapi_watch(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r);
 /* Tells all watches what is new. */
-void sl_kube_watch_pump_all(struct sl_kube *kube);
+void sl_kapi_watch_pump_all(struct sl_kapi *kube);
 /* A BOOKMARK to those that allow it. */
-void sl_kube_watch_bookmark_all(struct sl_kube *kube);
-uint32_t sl_kube_watch_count(const struct sl_kube *kube);
+void sl_kapi_watch_bookmark_all(struct sl_kapi *kube);
+uint32_t sl_kapi_watch_count(const struct sl_kapi *kube);
 
 /* The connection's ops. */
-void sl_kube_watch_drained(struct sl_sim_conn *conn);
-void sl_kube_watch_left(struct sl_sim_conn *conn);
+void sl_kapi_watch_drained(struct sl_sim_conn *conn);
+void sl_kapi_watch_left(struct sl_sim_conn *conn);
 
-enum sl_kube_cut {
-	SL_KUBE_CUT_FIN,   /* the connection ends without the last chunk */
-	SL_KUBE_CUT_RESET, /* the same with RST */
-	SL_KUBE_CUT_END,   /* the stream ends well, as at its time-out */
-	SL_KUBE_CUTS,
+enum sl_kapi_cut {
+	SL_KAPI_CUT_FIN,   /* the connection ends without the last chunk */
+	SL_KAPI_CUT_RESET, /* the same with RST */
+	SL_KAPI_CUT_END,   /* the stream ends well, as at its time-out */
+	SL_KAPI_CUTS,
 };
 /* Ends all watches now; with `middle`, in the middle of a frame. */
-void sl_kube_watch_cut(struct sl_kube *kube, enum sl_kube_cut how, bool middle);
+void sl_kapi_watch_cut(struct sl_kapi *kube, enum sl_kapi_cut how, bool middle);
 
 #endif

@@ -22,22 +22,22 @@ static void set_text(cJSON *object, const char *key, const char *text)
 
 /* ---- what is sent ---------------------------------------------------- */
 
-static void bad_json(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static void bad_json(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	char message[SL_KUBE_WRONG_BYTES];
+	char message[SL_KAPI_WRONG_BYTES];
 
 	snprintf(message, sizeof(message),
 	         "the object provided is unrecognized (must be of type %s): couldn't get "
 	         "version/kind; json parse error",
 	         r->resource->kind);
-	sl_kube_answer_bad(conn, r, message);
+	sl_kapi_answer_bad(conn, r, message);
 }
 
-static bool right_kind(struct sl_sim_conn *conn, const struct sl_kube_request *r,
+static bool right_kind(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
                        const cJSON *object)
 {
 	const char *kind = text_of(object, "kind"), *version = text_of(object, "apiVersion");
-	char message[SL_KUBE_WRONG_BYTES];
+	char message[SL_KAPI_WRONG_BYTES];
 
 	if ((!*kind || !strcmp(kind, r->resource->kind)) &&
 	    (!*version || !strcmp(version, r->resource->api_version)))
@@ -46,17 +46,17 @@ static bool right_kind(struct sl_sim_conn *conn, const struct sl_kube_request *r
 	         "%.60s in version \"%.60s\" cannot be handled as a %s: converting (v1.%.60s) to "
 	         "(v1.%s): unknown conversion",
 	         kind, version, r->resource->kind, kind, r->resource->kind);
-	sl_kube_answer_bad(conn, r, message);
+	sl_kapi_answer_bad(conn, r, message);
 	return false;
 }
 
-static bool right_namespace(struct sl_sim_conn *conn, const struct sl_kube_request *r,
+static bool right_namespace(struct sl_sim_conn *conn, const struct sl_kapi_request *r,
                             cJSON *metadata)
 {
 	const char *given = text_of(metadata, "namespace");
 
 	if (*given && strcmp(given, r->namespace_) != 0) {
-		sl_kube_answer_bad(conn, r,
+		sl_kapi_answer_bad(conn, r,
 		                   "the namespace of the provided object does not match the "
 		                   "namespace sent on the request");
 		return false;
@@ -66,7 +66,7 @@ static bool right_namespace(struct sl_sim_conn *conn, const struct sl_kube_reque
 }
 
 /* The body as an object of this kind with metadata; NULL: answered. */
-static cJSON *read_object(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static cJSON *read_object(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	cJSON *object = cJSON_ParseWithLength(conn->body.ptr ? conn->body.ptr : "", conn->body.len);
 	cJSON *metadata;
@@ -90,35 +90,35 @@ static cJSON *read_object(struct sl_sim_conn *conn, const struct sl_kube_request
 	return object;
 }
 
-static void answer_object(struct sl_sim_conn *conn, const struct sl_kube_request *r, int status,
-                          const struct sl_kube_version *v)
+static void answer_object(struct sl_sim_conn *conn, const struct sl_kapi_request *r, int status,
+                          const struct sl_kapi_version *v)
 {
-	sl_kube_answer(conn, r, status, sl_span(v->text, v->len));
+	sl_kapi_answer(conn, r, status, sl_span(v->text, v->len));
 }
 
 /* Takes the object. */
-static void commit(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r,
+static void commit(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r,
                    int status, cJSON *object)
 {
-	const struct sl_kube_version *v =
-	        sl_kube_store_put(&kube->store, r->resource->index, object);
+	const struct sl_kapi_version *v =
+	        sl_kapi_store_put(&kube->store, r->resource->index, object);
 
 	cJSON_Delete(object);
-	sl_kube_changed(kube);
+	sl_kapi_changed(kube);
 	answer_object(conn, r, status, v);
 }
 
 /* ---- create ---------------------------------------------------------- */
 
-static void no_name(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static void no_name(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	static const char why[] = "Required value: name or generateName is required";
-	char message[SL_KUBE_WRONG_BYTES];
+	char message[SL_KAPI_WRONG_BYTES];
 
 	snprintf(message, sizeof(message), "%s \"\" is invalid: metadata.name: %s",
 	         r->resource->kind, why);
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){ .code = 422,
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){ .code = 422,
 	                                                .reason = "Invalid",
 	                                                .message = message,
 	                                                .group = r->resource->group,
@@ -128,14 +128,14 @@ static void no_name(struct sl_sim_conn *conn, const struct sl_kube_request *r)
 	                                                .cause_field = "metadata.name" });
 }
 
-static void exists(struct sl_sim_conn *conn, const struct sl_kube_request *r, const char *name)
+static void exists(struct sl_sim_conn *conn, const struct sl_kapi_request *r, const char *name)
 {
-	char message[SL_KUBE_WRONG_BYTES];
+	char message[SL_KAPI_WRONG_BYTES];
 
 	snprintf(message, sizeof(message), "%s \"%s\" already exists",
-	         sl_kube_resource_full_name(r->resource), name);
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){ .code = 409,
+	         sl_kapi_resource_full_name(r->resource), name);
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){ .code = 409,
 	                                                .reason = "AlreadyExists",
 	                                                .message = message,
 	                                                .name = name,
@@ -143,7 +143,7 @@ static void exists(struct sl_sim_conn *conn, const struct sl_kube_request *r, co
 	                                                .kind = r->resource->plural });
 }
 
-static void generate_name(struct sl_kube *kube, cJSON *metadata)
+static void generate_name(struct sl_kapi *kube, cJSON *metadata)
 {
 	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
 	const char *prefix = text_of(metadata, "generateName");
@@ -161,12 +161,12 @@ static void generate_name(struct sl_kube *kube, cJSON *metadata)
 }
 
 /* What the server adds to a new object. */
-static void stamp(struct sl_kube *kube, const struct sl_kube_request *r, cJSON *metadata)
+static void stamp(struct sl_kapi *kube, const struct sl_kapi_request *r, cJSON *metadata)
 {
 	char uid[40], now[24];
 
-	sl_kube_uuid(kube, uid);
-	sl_kube_time_text(now);
+	sl_kapi_uuid(kube, uid);
+	sl_kapi_time_text(now);
 	set_text(metadata, "uid", uid);
 	set_text(metadata, "creationTimestamp", now);
 	if (r->resource->custom) {
@@ -175,7 +175,7 @@ static void stamp(struct sl_kube *kube, const struct sl_kube_request *r, cJSON *
 	}
 }
 
-void sl_kube_create(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r)
+void sl_kapi_create(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	cJSON *object = read_object(conn, r), *metadata;
 	const char *name;
@@ -188,7 +188,7 @@ void sl_kube_create(struct sl_kube *kube, struct sl_sim_conn *conn, const struct
 	name = text_of(metadata, "name");
 	snprintf(key, sizeof(key), "%s/%.253s", r->namespace_, name);
 	if (*name && *r->namespace_ && strlen(name) < 254 &&
-	    !sl_kube_store_find(&kube->store, r->resource->index, key)) {
+	    !sl_kapi_store_find(&kube->store, r->resource->index, key)) {
 		stamp(kube, r, metadata);
 		commit(kube, conn, r, 201, object);
 		return;
@@ -202,16 +202,16 @@ void sl_kube_create(struct sl_kube *kube, struct sl_sim_conn *conn, const struct
 
 /* ---- update and patch ------------------------------------------------ */
 
-static void conflict(struct sl_sim_conn *conn, const struct sl_kube_request *r)
+static void conflict(struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	char message[SL_KUBE_WRONG_BYTES];
+	char message[SL_KAPI_WRONG_BYTES];
 
 	snprintf(message, sizeof(message),
 	         "Operation cannot be fulfilled on %s \"%.100s\": the object has been modified; "
 	         "please apply your changes to the latest version and try again",
-	         sl_kube_resource_full_name(r->resource), r->name);
-	sl_kube_answer_status(conn, r,
-	                      &(struct sl_kube_status){ .code = 409,
+	         sl_kapi_resource_full_name(r->resource), r->name);
+	sl_kapi_answer_status(conn, r,
+	                      &(struct sl_kapi_status){ .code = 409,
 	                                                .reason = "Conflict",
 	                                                .message = message,
 	                                                .name = r->name,
@@ -231,7 +231,7 @@ static void replace(cJSON *object, const char *key, const cJSON *from)
 /* What a client cannot change comes from the object as it is; of a status,
  * everything else; of a custom resource, its status (which has a path of its
  * own). */
-static void keep_fixed(const struct sl_kube_request *r, cJSON *object, const cJSON *before)
+static void keep_fixed(const struct sl_kapi_request *r, cJSON *object, const cJSON *before)
 {
 	static const char *const fixed[] = { "name", "namespace", "uid", "creationTimestamp" };
 	cJSON *metadata = cJSON_GetObjectItemCaseSensitive(object, "metadata");
@@ -249,7 +249,7 @@ static void keep_fixed(const struct sl_kube_request *r, cJSON *object, const cJS
 }
 
 /* A custom resource's generation counts its specs. */
-static void count_generation(const struct sl_kube_request *r, cJSON *object, const cJSON *before)
+static void count_generation(const struct sl_kapi_request *r, cJSON *object, const cJSON *before)
 {
 	cJSON *generation = cJSON_GetObjectItemCaseSensitive(
 	        cJSON_GetObjectItemCaseSensitive(object, "metadata"), "generation");
@@ -261,10 +261,10 @@ static void count_generation(const struct sl_kube_request *r, cJSON *object, con
 }
 
 /* Takes the object, which replaces `v`. */
-static void change(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r,
-                   const struct sl_kube_version *v, cJSON *object)
+static void change(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r,
+                   const struct sl_kapi_version *v, cJSON *object)
 {
-	cJSON *before = sl_kube_version_parse(v);
+	cJSON *before = sl_kapi_version_parse(v);
 	cJSON *metadata = cJSON_GetObjectItemCaseSensitive(object, "metadata");
 	const char *rv = text_of(metadata, "resourceVersion");
 	bool same, old = *rv && strtoull(rv, NULL, 10) != v->rv;
@@ -285,11 +285,11 @@ static void change(struct sl_kube *kube, struct sl_sim_conn *conn, const struct 
 		answer_object(conn, r, 200, v);
 }
 
-void sl_kube_update(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r)
+void sl_kapi_update(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
 	cJSON *object = read_object(conn, r);
-	const struct sl_kube_version *v = sl_kube_named(kube, r);
-	char message[SL_KUBE_WRONG_BYTES];
+	const struct sl_kapi_version *v = sl_kapi_named(kube, r);
+	char message[SL_KAPI_WRONG_BYTES];
 	const char *name;
 
 	if (!object)
@@ -303,9 +303,9 @@ void sl_kube_update(struct sl_kube *kube, struct sl_sim_conn *conn, const struct
 	         "the name of the object (%.100s) does not match the name on the URL (%.100s)",
 	         name, r->name);
 	if (strcmp(name, r->name) != 0)
-		sl_kube_answer_bad(conn, r, message);
+		sl_kapi_answer_bad(conn, r, message);
 	else
-		sl_kube_answer_not_found(conn, r, r->name);
+		sl_kapi_answer_not_found(conn, r, r->name);
 	cJSON_Delete(object);
 }
 
@@ -331,36 +331,36 @@ static void merge(cJSON *object, const cJSON *patch)
 	}
 }
 
-void sl_kube_patch(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r)
+void sl_kapi_patch(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	const struct sl_kube_version *v = sl_kube_named(kube, r);
+	const struct sl_kapi_version *v = sl_kapi_named(kube, r);
 	cJSON *patch, *object;
 
 	if (strncmp(r->content_type, "application/merge-patch+json", 28) != 0) {
-		sl_kube_answer_status(
+		sl_kapi_answer_status(
 		        conn, r,
-		        &(struct sl_kube_status){ .code = 415,
+		        &(struct sl_kapi_status){ .code = 415,
 		                                  .reason = "UnsupportedMediaType",
 		                                  .message = "415: Unsupported Media Type",
 		                                  .details = true });
 		return;
 	}
 	if (!v) {
-		sl_kube_answer_not_found(conn, r, r->name);
+		sl_kapi_answer_not_found(conn, r, r->name);
 		return;
 	}
 	patch = cJSON_ParseWithLength(conn->body.ptr ? conn->body.ptr : "", conn->body.len);
 	if (!cJSON_IsObject(patch)) {
 		cJSON_Delete(patch);
-		sl_kube_answer_bad(conn, r, "error decoding patch: it is no JSON object");
+		sl_kapi_answer_bad(conn, r, "error decoding patch: it is no JSON object");
 		return;
 	}
-	object = sl_kube_version_parse(v);
+	object = sl_kapi_version_parse(v);
 	merge(object, patch);
 	cJSON_Delete(patch);
 	if (!cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(object, "metadata"))) {
 		cJSON_Delete(object);
-		sl_kube_answer_bad(conn, r, "the patch leaves no metadata");
+		sl_kapi_answer_bad(conn, r, "the patch leaves no metadata");
 		return;
 	}
 	change(kube, conn, r, v, object);
@@ -368,21 +368,21 @@ void sl_kube_patch(struct sl_kube *kube, struct sl_sim_conn *conn, const struct 
 
 /* ---- delete ---------------------------------------------------------- */
 
-void sl_kube_mark_terminating(cJSON *object, unsigned grace_s)
+void sl_kapi_mark_terminating(cJSON *object, unsigned grace_s)
 {
 	cJSON *metadata = cJSON_GetObjectItemCaseSensitive(object, "metadata");
 	char now[24];
 
-	sl_kube_time_text(now);
+	sl_kapi_time_text(now);
 	set_text(metadata, "deletionTimestamp", now);
 	cJSON_DeleteItemFromObjectCaseSensitive(metadata, "deletionGracePeriodSeconds");
 	cJSON_AddNumberToObject(metadata, "deletionGracePeriodSeconds", grace_s);
 }
 
-void sl_kube_delete(struct sl_kube *kube, struct sl_sim_conn *conn, const struct sl_kube_request *r)
+void sl_kapi_delete(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct sl_kapi_request *r)
 {
-	const struct sl_kube_version *v = sl_kube_named(kube, r);
-	struct sl_kube_status done = { .code = 200,
+	const struct sl_kapi_version *v = sl_kapi_named(kube, r);
+	struct sl_kapi_status done = { .code = 200,
 		                       .name = r->name,
 		                       .group = r->resource->group,
 		                       .kind = r->resource->plural };
@@ -390,21 +390,21 @@ void sl_kube_delete(struct sl_kube *kube, struct sl_sim_conn *conn, const struct
 	int64_t grace_s;
 
 	if (!v) {
-		sl_kube_answer_not_found(conn, r, r->name);
+		sl_kapi_answer_not_found(conn, r, r->name);
 		return;
 	}
-	if (!sl_kube_number_param(conn, r, "gracePeriodSeconds", &grace_s))
+	if (!sl_kapi_number_param(conn, r, "gracePeriodSeconds", &grace_s))
 		return;
-	if (grace_s > 0 && r->resource->index == SL_KUBE_PODS && !v->facts.terminating) {
-		cJSON *object = sl_kube_version_parse(v);
+	if (grace_s > 0 && r->resource->index == SL_KAPI_PODS && !v->facts.terminating) {
+		cJSON *object = sl_kapi_version_parse(v);
 
-		sl_kube_mark_terminating(object, (unsigned)grace_s);
+		sl_kapi_mark_terminating(object, (unsigned)grace_s);
 		commit(kube, conn, r, 200, object);
 		return;
 	}
 	memcpy(uid, v->uid, sizeof(uid));
 	done.uid = uid;
-	sl_kube_store_del(&kube->store, r->resource->index, v->key);
-	sl_kube_changed(kube);
-	sl_kube_answer_status(conn, r, &done);
+	sl_kapi_store_del(&kube->store, r->resource->index, v->key);
+	sl_kapi_changed(kube);
+	sl_kapi_answer_status(conn, r, &done);
 }
