@@ -174,6 +174,15 @@ class Relay:
             except OSError:
                 pass
 
+    @staticmethod
+    def _end(end):
+        """Closing alone says nothing to the peer while a thread still reads."""
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        end.close()
+
     def _accept(self):
         while True:
             raw, _ = self._server.accept()
@@ -199,7 +208,7 @@ class Relay:
             with self._lock:
                 self._budgets.pop(pair, None)
             for end in pair or (raw,):
-                end.close()
+                self._end(end)
 
     def _requests(self, client, server):
         try:
