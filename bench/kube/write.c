@@ -270,6 +270,7 @@ static void change(struct sl_kapi *kube, struct sl_sim_conn *conn, const struct 
 	bool same, old = *rv && strtoull(rv, NULL, 10) != v->rv;
 
 	keep_fixed(r, object, before);
+	metadata = cJSON_GetObjectItemCaseSensitive(object, "metadata");
 	replace(metadata, "resourceVersion", cJSON_GetObjectItemCaseSensitive(before, "metadata"));
 	same = cJSON_Compare(object, before, true);
 	count_generation(r, object, before);

@@ -118,6 +118,8 @@ def test_watch_tells_all(t):
         for _ in range(10):
             server.churn(count=60)
             mirror.follow(watch).check("after changes")
+        server.ask("POST", PODS, {"metadata": {"name": "of-nobody"}})
+        mirror.follow(watch).check("after a change that this watch is not told")
     equal(mirror.types, {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}, "types of frames")
     pod = server.get(f"{PODS}/{next(iter(mirror.pods))}")
     true(10_000 < len(json.dumps(pod)) < 25_000, f"a pod of a real one's size: {len(json.dumps(pod))} bytes")
