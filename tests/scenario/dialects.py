@@ -4,7 +4,7 @@ import json
 import os
 
 from lib import story
-from lib.gateway import pool
+from lib.gateway import chat, pool
 from lib.process import until
 from lib.scripted import ScriptedEngine, completion, reply
 from lib.story import equal, true
@@ -147,6 +147,22 @@ def test_captured_engines(t):
     for engine in (vllm, old, sidecar):
         wait_sampled(gateway, engine, running=0, waiting=0, kv_capacity_tokens=2097152)
     wait_sampled(gateway, llama, running=0, waiting=0)
+
+
+def test_simulated_engines(t):
+    """Each is told apart, and its word on its load is that of its own state."""
+    for kind in ("vllm", "sglang", "trtllm", "tgi", "llamacpp", "kserve"):
+        engine = t.engine(options=["--dialect", kind])
+        gateway = t.gateway(pool("all", [engine], engine=None, model="sim"), engine, name=kind)
+        equal(row(gateway, engine)["engine"], kind, "what it is")
+        client = gateway.connect()
+        client.request("POST", "/v1/chat/completions", chat("hello", stream=True, max_tokens=100000))
+        answer = client.head()
+        equal(answer.status, 200, f"status of {kind}")
+        next(client.events(answer))
+        wait_sampled(gateway, engine, running=None if kind == "kserve" else 1)
+        client.close()
+        t.end_early(gateway, engine)
 
 
 def test_signals_on_another_port(t):
