@@ -63,6 +63,9 @@ static void test_every_field_has_a_directive(void **state)
 	static const struct hole main_holes[] = {
 		HOLE(sl_config, resolvers),
 		HOLE(sl_config, n_resolvers),
+		HOLE(sl_config, xids),
+		HOLE(sl_config, n_xids),
+		GAP(sl_config, n_xids, resolvers),
 		GAP(sl_config, n_resolvers, default_profile),
 		HOLE(sl_config, listens),
 		HOLE(sl_config, n_listens),
