@@ -142,7 +142,7 @@ static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *
 		.endpoint = ep->name,
 		.pool = m->pool->name,
 		.cluster = m->pool->cluster,
-		.engine = sl_engine_kind_name(m->pool->engine),
+		.engine = sl_engine_kind_name(m->kind),
 		.connector = connectors[m->pool->connector],
 		.held = m->server->found.hold ? m->server->found.why : NULL,
 		.sample_age_ms = m->page_us ? (int64_t)((now_us - m->page_us) / 1000) : -1,

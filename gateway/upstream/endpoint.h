@@ -43,6 +43,7 @@ struct sl_endpoint {
 	struct sl_judge judge;          /* guarded by judge_lock */
 	struct sl_health_policy policy; /* guarded by judge_lock */
 	atomic_int health;              /* the judge's last word, readable without the lock */
+	atomic_int kind;                /* enum sl_engine_kind: what answers there */
 	atomic_bool removed;            /* from the configuration: keep no connections */
 	atomic_bool held;               /* its source wants no new requests here */
 	struct sl_endpoint_gpus gpus;

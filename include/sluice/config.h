@@ -26,6 +26,7 @@ enum sl_upstream_protocol { SL_UP_H1, SL_UP_H2C, SL_UP_H2_TLS, SL_UP_H1_TLS };
 struct sl_server_conf {
 	struct sl_addr_conf addr;
 	uint32_t max_concurrent; /* 0: the pool's */
+	uint32_t metrics_port;   /* 0: the pool's */
 	struct sl_found found;   /* of one that a source found; else all zero */
 };
 
@@ -105,8 +106,12 @@ struct sl_pool_conf {
 	uint64_t answer_timeout_us;      /* for an answer that is no stream, 10 min */
 	uint64_t stream_idle_timeout_us; /* between two events */
 	uint64_t lease_us;               /* age past which a hand-off is redone */
-	char *health_path;               /* "/health" */
-	char *metrics_path;              /* "/metrics"; "" none */
+	char *path_prefix;     /* before the path of every request; "" the dialect's, "off" none */
+	char *health_path;     /* "" the dialect's */
+	char *metrics_path;    /* "" the dialect's, "off" none */
+	uint32_t metrics_port; /* 0: the dialect's, or the engine's own */
+	uint32_t n_signals;
+	struct sl_signal_map *signals; /* where its page has what; before the dialect's */
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;
