@@ -379,6 +379,21 @@ static void derate(struct sl_gpu *g, const struct look *l, bool slowed)
 	learn_clock(g, l);
 }
 
+/* What is compared with the next page stays over one that leaves it blank. */
+static void remember(struct sl_gpu *g, const struct sl_gpu_reading *now)
+{
+	static const enum sl_gpu_figure compared[] = { SL_GPU_XID,      SL_GPU_DBE,
+		                                       SL_GPU_REMAPPED, SL_GPU_LINK_RECOVERIES,
+		                                       SL_GPU_LINK_UP,  SL_GPU_CLOCK_EVENTS,
+		                                       SL_GPU_RECOVERY };
+	struct sl_gpu_reading before = g->last;
+
+	g->last = *now;
+	for (size_t i = 0; i < SL_COUNT(compared); i++)
+		if (isnan(now->figures[compared[i]]))
+			g->last.figures[compared[i]] = before.figures[compared[i]];
+}
+
 /* ---- a page ----------------------------------------------------------- */
 
 static void read_gpu(struct sl_gpu *g, const struct sl_gpu_policy *policy,
@@ -396,7 +411,7 @@ static void read_gpu(struct sl_gpu *g, const struct sl_gpu_policy *policy,
 	for (size_t i = 0; i < SL_GPU_CAUSE_COUNT; i++)
 		hear(g, i, &said[i], now_us);
 	derate(g, &l, said[SL_GPU_CAUSE_SLOWED].says == SAYS_ILL);
-	g->last = *now;
+	remember(g, now);
 	g->read_us = now_us;
 	g->missed = 0;
 	g->present = true;

@@ -26,6 +26,8 @@ struct family {
 static void read_xid_count(struct sl_gpu_reading *g, const struct sl_prom_sample *sample);
 static void read_watch(struct sl_gpu_reading *g, const struct sl_prom_sample *sample);
 static void read_clock_event(struct sl_gpu_reading *g, const struct sl_prom_sample *sample);
+static void read_residency(struct sl_gpu_reading *g, const struct sl_prom_sample *sample);
+static void read_clock(struct sl_gpu_reading *g, const struct sl_prom_sample *sample);
 
 #define SPAN_OF(text)                                                                              \
 	{                                                                                          \
@@ -278,17 +280,38 @@ static void read_watch(struct sl_gpu_reading *g, const struct sl_prom_sample *sa
 	copy_text(g->watch, sizeof(g->watch), find_label(sample, SL_SPAN("health_watch")));
 }
 
+static void add_clock_events(struct sl_gpu_reading *g, double n)
+{
+	double *sum = &g->figures[SL_GPU_CLOCK_EVENTS];
+
+	*sum = (isnan(*sum) ? 0 : *sum) + n;
+}
+
 /* Only what the hardware does; a cap on power is normal under load. */
 static void read_clock_event(struct sl_gpu_reading *g, const struct sl_prom_sample *sample)
 {
 	static const struct sl_span ill[] = { SPAN_OF("hw_slowdown"), SPAN_OF("hw_thermal"),
 		                              SPAN_OF("hw_power_brake") };
 	struct sl_span event = find_label(sample, SL_SPAN("clock_event"));
-	double *sum = &g->figures[SL_GPU_CLOCK_EVENTS];
 
 	for (size_t i = 0; i < SL_COUNT(ill); i++)
 		if (sl_span_eq(event, ill[i]))
-			*sum = (isnan(*sum) ? 0 : *sum) + sample->value;
+			add_clock_events(g, sample->value);
+}
+
+/* AMD's time under limits of heat, in ticks of its own: that it grows is enough. */
+static void read_residency(struct sl_gpu_reading *g, const struct sl_prom_sample *sample)
+{
+	add_clock_events(g, sample->value);
+}
+
+/* Of AMD's clocks the one that computes. */
+static void read_clock(struct sl_gpu_reading *g, const struct sl_prom_sample *sample)
+{
+	struct sl_span type = find_label(sample, SL_SPAN("clock_type"));
+
+	if (!type.len || sl_span_eq(type, SL_SPAN("GPU_CLOCK_TYPE_SYSTEM")))
+		keep_largest(g, SL_GPU_CLOCK, sample->value);
 }
 
 /* ---- the page --------------------------------------------------------- */

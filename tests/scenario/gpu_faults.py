@@ -6,6 +6,7 @@ import time
 from lib import gateway as gw, story
 from lib.dcgm import Exporter
 from lib.load import Load
+from lib.ports import free_port
 from lib.process import until
 from lib.story import equal, sized, true
 
@@ -195,6 +196,37 @@ def test_several_gpus_an_engine(t):
     gateway.reload()
     true("gpu_state" not in row(gateway, engines[0]), "no exporter, no state")
     true("gpus" not in gateway.fleet(), "no exporter, no GPUs")
+
+
+def test_every_exporter(t):
+    """The simulated exporters of each maker: memory errors, heat, and a GPU that
+    is gone; blanks say nothing."""
+    for kind in ("dcgm", "dcgm-new", "amd", "ascend"):
+        port = free_port()
+        engine = t.engine(options=["--gpu-exporter", f"127.0.0.1:{port}", "--gpu-kind", kind,
+                                   "--gpus-per-engine", "2"])
+        gateway = t.gateway(gw.pool("all", [engine], gpu_metrics=f'"http://{{host}}:{port}/metrics"'), engine,
+                            main=MAIN + "gpu_max_out 100%;\n", name=kind)
+        until(lambda g=gateway: len(g.fleet().get("gpus", [])) == 2, "both GPUs to be known")
+        scrapes = gateway.metric("sluice_gpu_scrapes_total")
+        engine.gpu(gpu=0, sentinel=True)
+        until(lambda g=gateway, s=scrapes: g.metric("sluice_gpu_scrapes_total") > s + 3, "blank pages")
+        equal(states(gateway, [engine]), ["healthy"], "blanks")
+        engine.gpu(gpu=0, sentinel=False)
+        until(lambda g=gateway, s=scrapes: g.metric("sluice_gpu_scrapes_total") > s + 6, "pages again")
+        engine.gpu(gpu=1, dbe=1)
+        until_state(gateway, engine, "failed")
+        engine.gpu(gpu=1, reset=True)
+        until_state(gateway, engine, "healthy")
+        if kind != "ascend":  # it does not say why it is slow
+            engine.gpu(gpu=1, thermal=True)
+            until_state(gateway, engine, "degraded")
+            engine.gpu(gpu=1, reset=True)
+            until_state(gateway, engine, "healthy")
+        engine.gpu(gpu=0, vanish=True)
+        seen = until_state(gateway, engine, "failed")
+        true("gone from its exporter's page" in seen["gpu_reason"], seen)
+        t.end_early(gateway, engine)
 
 
 story.run(globals())

@@ -171,6 +171,26 @@ static void an_application_error_is_told_and_no_more(void **state)
 	end(&s);
 }
 
+/* A GPU that falls off the bus may first tell nothing. */
+static void a_blank_in_between_hides_nothing(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, 1);
+	s.gpus[0].figures[SL_GPU_DBE] = 1;
+	pages(&s, 1);
+	s.gpus[0].figures[SL_GPU_XID] = s.gpus[0].figures[SL_GPU_DBE] = (double)NAN;
+	pages(&s, 2);
+	assert_int_equal(class_of(&s, "GPU-0"), SL_GPU_IGNORE);
+	s.gpus[0].figures[SL_GPU_DBE] = 1;
+	s.gpus[0].figures[SL_GPU_XID] = 79;
+	pages(&s, 1);
+	assert_int_equal(class_of(&s, "GPU-0"), SL_GPU_FAILED);
+	assert_int_equal(gpu(&s, "GPU-0")->signs[SL_GPU_CAUSE_ECC].class_, SL_GPU_IGNORE);
+	end(&s);
+}
+
 static void a_milder_xid_does_not_hide_a_worse_one(void **state)
 {
 	struct story s;
@@ -500,6 +520,7 @@ int main(void)
 		cmocka_unit_test(the_same_xid_again_is_seen_by_its_count),
 		cmocka_unit_test(classes_come_from_the_table_and_the_configuration),
 		cmocka_unit_test(an_application_error_is_told_and_no_more),
+		cmocka_unit_test(a_blank_in_between_hides_nothing),
 		cmocka_unit_test(a_milder_xid_does_not_hide_a_worse_one),
 		cmocka_unit_test(a_failure_ends_with_a_reset_or_in_time),
 		cmocka_unit_test(volatile_counts_that_begin_anew_are_a_reset),

@@ -140,6 +140,13 @@ static void amd_and_ascend_are_told_apart(void **state)
 	        "2\n"
 	        "gpu_junction_temperature{gpu_id=\"1\",serial_number=\"PCB-2\",hostname=\"amd-1\"} "
 	        "51\n"
+	        "gpu_clock{gpu_id=\"1\",serial_number=\"PCB-2\",clock_type=\"GPU_CLOCK_TYPE_"
+	        "SYSTEM\","
+	        "clock_index=\"0\"} 2100\n"
+	        "gpu_clock{gpu_id=\"1\",serial_number=\"PCB-2\",clock_type=\"GPU_CLOCK_TYPE_DATA\","
+	        "clock_index=\"8\"} 2300\n"
+	        "gpu_violation_socket_thermal_residency_accumulated{serial_number=\"PCB-2\"} 5\n"
+	        "gpu_violation_hbm_thermal_residency_accumulated{serial_number=\"PCB-2\"} 7\n"
 	        "gpu_nodes_total{hostname=\"amd-1\"} 2\n",
 	        17, &page);
 
@@ -150,6 +157,8 @@ static void amd_and_ascend_are_told_apart(void **state)
 	assert_true(figure(&page, 0, SL_GPU_WELL) == 0);
 	assert_true(figure(&page, 0, SL_GPU_DBE) == 2);
 	assert_true(figure(&page, 1, SL_GPU_TEMPERATURE) == 51);
+	assert_true(figure(&page, 1, SL_GPU_CLOCK) == 2100);
+	assert_true(figure(&page, 1, SL_GPU_CLOCK_EVENTS) == 12);
 	sl_gpu_reader_free(r);
 	r = read_in_pieces(
 	        "npu_chip_info_health_status{id=\"2\",model_name=\"910B3\","
