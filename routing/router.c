@@ -194,6 +194,14 @@ static void forget_cache(struct sl_router *r, uint32_t slot)
 		adapters_forget(ep->adapters);
 }
 
+/* F, of which `learned` is what answers have taught. */
+static double derated(const struct endpoint *ep, double learned)
+{
+	double slow = learned * ep->past->derate;
+
+	return slow < SL_DERATE_MAX ? slow : SL_DERATE_MAX;
+}
+
 static void forget_all(struct sl_router *r, uint32_t slot)
 {
 	struct endpoint *ep = &r->endpoints[slot];
@@ -202,7 +210,7 @@ static void forget_all(struct sl_router *r, uint32_t slot)
 	forget_cache(r, slot);
 	learn_evidence_drop(&ep->past->evidence.prefill, &r->prefill_scale);
 	learn_evidence_drop(&ep->past->evidence.decode, &r->decode_scale);
-	ep->slow = 1;
+	ep->slow = derated(ep, 1);
 	ep->busy = 0;
 }
 
@@ -226,8 +234,8 @@ void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
 	if (ep->peers && now_us >= ep->peers->until_us)
 		peers_expire(ep->peers, now_us);
 	if (now_us >= ep->past->relearn_us) {
-		ep->slow = learn_engine_slowness(&ep->past->evidence, &r->prefill_scale,
-		                                 &r->decode_scale, now_us);
+		ep->slow = derated(ep, learn_engine_slowness(&ep->past->evidence, &r->prefill_scale,
+		                                             &r->decode_scale, now_us));
 		ep->past->relearn_us = now_us + RELEARN_US;
 	}
 	endpoint_set_wake(ep);
@@ -259,7 +267,9 @@ uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_sp
 	slot = r->n_free ? r->free_slots[--r->n_free] : r->n_slots++;
 	ep = &r->endpoints[slot];
 	past = ep->past ? ep->past : alloc_zero(1, sizeof(*past));
-	*past = (struct past){ .kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US };
+	*past = (struct past){
+		.kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US, .derate = 1
+	};
 	*ep = (struct endpoint){ .spec = *spec, .alive = true, .past = past };
 	ep->group = join_group(r, spec->kv_group);
 	clusters_join(&r->clusters, spec->cluster, slot);
@@ -320,6 +330,18 @@ void sl_router_endpoint_drain(struct sl_router *r, uint32_t slot, bool draining)
 	ep->draining = draining;
 	r->clusters.changes++;
 	endpoint_set_plain(ep);
+}
+
+void sl_router_endpoint_derate(struct sl_router *r, uint32_t slot, double factor)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+	double learned = ep->slow / ep->past->derate;
+
+	assert(factor >= 1 && factor <= SL_DERATE_MAX);
+	ep->past->derate = factor;
+	ep->slow = derated(ep, learned);
+	ep->past->relearn_us = 0; /* a bound may have hidden what was learned */
+	endpoint_set_wake(ep);
 }
 
 void sl_router_endpoint_restarted(struct sl_router *r, uint32_t slot)
@@ -505,6 +527,7 @@ bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t 
 		.kv_capacity_tokens = ep->capacity,
 		.kv_usage = ep->past->kv_usage,
 		.slowness = ep->slow,
+		.derate = ep->past->derate,
 		.gamma = ep->gamma,
 		.index_entries = r->index.lru[slot].n_entries,
 		.index_bytes = index_slot_bytes(&r->index, slot),

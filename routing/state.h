@@ -29,6 +29,7 @@ struct past {
 	uint32_t n_models;
 	uint64_t dispatched;
 	double hit_tokens_predicted;
+	double derate; /* of its GPUs: a part of F that need not be learned */
 };
 
 /* Small, because a decision walks over thousands of them; what it reads of

@@ -185,8 +185,7 @@ void sl_sim_conn_finish(struct sl_sim_conn *conn)
 	sl_sim_conn_flush(conn);
 }
 
-/* The answer is complete: the next request may be read. */
-static void end_answer(struct sl_sim_conn *conn)
+void sl_sim_conn_end(struct sl_sim_conn *conn)
 {
 	const struct sl_sim_conn_list *list = conn->list;
 
@@ -273,7 +272,7 @@ void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content
 	put_reply_head(conn, content_type, body.len);
 	if (!conn->head.head_request)
 		sl_sim_buf_add(&conn->out, body);
-	end_answer(conn);
+	sl_sim_conn_end(conn);
 }
 
 void sl_sim_conn_reply_long(struct sl_sim_conn *conn, int status, const char *content_type,
@@ -284,7 +283,7 @@ void sl_sim_conn_reply_long(struct sl_sim_conn *conn, int status, const char *co
 	sl_sim_buf_reserve(&conn->out, body.len);
 	sl_sim_buf_add(&conn->out, body);
 	conn->tail = tail;
-	end_answer(conn);
+	sl_sim_conn_end(conn);
 }
 
 void sl_sim_conn_reply_chunked(struct sl_sim_conn *conn, const char *content_type,
@@ -340,7 +339,7 @@ void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data)
 void sl_sim_conn_stream_end(struct sl_sim_conn *conn)
 {
 	sl_sim_buf_str(&conn->out, "0\r\n\r\n");
-	end_answer(conn);
+	sl_sim_conn_end(conn);
 }
 
 /* ---- input ----------------------------------------------------------- */

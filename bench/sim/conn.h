@@ -126,8 +126,10 @@ void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data);
 void sl_sim_conn_stream_end(struct sl_sim_conn *conn);
 /* All of that in one go; `chunks` are framed already, but for the last. */
 void sl_sim_conn_stream_whole(struct sl_sim_conn *conn, struct sl_span chunks);
-/* Bytes as they are. */
+/* Bytes as they are; and that they make a whole answer, so that the next
+ * request may be read. */
 void sl_sim_conn_raw(struct sl_sim_conn *conn, struct sl_span data);
+void sl_sim_conn_end(struct sl_sim_conn *conn);
 /* Sends what the socket takes. May close the connection. */
 void sl_sim_conn_flush(struct sl_sim_conn *conn);
 /* Closes when all is sent. */

@@ -4,6 +4,7 @@
 
 #include "gateway/admin/admin.h"
 #include "gateway/admin/json.h"
+#include "sluice/gpu.h"
 
 static const char *role_name(enum sl_role role)
 {
@@ -54,6 +55,12 @@ static void put_identity(FILE *out, const struct sl_fleet_row *row)
 	put_member_str(out, "reason", row->reason);
 	put_member(out, "since_ms", (double)row->health_since_ms);
 	fprintf(out, ",\"draining\":%s", row->view.draining ? "true" : "false");
+	if (row->gpus) {
+		put_member_str(out, "gpu_state", row->gpus);
+		put_member_str(out, "gpu_reason", row->gpu_reason);
+		put_member(out, "gpus", row->n_gpus);
+		put_member(out, "derate", row->view.derate);
+	}
 	if (row->held)
 		put_member_str(out, "held", row->held);
 }
@@ -153,7 +160,10 @@ void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 	fputs("],\"workers\":[", out);
 	for (uint32_t i = 0; i < page->n_workers; i++)
 		put_worker(out, i, &page->workers[i]);
-	fputs("]}\n", out);
+	fputc(']', out);
+	if (page->gpus.n_exporters)
+		sl_fleet_gpus_write(out, &page->gpus);
+	fputs("}\n", out);
 }
 
 /* ---- Prometheus ------------------------------------------------------ */
@@ -167,6 +177,15 @@ static int endpoint_up(const struct sl_fleet_row *row)
 static double said(const struct sl_fleet_row *row, double value)
 {
 	return row->sample_age_ms < 0 ? -1 : value;
+}
+
+/* 0 healthy, 1 degraded, 2 failed. */
+static double gpu_state(const struct sl_fleet_row *row)
+{
+	for (int i = 0; row->gpus && i < SL_GPU_STATE_COUNT; i++)
+		if (strcmp(row->gpus, sl_gpu_state_name((enum sl_gpu_state)i)) == 0)
+			return i;
+	return -1;
 }
 
 static const struct family {

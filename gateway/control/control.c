@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "gateway/config/config.h"
+#include "gateway/control/exporters.h"
 #include "gateway/control/listeners.h"
 #include "gateway/control/prober.h"
 #include "gateway/control/registry.h"
@@ -33,6 +34,7 @@ struct control {
 	struct sl_config *config; /* ref, the effective one */
 	struct sl_registry *registry;
 	struct sl_prober *prober;
+	struct sl_exporters *exporters;
 	struct sl_discovery *discovery;
 	struct sl_threads *threads;
 	struct sl_listeners *listeners;
@@ -198,6 +200,7 @@ static bool reconcile(struct control *c, struct sl_config *config, char *error, 
 static void adopt(struct control *c)
 {
 	publish(c);
+	sl_exporters_apply(c->exporters, c->config, sl_registry_engines(c->registry));
 	forget_removed(c);
 	probe_newcomers(c);
 }
@@ -405,6 +408,7 @@ static int page_fleet(void *ctx, FILE *out)
 		                      .sources = sources,
 		                      .n_sources = source_rows(c, sources) };
 
+	sl_exporters_view(c->exporters, c->loop.now_us, &page.gpus);
 	if (c->replica) {
 		sl_replica_view(c->replica, &replica);
 		redis = (struct sl_fleet_redis){ replica.url,    replica.connected,
@@ -497,6 +501,8 @@ static bool start(struct control *c)
 	sl_fleet_unref(fleet);
 	c->prober = sl_prober_new(&c->loop, c->metrics, &prober_events, c);
 	probe_newcomers(c);
+	c->exporters = sl_exporters_new(&c->loop, c->metrics);
+	sl_exporters_apply(c->exporters, c->config, sl_registry_engines(c->registry));
 	sl_discovery_apply(c->discovery, c->config);
 	sl_listeners_commit(c->listeners, c->threads);
 	return true;
@@ -506,6 +512,7 @@ static void stop(struct control *c)
 {
 	sl_threads_join(c->threads);
 	sl_replica_free(c->replica);
+	sl_exporters_free(c->exporters);
 	for (struct sl_engine *e = sl_registry_engines(c->registry); e; e = e->next)
 		sl_prober_del(c->prober, e);
 	sl_prober_free(c->prober);

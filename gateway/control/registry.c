@@ -330,7 +330,7 @@ static void enter_service(struct sl_registry *r, const struct sl_config *config,
 static void apply_hold(const struct sl_engine *m)
 {
 	sl_domain_lock(m->ep->domain);
-	sl_router_endpoint_drain(m->ep->domain->router, m->ep->slot, m->server->found.hold);
+	sl_router_endpoint_drain(m->ep->domain->router, m->ep->slot, sl_endpoint_drains(m->ep));
 	sl_domain_unlock(m->ep->domain);
 }
 

@@ -142,7 +142,7 @@ static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *
 		.endpoint = ep->name,
 		.pool = m->pool->name,
 		.cluster = m->pool->cluster,
-		.engine = sl_engine_kind_name(m->pool->engine),
+		.engine = sl_engine_kind_name(m->kind),
 		.connector = connectors[m->pool->connector],
 		.held = m->server->found.hold ? m->server->found.why : NULL,
 		.sample_age_ms = m->page_us ? (int64_t)((now_us - m->page_us) / 1000) : -1,
@@ -150,6 +150,11 @@ static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *
 		.models = (const char *const *)m->models,
 		.n_models = m->n_models,
 	};
+	if (ep->gpus.known) {
+		row->gpus = sl_gpu_state_name((enum sl_gpu_state)atomic_load(&ep->gpus.state));
+		row->gpu_reason = ep->gpus.reason;
+		row->n_gpus = ep->gpus.n;
+	}
 	pthread_mutex_lock(&ep->judge_lock);
 	row->reason = ep->judge.reason;
 	row->health_since_ms = (now_us - ep->judge.since_us) / 1000;

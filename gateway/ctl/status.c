@@ -260,6 +260,51 @@ static void write_redis(FILE *out, const cJSON *redis)
 	fputc('\n', out);
 }
 
+/* GPUs that take an endpoint out, or slow it down, and exporters that do not
+ * tell; below the others. */
+static void add_gpu_trouble(struct ctl_table *t, const cJSON *endpoint)
+{
+	const char *reason = text_of(endpoint, "gpu_reason");
+	bool failed = strcmp(text_of(endpoint, "gpu_state"), "failed") == 0;
+	char line[512];
+
+	if (!*reason)
+		return;
+	snprintf(line, sizeof(line), "%s %s", text_of(endpoint, "endpoint"), reason);
+	ctl_table_add(t, failed ? CTL_RED : CTL_YELLOW, line);
+}
+
+static void add_exporter_trouble(struct ctl_table *t, const cJSON *exporter)
+{
+	char age[32], line[512];
+
+	if (!*text_of(exporter, "trouble"))
+		return;
+	write_age(age, sizeof(age), number_of(exporter, "age_ms"));
+	snprintf(line, sizeof(line), "exporter %s: %s; last page %s ago", text_of(exporter, "url"),
+	         text_of(exporter, "trouble"), age);
+	ctl_table_add(t, CTL_YELLOW, line);
+}
+
+static void write_gpu_troubles(FILE *out, const cJSON *endpoints, const cJSON *exporters,
+                               const struct ctl_view *view)
+{
+	static const struct ctl_column columns[] = { { .title = "GPU TROUBLE" } };
+	const cJSON *item;
+	struct ctl_table t;
+
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (item = first(endpoints); item && t.n_cells < TROUBLES_MAX; item = item->next)
+		add_gpu_trouble(&t, item);
+	for (item = first(exporters); item && t.n_cells < 2 * TROUBLES_MAX; item = item->next)
+		add_exporter_trouble(&t, item);
+	if (t.n_cells) {
+		fputc('\n', out);
+		ctl_table_write(&t, out, 0, view->colours);
+	}
+	ctl_table_fini(&t);
+}
+
 /* Why an endpoint does not get requests, below the table: reasons are long. */
 static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_view *view)
 {
@@ -332,6 +377,7 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 	const cJSON *endpoints = cJSON_GetObjectItemCaseSensitive(root, "endpoints");
 	const cJSON *models = cJSON_GetObjectItemCaseSensitive(root, "models");
 	const cJSON *redis = cJSON_GetObjectItemCaseSensitive(root, "redis");
+	const cJSON *exporters = cJSON_GetObjectItemCaseSensitive(root, "gpu_exporters");
 	bool is_fleet = cJSON_IsArray(endpoints);
 
 	if (is_fleet) {
@@ -340,6 +386,7 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 		if (cJSON_GetArraySize(endpoints))
 			write_endpoints(out, endpoints, redis != NULL, view);
 		write_troubles(out, endpoints, view);
+		write_gpu_troubles(out, endpoints, exporters, view);
 		if (cJSON_GetArraySize(models))
 			write_models(out, models, view);
 	}

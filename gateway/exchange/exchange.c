@@ -58,6 +58,7 @@ static void reset_exchange(struct sl_exchange *x)
 	empty(&x->target);
 	empty(&x->sent_body);
 	empty(&x->more_lines);
+	empty(&x->sent_path);
 	empty(&x->handoff);
 	empty(&x->held);
 }
@@ -65,7 +66,8 @@ static void reset_exchange(struct sl_exchange *x)
 static size_t memory_of(const struct sl_exchange *x)
 {
 	return sizeof(*x) + x->body_cap + x->sent_body.cap + x->handoff.cap + x->held.cap +
-	       x->lines.cap + x->target.cap + x->more_lines.cap + x->held_head.cap + x->names.cap;
+	       x->lines.cap + x->target.cap + x->more_lines.cap + x->sent_path.cap +
+	       x->held_head.cap + x->names.cap;
 }
 
 static struct sl_exchange *take_spare(struct sl_worker *w)
@@ -118,6 +120,7 @@ static void destroy(struct sl_exchange *x)
 	sl_outbuf_fini(&x->target);
 	sl_outbuf_fini(&x->sent_body);
 	sl_outbuf_fini(&x->more_lines);
+	sl_outbuf_fini(&x->sent_path);
 	sl_outbuf_fini(&x->handoff);
 	sl_outbuf_fini(&x->held_head);
 	sl_outbuf_fini(&x->names);

@@ -44,6 +44,7 @@ struct sl_exchange {
 	struct sl_outbuf target;     /* method, path, and the model as engines know it */
 	struct sl_outbuf sent_body;  /* an edited body */
 	struct sl_outbuf more_lines; /* the gateway's own fields */
+	struct sl_outbuf sent_path;  /* the path with what its engine wants before it */
 	struct sl_outbuf handoff;    /* the prefill engine's answer */
 	struct sl_outbuf held_head;  /* the held answer's fields, and behind them their text */
 	struct sl_outbuf names;      /* of engines, for the access log; unused without one */
@@ -213,7 +214,9 @@ void sl_queue_watch(struct sl_worker *w);
 /* patience.c: sl_exchange.timer's */
 void sl_patience_on_timer(void *exchange);
 
-/* leg.c: 0, or negative if the engine has just left the fleet. */
+/* leg.c: what stands before the path of a request to this engine; "" nothing. */
+const char *sl_leg_prefix(const struct sl_pool_conf *pool, const struct sl_endpoint *ep);
+/* 0, or negative if the engine has just left the fleet. */
 SL_MUST_CHECK int sl_leg_start(struct sl_exchange *x, enum sl_leg leg);
 extern const struct sl_call_events sl_relay_call_events;
 

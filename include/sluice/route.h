@@ -113,6 +113,10 @@ void sl_router_endpoint_del(struct sl_router *r, uint32_t ep);
 void sl_router_endpoint_health(struct sl_router *r, uint32_t ep, enum sl_health health,
                                uint64_t now_us);
 void sl_router_endpoint_drain(struct sl_router *r, uint32_t ep, bool draining);
+/* Its GPUs run slower than they usually do by this factor, 1 .. SL_DERATE_MAX: F
+ * is that much more at once, and what is learned is what remains beside it. */
+#define SL_DERATE_MAX 8.0
+void sl_router_endpoint_derate(struct sl_router *r, uint32_t ep, double factor);
 /* The engine was restarted: its cache and in-flight corrections are void. */
 void sl_router_endpoint_restarted(struct sl_router *r, uint32_t ep);
 /* Which models it serves: ids from sl_router_model. Replaces the former set. */
@@ -231,7 +235,8 @@ struct sl_endpoint_view {
 	double context_tokens;   /* K_i */
 	double kv_capacity_tokens;
 	double kv_usage; /* last scrape, or -1 */
-	double slowness; /* F_i */
+	double slowness; /* F_i, derating included */
+	double derate;   /* the GPUs' part of it */
 	double gamma;    /* prefix-hit correction */
 	uint32_t index_entries;
 	uint64_t index_bytes;

@@ -127,6 +127,49 @@ static void test_redis(void **state)
 	cJSON_Delete(json);
 }
 
+static void test_gpus(void **state)
+{
+	static const struct sl_fleet_gpu gpus[] = {
+		{ "GPU-a\"b", "node-7", "http://x:9400/metrics", "failed", "XID 79", 1500, 1, 79,
+		  64, (double)NAN, 0, (double)NAN },
+	};
+	static const struct sl_fleet_exporter exporters[] = {
+		{ "http://x:9400/metrics", "dcgm", NULL, 20, 1 },
+		{ "http://y:9400/metrics", NULL, "no answer in time", -1, 0 },
+	};
+	struct sl_fleet_row row = rows[0];
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	struct sl_fleet_page page = { .version = "1", .rows = &row, .n_rows = 1 };
+	const cJSON *gpu, *exporter, *endpoint;
+	cJSON *json;
+
+	(void)state;
+	page.gpus = (struct sl_fleet_gpus){ gpus, 1, exporters, 2 };
+	row.gpus = "failed";
+	row.gpu_reason = "GPU GPU-a: XID 79";
+	row.n_gpus = 4;
+	sl_fleet_write(out, &page);
+	fclose(out);
+	json = cJSON_ParseWithOpts(text, NULL, true);
+	gpu = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "gpus"), 0);
+	exporter = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "gpu_exporters"), 1);
+	endpoint = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "endpoints"), 0);
+	assert_string_equal(cJSON_GetObjectItem(gpu, "gpu")->valuestring, "GPU-a\"b");
+	assert_string_equal(cJSON_GetObjectItem(gpu, "state")->valuestring, "failed");
+	assert_true(cJSON_GetObjectItem(gpu, "xid")->valuedouble == 79);
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(gpu, "clock_mhz")));
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(exporter, "age_ms")));
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(exporter, "kind")));
+	assert_string_equal(cJSON_GetObjectItem(exporter, "trouble")->valuestring,
+	                    "no answer in time");
+	assert_string_equal(cJSON_GetObjectItem(endpoint, "gpu_state")->valuestring, "failed");
+	assert_true(cJSON_GetObjectItem(endpoint, "gpus")->valuedouble == 4);
+	cJSON_Delete(json);
+	free(text);
+}
+
 static void test_sources(void **state)
 {
 	static const struct sl_fleet_source sources[] = {
@@ -355,10 +398,11 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sources),   cmocka_unit_test(test_redis),
-		cmocka_unit_test(test_endpoints), cmocka_unit_test(test_models),
-		cmocka_unit_test(test_workers),   cmocka_unit_test(test_worker_metrics),
-		cmocka_unit_test(test_empty),     cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_gpus),           cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_redis),          cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_models),         cmocka_unit_test(test_workers),
+		cmocka_unit_test(test_worker_metrics), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,8 @@ static void test_every_field_has_a_directive(void **state)
 		HOLE(sl_pool_conf, n_servers),
 		HOLE(sl_pool_conf, discovers),
 		HOLE(sl_pool_conf, n_discovers),
+		HOLE(sl_pool_conf, signals),
+		HOLE(sl_pool_conf, n_signals),
 		HOLE(sl_pool_conf, line),
 		HOLE(sl_pool_conf, file),
 		GAP(sl_pool_conf, tls_verify, kv_group),
@@ -113,12 +115,16 @@ static void test_every_field_has_a_directive(void **state)
 	};
 	static const struct hole server_holes[] = {
 		HOLE(sl_server_conf, addr),
-		GAP(sl_server_conf, max_concurrent, found),
+		GAP(sl_server_conf, metrics_port, found),
 		HOLE(sl_server_conf, found),
 	};
 	static const struct hole discover_holes[] = {
 		HOLE(sl_discover_conf, target),
 		GAP(sl_discover_conf, watch, api),
+	};
+	static const struct hole signal_holes[] = {
+		HOLE(sl_signal_map, signal), GAP(sl_signal_map, signal, family),
+		HOLE(sl_signal_map, match.value), /* the block sets it */
 	};
 	static const struct hole cluster_holes[] = {
 		HOLE(sl_cluster_conf, name),
@@ -157,6 +163,8 @@ static void test_every_field_has_a_directive(void **state)
 	check_filled(CONF_MODEL, sizeof(struct sl_model_conf), model_holes, SL_COUNT(model_holes));
 	check_filled(CONF_DISCOVER, sizeof(struct sl_discover_conf), discover_holes,
 	             SL_COUNT(discover_holes));
+	check_filled(CONF_SIGNAL, sizeof(struct sl_signal_map), signal_holes,
+	             SL_COUNT(signal_holes));
 	check_filled(CONF_REDIS, sizeof(struct sl_redis_conf), redis_holes, SL_COUNT(redis_holes));
 }
 

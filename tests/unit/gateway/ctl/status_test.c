@@ -248,6 +248,24 @@ static void test_version(void **state)
 	assert_int_equal(ctl_fleet_version("{}", 2, version, sizeof(version)), -1);
 }
 
+static void test_gpu_troubles(void **state)
+{
+	static const char json[] =
+	        "{\"version\":\"1\",\"endpoints\":[{\"endpoint\":\"a:1\",\"health\":\"degraded\","
+	        "\"draining\":true,\"gpu_state\":\"failed\",\"gpu_reason\":\"GPU GPU-7: XID 79\"},"
+	        "{\"endpoint\":\"b:1\",\"health\":\"healthy\",\"gpu_state\":\"healthy\","
+	        "\"gpu_reason\":\"\"}],\"gpu_exporters\":[{\"url\":\"http://x/\",\"trouble\":null},"
+	        "{\"url\":\"http://y/\",\"trouble\":\"no answer in time\",\"age_ms\":61000}]}";
+	char text[4096];
+
+	(void)state;
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "GPU TROUBLE\n"
+	                             "a:1 GPU GPU-7: XID 79\n"
+	                             "exporter http://y/: no answer in time; last page 61s ago\n"));
+	assert_null(strstr(text, "http://x/"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_older_and_stranger_answers),
 		cmocka_unit_test(test_many_troubles),
 		cmocka_unit_test(test_clusters_are_shown_if_there_are_any),
+		cmocka_unit_test(test_gpu_troubles),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_redis_is_shown_if_there_is_one),
 		cmocka_unit_test(test_version),
