@@ -145,6 +145,8 @@ static void count_sent(struct sl_sim_conn *conn, size_t n)
 
 	first = n < first ? n : first;
 	conn->out_at += first;
+	if (n == first)
+		return;
 	conn->tail.ptr += n - first;
 	conn->tail.len -= n - first;
 }
