@@ -8,10 +8,14 @@
 
 /* Every string of a found server, by its place. */
 static const size_t texts[] = {
-	offsetof(struct sl_server_conf, addr.host),       offsetof(struct sl_server_conf, found.id),
-	offsetof(struct sl_server_conf, found.engine),    offsetof(struct sl_server_conf, found.model),
-	offsetof(struct sl_server_conf, found.kv_group),  offsetof(struct sl_server_conf, found.node),
-	offsetof(struct sl_server_conf, found.namespace_), offsetof(struct sl_server_conf, found.pod),
+	offsetof(struct sl_server_conf, addr.host),
+	offsetof(struct sl_server_conf, found.id),
+	offsetof(struct sl_server_conf, found.engine),
+	offsetof(struct sl_server_conf, found.model),
+	offsetof(struct sl_server_conf, found.kv_group),
+	offsetof(struct sl_server_conf, found.node),
+	offsetof(struct sl_server_conf, found.namespace_),
+	offsetof(struct sl_server_conf, found.pod),
 	offsetof(struct sl_server_conf, found.gpus),
 };
 
