@@ -3,7 +3,8 @@
  *
  * The identity survives reloads: an engine that is still configured keeps its
  * endpoint, and with it its connections, its slot in the router and what was
- * learned of it. Everything here but the judge is written once. */
+ * learned of it. Everything here but the judge and what tells of its service is
+ * written once. */
 #ifndef SLUICE_UPSTREAM_ENDPOINT_H
 #define SLUICE_UPSTREAM_ENDPOINT_H
 
@@ -35,6 +36,11 @@ struct sl_endpoint {
 	atomic_int health;              /* the judge's last word, readable without the lock */
 	atomic_bool removed;            /* from the configuration: keep no connections */
 	atomic_bool troubled;           /* live traffic has failed here since it last went well */
+	struct sl_tally tally;
+	atomic_uint_least64_t life_us; /* its last event on any stream, a tenth of a second coarse */
+	/* What of the judge's changes was logged and counted; guarded by judge_lock. */
+	uint32_t told_changes;
+	enum sl_health told_health;
 };
 
 struct sl_endpoint *sl_endpoint_ref(struct sl_endpoint *ep);
