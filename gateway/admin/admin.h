@@ -36,7 +36,10 @@ uint16_t sl_admin_port(const struct sl_admin *admin);
 struct sl_fleet_row {
 	const char *endpoint; /* "10.0.0.1:8000" */
 	const char *pool, *cluster, *engine, *connector;
-	const char *reason;         /* of its health state */
+	char reason[SL_REASON_TEXT_MAX]; /* of its health state */
+	bool ejected;
+	uint64_t returns_in_ms;     /* when ejected: not before */
+	uint32_t ejections, spared; /* so far; see sl_judge */
 	uint64_t health_since_ms;   /* ago */
 	int64_t sample_age_ms;      /* of the last metrics page, -1 none */
 	struct sl_engine_page page; /* last page; see probe.h */
@@ -61,6 +64,14 @@ struct sl_fleet_redis {
 	uint32_t peers;     /* other gateways that are alive */
 	int64_t heard_ms;   /* since the last message of one, -1: none yet */
 };
+/* A change of an endpoint's health. */
+struct sl_fleet_event {
+	uint64_t wall_ms; /* Unix time */
+	char endpoint[280];
+	enum sl_health from, to;
+	enum sl_reason cause;
+	char reason[SL_REASON_TEXT_MAX];
+};
 /* One worker thread. */
 struct sl_worker_row {
 	uint32_t live;        /* requests in progress */
@@ -77,9 +88,11 @@ struct sl_fleet_page {
 	uint32_t n_models;
 	const struct sl_worker_row *workers;
 	uint32_t n_workers;
-	const struct sl_fleet_redis *redis; /* NULL: left out */
+	const struct sl_fleet_redis *redis;  /* NULL: left out */
+	const struct sl_fleet_event *events; /* newest first */
+	uint32_t n_events;
 };
-/* {"version":…,"redis":{…},"endpoints":[…],"models":[…],"workers":[…]} */
+/* {"version":…,"redis":{…},"endpoints":[…],"models":[…],"workers":[…],"events":[…]} */
 void sl_fleet_write(FILE *out, const struct sl_fleet_page *page);
 /* Prometheus lines of the same rows (sluice_endpoint_*{pool,endpoint,role}). */
 void sl_fleet_metrics_write(FILE *out, const struct sl_fleet_row *rows, uint32_t n_rows);

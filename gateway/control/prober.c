@@ -49,10 +49,12 @@ static const struct sl_call_events call_events;
 
 void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
 {
-	int health = atomic_load(&ep->health);
-
 	sl_domain_lock(ep->domain);
-	sl_router_endpoint_health(ep->domain->router, ep->slot, (enum sl_health)health, now_us);
+	/* Under the lock, so that the last word is the last to arrive; a slot of
+	 * one that was removed is another's. */
+	if (!atomic_load(&ep->removed))
+		sl_router_endpoint_health(ep->domain->router, ep->slot,
+		                          (enum sl_health)atomic_load(&ep->health), now_us);
 	sl_domain_unlock(ep->domain);
 }
 
@@ -115,6 +117,11 @@ static void learn_page(struct sl_probe_run *r)
 	restarted = r->start_time_s > 0 && engine->page.start_time_s > r->start_time_s + 1;
 	if (engine->page.start_time_s > 0)
 		r->start_time_s = engine->page.start_time_s;
+	pthread_mutex_lock(&ep->judge_lock);
+	if (restarted)
+		sl_judge_restarted(&ep->judge);
+	sl_judge_page(&ep->judge, &engine->page, now);
+	pthread_mutex_unlock(&ep->judge_lock);
 	sl_domain_lock(ep->domain);
 	if (restarted)
 		sl_router_endpoint_restarted(ep->domain->router, ep->slot);
@@ -185,7 +192,9 @@ static void next_step(struct sl_probe_run *r, bool ok)
 
 static void answered(struct sl_probe_run *r)
 {
-	bool ok = r->status == 200;
+	bool ok = r->step == STEP_HEALTH
+	                  ? sl_status_set_has(&r->engine->pool->health_status, r->status)
+	                  : r->status == 200;
 
 	sl_timer_disarm(r->prober->loop, &r->limit_timer);
 	r->call = NULL;
@@ -302,12 +311,12 @@ static const struct sl_call_events call_events = { on_head, on_body, on_end, on_
 
 /* ---- life ------------------------------------------------------------ */
 
-static void ignore_report(void *ctx, struct sl_endpoint *ep, bool ok)
+static void ignore_report(void *ctx, struct sl_endpoint *ep, bool refused)
 {
 	/* The judge hears of probes directly. */
 	(void)ctx;
 	(void)ep;
-	(void)ok;
+	(void)refused;
 }
 
 struct sl_prober *sl_prober_new(struct sl_loop *loop, struct sl_metrics *metrics,

@@ -65,6 +65,9 @@ static struct sl_health_policy health_policy(const struct sl_pool_conf *pool)
 
 	if (policy.stale_us < least)
 		policy.stale_us = least;
+	/* Of another gateway's engines its time says nothing. */
+	if (pool->gateway)
+		policy.slow_factor = 0;
 	return policy;
 }
 
@@ -178,6 +181,7 @@ static struct sl_endpoint_spec make_spec(const struct sl_config *config,
 		.remote_prefill = pool->connector == SL_CONNECTOR_NIXL,
 		.gateway = pool->gateway,
 		.cluster = sl_grouping_cluster(config, pool),
+		.slow_start_us = pool->health.slow_start_us,
 		.identity = identity_of(pool, ep),
 	};
 }
@@ -290,6 +294,41 @@ static void drop_newcomers(struct newcomer *list)
 	}
 }
 
+static struct sl_ward *get_ward(struct sl_registry *r, const struct sl_pool_conf *pool,
+                                const struct sl_domain *domain)
+{
+	struct registry_ward *w = r->wards;
+
+	while (w && (w->domain != domain || strcmp(w->pool, pool->name) != 0 ||
+	             strcmp(w->cluster, pool->cluster) != 0))
+		w = w->next;
+	if (w)
+		return &w->ward;
+	w = registry_zalloc(1, sizeof(*w));
+	w->domain = domain;
+	w->pool = strdup(pool->name);
+	w->cluster = strdup(pool->cluster);
+	w->next = r->wards;
+	r->wards = w;
+	return &w->ward;
+}
+
+static void join_ward(struct sl_endpoint *ep, struct sl_ward *ward)
+{
+	atomic_fetch_add(&ward->members, 1);
+	pthread_mutex_lock(&ep->judge_lock);
+	sl_judge_join(&ep->judge, ward, &ep->tally);
+	pthread_mutex_unlock(&ep->judge_lock);
+}
+
+static void leave_ward(struct sl_endpoint *ep)
+{
+	pthread_mutex_lock(&ep->judge_lock);
+	atomic_fetch_sub(&ep->judge.ward->members, 1);
+	sl_judge_leave(&ep->judge);
+	pthread_mutex_unlock(&ep->judge_lock);
+}
+
 static void enter_service(struct sl_registry *r, const struct sl_config *config, struct newcomer *n)
 {
 	struct sl_endpoint_spec spec =
@@ -299,6 +338,7 @@ static void enter_service(struct sl_registry *r, const struct sl_config *config,
 	ep->id = take_id(r);
 	r->by_id[ep->id] = sl_endpoint_ref(ep);
 	sl_domain_add(n->domain, ep, &spec);
+	join_ward(ep, get_ward(r, n->member->pool, n->domain));
 	n->member->next = r->members;
 	r->members = n->member;
 	free(n);
@@ -332,6 +372,7 @@ static void remove_unwanted(struct sl_registry *r)
 		*at = m->next;
 		atomic_store(&m->ep->removed, true);
 		sl_domain_del(m->ep->domain, m->ep);
+		leave_ward(m->ep);
 		m->next = r->removed;
 		r->removed = m;
 	}
@@ -428,6 +469,14 @@ void sl_registry_free(struct sl_registry *r)
 
 		r->domains = d->next;
 		sl_domain_free(d);
+	}
+	while (r->wards) {
+		struct registry_ward *w = r->wards;
+
+		r->wards = w->next;
+		free(w->pool);
+		free(w->cluster);
+		free(w);
 	}
 	free(r->by_id);
 	free(r->rows);

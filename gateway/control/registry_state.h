@@ -7,9 +7,19 @@
 
 #include "gateway/control/registry.h"
 
+/* The engines of a pool in a domain, for the share that may be ejected. Kept until
+ * exit: an endpoint may live longer than its pool. */
+struct registry_ward {
+	struct registry_ward *next;
+	struct sl_ward ward;
+	const struct sl_domain *domain;
+	char *pool, *cluster; /* owned */
+};
+
 struct sl_registry {
-	struct sl_config *config;  /* ref, NULL before the first reconcile */
-	struct sl_engine *members; /* in the order of the configuration */
+	struct registry_ward *wards; /* owned */
+	struct sl_config *config;    /* ref, NULL before the first reconcile */
+	struct sl_engine *members;   /* in the order of the configuration */
 	struct sl_engine *removed;
 	struct sl_domain *domains;  /* owned, kept until exit */
 	struct sl_endpoint **by_id; /* refs: an id is given again when only ours is left */

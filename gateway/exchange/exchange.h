@@ -103,9 +103,9 @@ struct sl_exchange {
 	enum sl_leg leg;
 	bool paused;
 	uint64_t leg_limit_us, idle_limit_us, answer_limit_us,
-	        lease_us;         /* of the pool, at dispatch */
-	uint64_t leg_us;       /* when the present leg was sent */
-	uint64_t stuck_us;     /* how long it may wait before its engine is looked at; 0: no limit */
+	        lease_us;  /* of the pool, at dispatch */
+	uint64_t leg_us;   /* when the present leg was sent */
+	uint64_t stuck_us; /* how long it may wait before its engine is looked at; 0: no limit */
 	uint64_t predicted_us; /* that it would wait */
 	/* Refs: engines that failed it by their own word; see witness.c. */
 	struct sl_endpoint *accused[SL_ACCUSED];

@@ -27,6 +27,11 @@ static const char *const limit_values[] = {
 #include "gateway/telemetry/limits.def"
 #undef SL_LIMIT
 };
+static const char *const reason_values[] = {
+#define SL_REASON(NAME, label, text) label,
+#include "sluice/reasons.def"
+#undef SL_REASON
+};
 static const char *const class_values[] = { "2xx", "4xx", "5xx" };
 
 _Static_assert(SL_COUNT(placement_values) == METRIC_VALUES_PLACEMENT, "placements");
@@ -41,6 +46,7 @@ static const struct metric_label labels[] = {
 	[METRIC_PROTOCOL] = { "protocol", protocol_values, METRIC_VALUES_PROTOCOL },
 	[METRIC_LEG] = { "leg", leg_values, METRIC_VALUES_LEG },
 	[METRIC_LIMIT] = { "limit", limit_values, METRIC_VALUES_LIMIT },
+	[METRIC_REASON] = { "reason", reason_values, METRIC_VALUES_REASON },
 	[METRIC_CLASS] = { "class", class_values, METRIC_VALUES_CLASS },
 };
 

@@ -37,7 +37,8 @@ struct sl_endpoint {
 	atomic_bool removed;            /* from the configuration: keep no connections */
 	atomic_bool troubled;           /* live traffic has failed here since it last went well */
 	struct sl_tally tally;
-	atomic_uint_least64_t life_us; /* its last event on any stream, a tenth of a second coarse */
+	atomic_uint_least64_t
+	        life_us; /* its last event on any stream, a tenth of a second coarse */
 	/* What of the judge's changes was logged and counted; guarded by judge_lock. */
 	uint32_t told_changes;
 	enum sl_health told_health;

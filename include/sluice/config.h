@@ -100,6 +100,7 @@ struct sl_pool_conf {
 	uint64_t stream_idle_timeout_us; /* between two events */
 	uint64_t lease_us;               /* age past which a hand-off is redone */
 	char *health_path;               /* "/health" */
+	struct sl_status_set health_status;
 	char *metrics_path;              /* "/metrics"; "" none */
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;

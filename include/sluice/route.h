@@ -233,11 +233,11 @@ struct sl_endpoint_view {
 	double queue_ms;         /* Q_i */
 	double context_tokens;   /* K_i */
 	double kv_capacity_tokens;
-	double kv_usage; /* last scrape, or -1 */
-	double slowness; /* F_i */
+	double kv_usage;          /* last scrape, or -1 */
+	double slowness;          /* F_i */
 	double slowness_evidence; /* in samples */
 	bool slow_start;
-	double gamma;    /* prefix-hit correction */
+	double gamma; /* prefix-hit correction */
 	uint32_t index_entries;
 	uint64_t index_bytes;
 	uint64_t dispatched; /* totals */
