@@ -537,6 +537,8 @@ bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t 
 		.kv_capacity_tokens = ep->capacity,
 		.kv_usage = ep->past->kv_usage,
 		.slowness = ep->slow,
+		.slowness_seen =
+		        learn_engine_seen(&ep->past->evidence, &r->prefill_scale, &r->decode_scale),
 		.slowness_evidence =
 		        ep->past->evidence.prefill.weight + ep->past->evidence.decode.weight,
 		.slow_start = ep->ramping,

@@ -120,7 +120,7 @@ uint32_t sl_vigil_events(struct sl_vigil *v, const struct sl_fleet_event **out_e
 /* ---- who is slow ------------------------------------------------------ */
 
 /* Samples of its times that it takes to call one slow, or to compare with it. */
-#define EVIDENCE_MIN 8.0
+#define EVIDENCE_MIN 4.0
 
 struct pace {
 	struct sl_endpoint *ep; /* borrowed */
@@ -149,7 +149,7 @@ static bool read_pace(struct sl_endpoint *ep, uint64_t now_us, struct pace *out_
 	sl_domain_unlock(ep->domain);
 	if (!known || view.slowness_evidence < EVIDENCE_MIN)
 		return false;
-	*out_pace = (struct pace){ ep, ep->judge.ward, view.slowness };
+	*out_pace = (struct pace){ ep, ep->judge.ward, view.slowness_seen };
 	return true;
 }
 

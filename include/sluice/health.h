@@ -32,18 +32,18 @@ const char *sl_reason_text(enum sl_reason r);
 /* ---- policy ---------------------------------------------------------- */
 
 struct sl_health_policy {
-	uint32_t rise;         /* good probes in a row to be healthy, 2 (1 at start) */
-	uint32_t fall;         /* bad ones in a row to be unhealthy, 3 */
-	uint32_t passive_fall; /* live requests failing in a row that take it out, 3; 0 off */
-	uint64_t stale_us;     /* no answer for this long: unknown; twice that: unhealthy */
-	double failure_rate;   /* share of live requests in 10 s that takes it out, 0.2; 0 off */
-	uint32_t failure_requests; /* of at least so many, 10 */
-	double slow_factor;        /* times as slow as its pool's median, 3; 0 off */
-	uint64_t stuck_us;         /* beyond what was predicted, for a first token, 5 s; 0 off */
-	uint64_t ejection_us;      /* the first time, 10 s */
-	uint64_t ejection_max_us;  /* doubling up to here, 5 min */
-	double max_ejected;        /* share of the pool, 0.5 */
-	uint64_t slow_start_us;    /* after a return, 10 s; see sl_endpoint_spec */
+	uint32_t rise;             /* good probes in a row to be healthy, 2 (1 at start) */
+	uint32_t fall;             /* bad ones in a row to be unhealthy, 3 */
+	uint32_t passive_fall;     /* live requests failing in a row that take it out, 3; 0 off */
+	uint32_t failure_requests; /* below so many in 10 s no rate is taken, 10 */
+	uint64_t stale_us;         /* no answer for this long: unknown; twice that: unhealthy */
+	double failure_rate;      /* share of live requests in 10 s that takes it out, 0.2; 0 off */
+	double slow_factor;       /* times as slow as its pool's median, 3; 0 off */
+	uint64_t stuck_us;        /* beyond what was predicted, for a first token, 5 s; 0 off */
+	uint64_t ejection_us;     /* the first time, 10 s */
+	uint64_t ejection_max_us; /* doubling up to here, 5 min */
+	double max_ejected;       /* share of the pool, 0.5 */
+	uint64_t slow_start_us;   /* after a return, 10 s; see sl_endpoint_spec */
 };
 void sl_health_policy_default(struct sl_health_policy *p);
 

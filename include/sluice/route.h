@@ -235,7 +235,8 @@ struct sl_endpoint_view {
 	double kv_capacity_tokens;
 	double kv_usage;          /* last scrape, or -1 */
 	double slowness;          /* F_i */
-	double slowness_evidence; /* in samples */
+	double slowness_seen;     /* the same without belief in 1 */
+	double slowness_evidence; /* for it, in samples */
 	bool slow_start;
 	double gamma; /* prefix-hit correction */
 	uint32_t index_entries;

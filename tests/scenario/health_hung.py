@@ -64,7 +64,7 @@ def test_without_a_page(t):
     hang_and_heal(gateway, engines[0])
 
 
-def test_streams_keep_their_engine(t):
+def test_a_long_prefill_alone(t):
     """One long prefill on an idle engine is silence, too: nobody is ejected."""
     engines = t.engines(2, options=("--speed", "0.05"))
     gateway = t.gateway(pool("all", engines, **TIMES), *engines)
