@@ -41,6 +41,7 @@ struct sl_fleet_row {
 	uint64_t returns_in_ms;     /* when ejected: not before */
 	uint32_t ejections, spared; /* so far; see sl_judge */
 	uint64_t health_since_ms;   /* ago */
+	const char *held;           /* why its source wants no new requests here; NULL */
 	int64_t sample_age_ms;      /* of the last metrics page, -1 none */
 	struct sl_engine_page page; /* last page; see probe.h */
 	struct sl_endpoint_view view;
@@ -72,6 +73,13 @@ struct sl_fleet_event {
 	enum sl_reason cause;
 	char reason[SL_REASON_TEXT_MAX];
 };
+/* A source of engines. Borrowed strings. */
+struct sl_fleet_source {
+	const char *name;
+	const char *trouble; /* NULL: none */
+	int64_t synced_ms;   /* since it last said that this is all, -1: not yet */
+	uint32_t engines;
+};
 /* One worker thread. */
 struct sl_worker_row {
 	uint32_t live;        /* requests in progress */
@@ -88,6 +96,8 @@ struct sl_fleet_page {
 	uint32_t n_models;
 	const struct sl_worker_row *workers;
 	uint32_t n_workers;
+	const struct sl_fleet_source *sources;
+	uint32_t n_sources;
 	const struct sl_fleet_redis *redis;  /* NULL: left out */
 	const struct sl_fleet_event *events; /* newest first */
 	uint32_t n_events;

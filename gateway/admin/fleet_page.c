@@ -57,6 +57,8 @@ static void put_identity(FILE *out, const struct sl_fleet_row *row)
 	put_member(out, "returns_in_ms", row->ejected ? (double)row->returns_in_ms : -1.0);
 	fprintf(out, ",\"slow_start\":%s", row->view.slow_start ? "true" : "false");
 	fprintf(out, ",\"draining\":%s", row->view.draining ? "true" : "false");
+	if (row->held)
+		put_member_str(out, "held", row->held);
 }
 
 static void put_endpoint(FILE *out, const struct sl_fleet_row *row)
@@ -109,6 +111,17 @@ static void put_redis(FILE *out, const struct sl_fleet_redis *redis)
 	fputc('}', out);
 }
 
+static void put_source(FILE *out, const struct sl_fleet_source *source)
+{
+	fputs("{\"source\":", out);
+	json_put_str(out, source->name);
+	put_member(out, "engines", source->engines);
+	put_member(out, "synced_ms", (double)source->synced_ms);
+	if (source->trouble)
+		put_member_str(out, "trouble", source->trouble);
+	fputc('}', out);
+}
+
 static void put_worker(FILE *out, uint32_t i, const struct sl_worker_row *row)
 {
 	fprintf(out, "%s{\"worker\":%u", i ? ",\n" : "\n", i);
@@ -145,6 +158,11 @@ void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 	for (uint32_t i = 0; i < page->n_models; i++) {
 		fputs(i ? ",\n" : "\n", out);
 		put_model(out, &page->models[i]);
+	}
+	fputs("],\"sources\":[", out);
+	for (uint32_t i = 0; i < page->n_sources; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		put_source(out, &page->sources[i]);
 	}
 	fputs("],\"workers\":[", out);
 	for (uint32_t i = 0; i < page->n_workers; i++)

@@ -3,22 +3,39 @@
 #include "gateway/config/checker.h"
 #include "gateway/config/table.h"
 
+/* What would have no effect is refused; a default, which -T writes, is not. */
 static void check_readers(struct checker *c, const struct conf_statement *s)
 {
-	static const char *const names[] = {
-		"preset",         "watch",    "namespace",  "service",     "inference_pool",
-		"selector",       "port",     "role_label", "model_label", "pair_label",
-		"metrics_port", "api",      "api_token",  "api_ca",
-	};
 	const struct sl_discover_conf *conf = s->object;
+	const struct {
+		const char *name;
+		bool matters;
+	} readers[] = {
+		{ "preset", conf->preset != SL_KUBE_PLAIN },
+		{ "watch", conf->watch != SL_WATCH_PODS },
+		{ "namespace", *conf->namespace_ != '\0' },
+		{ "service", *conf->service != '\0' },
+		{ "inference_pool", *conf->inference_pool != '\0' },
+		{ "selector", *conf->selector != '\0' },
+		{ "role_label", *conf->role_label != '\0' },
+		{ "model_label", *conf->model_label != '\0' },
+		{ "pair_label", *conf->pair_label != '\0' },
+		{ "port", conf->port != 0 },
+		{ "metrics_port", conf->metrics_port != 0 },
+		{ "api", *conf->api != '\0' },
+		{ "api_token", *conf->api_token != '\0' },
+		{ "api_ca", *conf->api_ca != '\0' },
+	};
 
-	for (size_t i = 0; i < SL_COUNT(names); i++) {
-		const struct conf_word *word = conf_given(s, names[i]);
+	if (conf->target.kind == SL_DISCOVER_KUBERNETES)
+		return;
+	for (size_t i = 0; i < SL_COUNT(readers); i++) {
+		const struct conf_word *word = conf_given(s, readers[i].name);
 
-		if (word && conf->target.kind != SL_DISCOVER_KUBERNETES)
+		if (word && readers[i].matters)
 			conf_complain(c->report, &word->at, NULL,
 			              "%s has no effect here; only 'discover kubernetes' reads it",
-			              names[i]);
+			              readers[i].name);
 	}
 }
 
@@ -37,12 +54,13 @@ static void check_kubernetes(struct checker *c, const struct conf_statement *s)
 			              "'watch pods'");
 		return;
 	}
-	if (conf->preset == SL_KUBE_PLAIN && !conf_was_broken(s, "preset") &&
-	    !conf_was_meant(s, "selector") && !conf_was_meant(s, "inference_pool"))
+	if (conf->preset != SL_KUBE_PLAIN || conf_was_broken(s, "preset"))
+		return;
+	if (!conf_was_meant(s, "selector") && !conf_was_meant(s, "inference_pool"))
 		conf_complain(c->report, &s->words[0].at, NULL,
 		              "which pods are engines? expected 'preset', 'selector', "
 		              "'inference_pool', or 'watch endpointslices' with a 'service'");
-	if (conf->preset == SL_KUBE_PLAIN && conf_given(s, "service"))
+	if (conf_given(s, "service"))
 		conf_complain(c->report, &conf_given(s, "service")->at, NULL,
 		              "service has no effect without a preset or 'watch endpointslices'");
 }
@@ -58,8 +76,20 @@ static void check_source(struct checker *c, const struct conf_statement *s)
 		check_kubernetes(c, s);
 }
 
+/* The C library asks no more than three. */
+static void check_resolvers(struct checker *c)
+{
+	const struct conf_word *word = conf_given(c->root, "resolver");
+
+	if (word && c->config->n_resolvers > 3)
+		conf_complain(c->report, &word->at, NULL,
+		              "resolver: %u name servers; expected at most 3",
+		              c->config->n_resolvers);
+}
+
 void conf_check_discover(struct checker *c)
 {
+	check_resolvers(c);
 	for (uint32_t i = 0; i < c->pools.n; i++) {
 		const struct conf_statement *s = c->pools.item[i]->first;
 

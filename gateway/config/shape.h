@@ -46,6 +46,7 @@ extern const struct conf_shape conf_shape_file;     /* absolute after reading */
 extern const struct conf_shape conf_shape_log;      /* a file, or one of the words */
 extern const struct conf_shape conf_shape_url_path; /* "" for the word off */
 extern const struct conf_shape conf_shape_secret;
+extern const struct conf_shape conf_shape_resolver; /* "10.0.0.2:53": an address, no name */
 extern const struct conf_shape conf_shape_gateway;  /* of struct sl_pool_conf as a whole */
 extern const struct conf_shape conf_shape_statuses; /* struct sl_status_set */
 /* struct sl_addr_conf */

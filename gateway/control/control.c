@@ -25,6 +25,7 @@
 
 #define MAX_WORKERS 256 /* as directives.def allows */
 #define LOOK_US 1000000u
+#define MAX_SOURCES 256 /* that /fleet shows */
 
 enum phase { PHASE_RUN, PHASE_NOTICE, PHASE_FINAL };
 
@@ -34,6 +35,7 @@ struct control {
 	struct sl_config *config; /* ref, the effective one */
 	struct sl_registry *registry;
 	struct sl_prober *prober;
+	struct sl_discovery *discovery;
 	struct sl_threads *threads;
 	struct sl_listeners *listeners;
 	struct sl_replica *replica; /* NULL: no redis configured */
@@ -192,6 +194,34 @@ static void forget_removed(struct control *c)
 	}
 }
 
+/* ---- engines that come and go ---------------------------------------- */
+
+static bool reconcile(struct control *c, struct sl_config *config, char *error, size_t size)
+{
+	return sl_registry_reconcile(c->registry, config, c->discovery, c->loop.now_us, error,
+	                             size) == 0;
+}
+
+/* The fleet is what the registry now says. */
+static void adopt(struct control *c)
+{
+	publish(c);
+	forget_removed(c);
+	probe_newcomers(c);
+}
+
+/* A source found other engines than before. */
+static void on_found(void *ctx)
+{
+	struct control *c = ctx;
+	char error[512] = "";
+
+	if (!reconcile(c, c->config, error, sizeof(error)))
+		sl_error("what was found is not used: %s", error);
+	else
+		adopt(c);
+}
+
 /* ---- reload ---------------------------------------------------------- */
 
 static void apply_log_level(const struct sl_config *config)
@@ -219,7 +249,7 @@ static bool apply(struct control *c, struct sl_config *config)
 	char names[512];
 
 	if (sl_listeners_prepare(c->listeners, config, error, sizeof(error)) != 0 ||
-	    sl_registry_reconcile(c->registry, config, c->loop.now_us, error, sizeof(error)) != 0) {
+	    !reconcile(c, config, error, sizeof(error))) {
 		sl_listeners_abandon(c->listeners);
 		sl_error("configuration not reloaded, the old one stays: %s", error);
 		return false;
@@ -230,10 +260,9 @@ static bool apply(struct control *c, struct sl_config *config)
 	change_replica(c, config);
 	sl_config_unref(c->config);
 	c->config = config;
-	publish(c);
+	sl_discovery_apply(c->discovery, config);
+	adopt(c);
 	sl_listeners_commit(c->listeners, c->threads);
-	forget_removed(c);
-	probe_newcomers(c);
 	return true;
 }
 
@@ -336,6 +365,19 @@ static uint32_t worker_rows(struct control *c, struct sl_worker_row *out_rows)
 	return n;
 }
 
+static uint32_t source_rows(struct control *c, struct sl_fleet_source *out_rows)
+{
+	struct sl_source_view views[MAX_SOURCES];
+	uint32_t n = sl_discovery_view(c->discovery, views, MAX_SOURCES);
+
+	if (n > MAX_SOURCES)
+		n = MAX_SOURCES;
+	for (uint32_t i = 0; i < n; i++)
+		out_rows[i] = (struct sl_fleet_source){ views[i].name, views[i].trouble,
+			                                views[i].synced_ms, views[i].engines };
+	return n;
+}
+
 static int page_metrics(void *ctx, FILE *out)
 {
 	struct control *c = ctx;
@@ -356,6 +398,7 @@ static int page_fleet(void *ctx, FILE *out)
 	struct sl_fleet_row *rows;
 	struct sl_fleet_model models[256];
 	struct sl_worker_row workers[MAX_WORKERS];
+	struct sl_fleet_source sources[MAX_SOURCES];
 	struct sl_replica_view replica = { 0 };
 	struct sl_fleet_redis redis;
 	uint32_t n = sl_registry_rows(c->registry, sl_loop_refresh(&c->loop), &rows);
@@ -366,7 +409,9 @@ static int page_fleet(void *ctx, FILE *out)
 		                      .models = models,
 		                      .n_models = n_models,
 		                      .workers = workers,
-		                      .n_workers = worker_rows(c, workers) };
+		                      .n_workers = worker_rows(c, workers),
+		                      .sources = sources,
+		                      .n_sources = source_rows(c, sources) };
 
 	page.n_events = sl_vigil_events(c->vigil, &page.events);
 	if (c->replica) {
@@ -445,10 +490,10 @@ static bool start(struct control *c)
 
 	c->registry = sl_registry_new();
 	c->vigil = sl_vigil_new();
+	c->discovery = sl_discovery_new(&c->loop, c->metrics, on_found, c);
 	c->listeners = sl_listeners_new(c->config->worker_threads);
 	if (sl_listeners_prepare(c->listeners, c->config, error, sizeof(error)) != 0 ||
-	    sl_registry_reconcile(c->registry, c->config, c->loop.now_us, error, sizeof(error)) !=
-	            0) {
+	    !reconcile(c, c->config, error, sizeof(error))) {
 		sl_error("%s", error);
 		return false;
 	}
@@ -463,6 +508,7 @@ static bool start(struct control *c)
 	c->prober = sl_prober_new(&c->loop, c->metrics, &prober_events, c);
 	probe_newcomers(c);
 	sl_timer_arm(&c->loop, &c->look_timer, LOOK_US);
+	sl_discovery_apply(c->discovery, c->config);
 	sl_listeners_commit(c->listeners, c->threads);
 	return true;
 }
@@ -507,6 +553,7 @@ int sl_control_run(const char *path, struct sl_config *config_take)
 	}
 	for (size_t i = 0; i < SL_COUNT(c->signals); i++)
 		event_del(&c->signals[i]);
+	sl_discovery_free(c->discovery);
 	sl_loop_fini(&c->loop);
 	sl_listeners_free(c->listeners);
 	sl_registry_free(c->registry);

@@ -1,12 +1,12 @@
 /* registry.c: which engines there are; see registry.h. */
 #include "gateway/control/registry_state.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/config/config.h"
 #include "gateway/control/grouping.h"
+#include "gateway/telemetry/log.h"
 
 struct sl_registry *sl_registry_new(void)
 {
@@ -34,181 +34,6 @@ static uint32_t take_id(struct sl_registry *r)
 		abort();
 	r->by_id[r->n_ids] = NULL;
 	return r->n_ids++;
-}
-
-static void format_name(const struct sl_addr_conf *addr, char *name)
-{
-	bool v6 = strchr(addr->host, ':') != NULL;
-
-	snprintf(name, SL_ENDPOINT_NAME_MAX, "%s%s%s:%u", v6 ? "[" : "", addr->host, v6 ? "]" : "",
-	         addr->port);
-}
-
-static struct sl_tls_context *upstream_tls(const struct sl_pool_conf *pool, char *error,
-                                           size_t error_size)
-{
-	unsigned alpn = pool->protocol == SL_UP_H2_TLS ? SL_ALPN_H2 : SL_ALPN_H1;
-
-	return sl_tls_client_context(pool->tls_ca, pool->tls_verify, alpn, error, error_size);
-}
-
-static bool is_tls(const struct sl_pool_conf *pool)
-{
-	return pool->protocol == SL_UP_H2_TLS || pool->protocol == SL_UP_H1_TLS;
-}
-
-/* A pool that is asked rarely cannot be called silent after a fixed time. */
-static struct sl_health_policy health_policy(const struct sl_pool_conf *pool)
-{
-	struct sl_health_policy policy = pool->health;
-	uint64_t least = 3 * pool->probe_interval_us + pool->probe_timeout_us;
-
-	if (policy.stale_us < least)
-		policy.stale_us = least;
-	/* Of another gateway's engines its time says nothing. */
-	if (pool->gateway)
-		policy.slow_factor = 0;
-	return policy;
-}
-
-/* NULL with error filled in. Not yet in a domain. */
-static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
-                                         const struct sl_server_conf *server, uint64_t now_us,
-                                         char *error, size_t error_size)
-{
-	struct sl_endpoint *ep = registry_zalloc(1, sizeof(*ep));
-	int rc = sl_sockaddr_resolve(server->addr.host, server->addr.port, &ep->addr);
-
-	atomic_init(&ep->refs, 1);
-	pthread_mutex_init(&ep->judge_lock, NULL);
-	format_name(&server->addr, ep->name);
-	ep->protocol = pool->protocol;
-	ep->policy = health_policy(pool);
-	ep->tls_server_name =
-	        strdup(*pool->tls_server_name ? pool->tls_server_name : server->addr.host);
-	sl_judge_init(&ep->judge, now_us);
-	atomic_init(&ep->health, (int)ep->judge.health);
-	if (rc != 0)
-		snprintf(error, error_size, "server %s: %s", ep->name, gai_strerror(rc));
-	else if (is_tls(pool))
-		ep->tls = upstream_tls(pool, error, error_size);
-	if (rc != 0 || (is_tls(pool) && !ep->tls)) {
-		sl_endpoint_unref(ep);
-		return NULL;
-	}
-	return ep;
-}
-
-/* ---- members --------------------------------------------------------- */
-
-void sl_engine_free(struct sl_engine *m)
-{
-	sl_endpoint_unref(m->ep);
-	for (uint32_t i = 0; i < m->n_models; i++)
-		free(m->models[i]);
-	free(m->models);
-	free(m->adapters);
-	free(m->probe_lines);
-	free(m);
-}
-
-bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapters, uint32_t n)
-{
-	bool same = m->models_known && m->n_models == n;
-
-	for (uint32_t i = 0; same && i < n; i++)
-		same = strcmp(m->models[i], names[i]) == 0 &&
-		       m->adapters[i] == (adapters && adapters[i]);
-	if (same)
-		return false;
-	for (uint32_t i = 0; i < m->n_models; i++)
-		free(m->models[i]);
-	free(m->models);
-	free(m->adapters);
-	m->models = registry_zalloc(n, sizeof(*m->models));
-	m->adapters = registry_zalloc(n, sizeof(*m->adapters));
-	for (uint32_t i = 0; i < n; i++) {
-		m->models[i] = strdup(names[i]);
-		m->adapters[i] = adapters && adapters[i];
-	}
-	m->n_models = n;
-	m->models_known = true;
-	return true;
-}
-
-/* The same engine: what it is called and how it is spoken to. */
-static bool is_same(const struct sl_engine *m, const struct sl_pool_conf *pool,
-                    const struct sl_server_conf *server, const struct sl_domain *domain)
-{
-	const struct sl_pool_conf *old = m->pool;
-
-	return m->ep->domain == domain && m->server->addr.port == server->addr.port &&
-	       !strcmp(m->server->addr.host, server->addr.host) && !strcmp(old->name, pool->name) &&
-	       !strcmp(old->cluster, pool->cluster) && old->protocol == pool->protocol &&
-	       !strcmp(old->tls_ca, pool->tls_ca) && old->tls_verify == pool->tls_verify &&
-	       !strcmp(old->tls_server_name, pool->tls_server_name);
-}
-
-static struct sl_engine *find_member(struct sl_registry *r, const struct sl_pool_conf *pool,
-                                     const struct sl_server_conf *server,
-                                     const struct sl_domain *domain)
-{
-	for (struct sl_engine *m = r->members; m; m = m->next)
-		if (!m->next_server && is_same(m, pool, server, domain))
-			return m;
-	return NULL;
-}
-
-/* Of CLUSTER/POOL/ADDRESS, by which gateways name engines to each other. */
-static uint64_t identity_of(const struct sl_pool_conf *pool, const struct sl_endpoint *ep)
-{
-	uint64_t hash = sl_name_hash(0, sl_span_str(pool->cluster));
-
-	hash = sl_name_hash(hash, sl_span_str(pool->name));
-	return sl_name_hash(hash, sl_span_str(ep->name));
-}
-
-static struct sl_endpoint_spec make_spec(const struct sl_config *config,
-                                         const struct sl_pool_conf *pool,
-                                         const struct sl_server_conf *server,
-                                         const struct sl_endpoint *ep)
-{
-	return (struct sl_endpoint_spec){
-		.role = pool->role,
-		.kv_group = sl_grouping_kv_group(config, pool),
-		.max_concurrent =
-		        server->max_concurrent ? server->max_concurrent : pool->max_concurrent,
-		.remote_prefill = pool->connector == SL_CONNECTOR_NIXL,
-		.gateway = pool->gateway,
-		.cluster = sl_grouping_cluster(config, pool),
-		.slow_start_us = pool->health.slow_start_us,
-		.identity = identity_of(pool, ep),
-	};
-}
-
-/* Names that the configuration gives the pool, directly or by a model block. */
-static void apply_configured_models(const struct sl_config *config, struct sl_engine *m)
-{
-	char *names[256];
-	uint32_t n = sl_grouping_models(config, m->pool, names, (uint32_t)SL_COUNT(names));
-
-	m->models_fixed = n > 0;
-	if (n)
-		sl_engine_set_models(m, names, NULL, n);
-}
-
-/* What another gateway is asked, it is asked about its own engines. */
-static void apply_probe_lines(struct sl_engine *m)
-{
-	static const char key[] = "authorization: Bearer ", hop[] = SL_HOPS_LINE;
-	size_t size = sizeof(key) + sizeof(hop) + strlen(m->pool->api_key) + 2, n = 0;
-
-	free(m->probe_lines);
-	m->probe_lines = registry_zalloc(size, 1);
-	if (m->pool->gateway)
-		n = (size_t)snprintf(m->probe_lines, size, "%s", hop);
-	if (*m->pool->api_key)
-		snprintf(m->probe_lines + n, size - n, "%s%s\r\n", key, m->pool->api_key);
 }
 
 /* ---- reconcile ------------------------------------------------------- */
@@ -258,101 +83,261 @@ static void update_domains(struct sl_registry *r, const struct sl_config *config
 	}
 }
 
-/* A wanted server that has no member yet, made but not in service. */
-struct newcomer {
-	struct newcomer *next;
-	struct sl_engine *member;
-	struct sl_domain *domain;
+/* ---- who is wanted ---------------------------------------------------- */
+
+/* A reconcile under way: whom the new configuration wants. */
+struct census {
+	struct sl_registry *registry;
+	struct sl_discovery *discovery;
+	struct sl_config *config;
+	uint64_t now_us;
+	struct sl_engine **buckets; /* owned: members and newcomers, by key */
+	size_t mask;
+	struct sl_engine *newcomers; /* owned: wanted, made, not yet in service */
+	struct sl_tls_context *tls;  /* ref, of tls_of */
+	const struct sl_pool_conf *tls_of;
+	bool unheard; /* some source has said nothing so far */
+	char *error;
+	size_t error_size;
 };
 
-static struct newcomer *make_newcomer(const struct sl_pool_conf *pool,
-                                      const struct sl_server_conf *server, struct sl_domain *domain,
-                                      uint64_t now_us, char *error, size_t error_size)
+static void enrol(struct census *c, struct sl_engine *m)
 {
-	struct sl_endpoint *ep = make_endpoint(pool, server, now_us, error, error_size);
-	struct newcomer *n;
+	struct sl_engine **bucket = &c->buckets[m->key & c->mask];
 
-	if (!ep)
-		return NULL;
-	n = registry_zalloc(1, sizeof(*n));
-	n->domain = domain;
-	n->member = registry_zalloc(1, sizeof(*n->member));
-	n->member->ep = ep;
-	n->member->pool = pool;
-	n->member->server = server;
-	return n;
+	m->bucket_next = *bucket;
+	*bucket = m;
 }
 
-static void drop_newcomers(struct newcomer *list)
+static void census_init(struct census *c)
 {
-	while (list) {
-		struct newcomer *next = list->next;
+	size_t n = 64, wanted = 0;
 
-		sl_engine_free(list->member);
-		free(list);
-		list = next;
+	for (struct sl_engine *m = c->registry->members; m; m = m->next)
+		wanted++;
+	for (uint32_t i = 0; i < c->config->n_pools; i++)
+		wanted += c->config->pools[i].n_servers;
+	while (n < 2 * wanted)
+		n *= 2;
+	c->buckets = registry_zalloc(n, sizeof(struct sl_engine *));
+	c->mask = n - 1;
+	for (struct sl_engine *m = c->registry->members; m; m = m->next) {
+		m->wanted = (struct sl_engine_place){ .pool = NULL };
+		enrol(c, m);
 	}
 }
 
-static struct sl_ward *get_ward(struct sl_registry *r, const struct sl_pool_conf *pool,
-                                const struct sl_domain *domain)
+static void census_fini(struct census *c)
 {
-	struct registry_ward *w = r->wards;
+	while (c->newcomers) {
+		struct sl_engine *m = c->newcomers;
 
-	while (w && (w->domain != domain || strcmp(w->pool, pool->name) != 0 ||
-	             strcmp(w->cluster, pool->cluster) != 0))
-		w = w->next;
-	if (w)
-		return &w->ward;
-	w = registry_zalloc(1, sizeof(*w));
-	w->domain = domain;
-	w->pool = strdup(pool->name);
-	w->cluster = strdup(pool->cluster);
-	w->next = r->wards;
-	r->wards = w;
-	return &w->ward;
+		c->newcomers = m->next;
+		sl_engine_free(m);
+	}
+	sl_tls_context_unref(c->tls);
+	free(c->buckets);
 }
 
-static void join_ward(struct sl_endpoint *ep, struct sl_ward *ward)
+static struct sl_engine *
+find_engine(struct census *c, const struct sl_engine_place *at, const struct sl_domain *domain,
+            bool (*is_it)(const struct sl_engine *m, const struct sl_engine_place *at))
 {
-	atomic_fetch_add(&ward->members, 1);
-	pthread_mutex_lock(&ep->judge_lock);
-	sl_judge_join(&ep->judge, ward, &ep->tally);
-	pthread_mutex_unlock(&ep->judge_lock);
+	struct sl_engine *m = c->buckets[sl_engine_key(at) & c->mask];
+
+	while (m && !((m->domain ? m->domain : m->ep->domain) == domain && is_it(m, at)))
+		m = m->bucket_next;
+	return m;
 }
 
-static void leave_ward(struct sl_endpoint *ep)
+/* ---- where they are --------------------------------------------------- */
+
+/* A name has several addresses perhaps, an engine keeps the one that it has. */
+static bool choose_address(const struct sl_engine *m, const struct sl_server_set *addresses,
+                           uint16_t port, struct sl_sockaddr *out_addr)
 {
-	pthread_mutex_lock(&ep->judge_lock);
-	atomic_fetch_sub(&ep->judge.ward->members, 1);
-	sl_judge_leave(&ep->judge);
-	pthread_mutex_unlock(&ep->judge_lock);
+	bool found = false;
+
+	for (uint32_t i = addresses->n; i-- > 0;) {
+		if (sl_sockaddr_numeric(addresses->servers[i].addr.host, port, out_addr) != 0)
+			continue;
+		found = true;
+		if (m && sl_sockaddr_eq(&m->ep->addr, out_addr))
+			break;
+	}
+	return found;
 }
 
-static void enter_service(struct sl_registry *r, const struct sl_config *config, struct newcomer *n)
+/* A name in the configuration. While nobody has said what it means, an engine
+ * that is there stays where it is. */
+static bool locate_name(struct census *c, struct sl_engine_place *at,
+                        const struct sl_domain *domain)
 {
-	struct sl_endpoint_spec spec =
-	        make_spec(config, n->member->pool, n->member->server, n->member->ep);
-	struct sl_endpoint *ep = n->member->ep;
+	struct sl_server_set *addresses =
+	        sl_discovery_find_host(c->discovery, at->server->addr.host);
+	const struct sl_engine *m = find_engine(c, at, domain, sl_engine_is_called);
+
+	if (addresses)
+		return choose_address(m, addresses, at->server->addr.port, &at->addr);
+	if (m)
+		at->addr = m->ep->addr;
+	return m != NULL;
+}
+
+/* False: nowhere, so far. */
+static bool locate(struct census *c, struct sl_engine_place *at, const struct sl_domain *domain)
+{
+	const struct sl_server_conf *server = at->server;
+	const char *host = server->addr.host;
+
+	if (server->found.is && *server->found.address)
+		host = server->found.address;
+	else if (!server->found.is && sl_host_is_name(host))
+		return locate_name(c, at, domain);
+	return sl_sockaddr_numeric(host, server->addr.port, &at->addr) == 0;
+}
+
+/* A pool's engines share one context; it is the same as before a reload, if
+ * nothing about it has changed. */
+static bool find_tls(struct census *c, const struct sl_pool_conf *pool)
+{
+	if (!sl_pool_is_tls(pool) || (c->tls && sl_pool_speaks_alike(c->tls_of, pool)))
+		return true;
+	sl_tls_context_unref(c->tls);
+	c->tls = NULL;
+	for (struct sl_engine *m = c->registry->members; m && !c->tls; m = m->next)
+		if (sl_pool_speaks_alike(m->pool, pool))
+			c->tls = sl_tls_context_ref(m->ep->tls);
+	if (!c->tls)
+		c->tls = sl_pool_tls_new(pool, c->error, c->error_size);
+	c->tls_of = pool;
+	return c->tls != NULL;
+}
+
+static int make_newcomer(struct census *c, const struct sl_engine_place *at,
+                         struct sl_domain *domain)
+{
+	struct sl_engine *m;
+
+	if (!find_tls(c, at->pool))
+		return -1;
+	m = sl_engine_new(at, sl_pool_is_tls(at->pool) ? c->tls : NULL, c->now_us);
+	m->wanted = *at;
+	m->domain = domain;
+	m->key = sl_engine_key(at);
+	m->next = c->newcomers;
+	c->newcomers = m;
+	enrol(c, m);
+	return 0;
+}
+
+/* What stands twice, in two sources of a pool, is one engine. */
+static int want(struct census *c, const struct sl_engine_place *at, struct sl_domain *domain)
+{
+	struct sl_engine *m = find_engine(c, at, domain, sl_engine_is_at);
+
+	if (!m)
+		return make_newcomer(c, at, domain);
+	if (!m->wanted.server)
+		m->wanted = *at;
+	return 0;
+}
+
+static int want_configured(struct census *c, const struct sl_pool_conf *pool,
+                           struct sl_domain *domain)
+{
+	for (uint32_t k = 0; k < pool->n_servers; k++) {
+		struct sl_engine_place at = { .pool = pool, .server = &pool->servers[k] };
+
+		if (!locate(c, &at, domain))
+			c->unheard = true;
+		else if (want(c, &at, domain) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* One that cannot be used is no reason to leave the others out. */
+static void want_found(struct census *c, const struct sl_pool_conf *pool, struct sl_server_set *set,
+                       struct sl_domain *domain)
+{
+	for (uint32_t k = 0; k < set->n; k++) {
+		struct sl_engine_place at = { .pool = pool,
+			                      .server = &set->servers[k],
+			                      .set = set };
+
+		if (!locate(c, &at, domain))
+			sl_warn("pool %s: %s is no address; the engine is left out", pool->name,
+			        set->servers[k].addr.host);
+		else if (want(c, &at, domain) < 0)
+			sl_warn("pool %s: %s; the engine is left out", pool->name, c->error);
+	}
+}
+
+/* A source of the pool has said nothing so far: who was found before stays. */
+static void keep_found(struct census *c, const struct sl_pool_conf *pool,
+                       const struct sl_domain *domain)
+{
+	for (struct sl_engine *m = c->registry->members; m; m = m->next)
+		if (m->set && !m->wanted.server && m->ep->domain == domain &&
+		    !strcmp(m->pool->name, pool->name) &&
+		    !strcmp(m->pool->cluster, pool->cluster) && sl_pool_speaks_alike(m->pool, pool))
+			m->wanted =
+			        (struct sl_engine_place){ pool, m->server, m->set, m->ep->addr };
+}
+
+static int want_pool(struct census *c, const struct sl_pool_conf *pool)
+{
+	struct sl_domain *domain = get_domain(c->registry, c->config, pool);
+	bool heard_all = true;
+
+	if (want_configured(c, pool, domain) < 0)
+		return -1;
+	for (uint32_t k = 0; k < pool->n_discovers; k++) {
+		struct sl_server_set *set = sl_discovery_find(c->discovery, &pool->discovers[k]);
+
+		if (set)
+			want_found(c, pool, set, domain);
+		else
+			heard_all = false;
+	}
+	if (!heard_all) {
+		c->unheard = true;
+		keep_found(c, pool, domain);
+	}
+	return 0;
+}
+
+/* ---- what becomes of them -------------------------------------------- */
+
+static void enter_service(struct sl_registry *r, const struct sl_config *config,
+                          struct sl_engine *m)
+{
+	struct sl_endpoint_spec spec = sl_engine_spec(config, m);
+	struct sl_endpoint *ep = m->ep;
 
 	ep->id = take_id(r);
 	r->by_id[ep->id] = sl_endpoint_ref(ep);
-	sl_domain_add(n->domain, ep, &spec);
-	join_ward(ep, get_ward(r, n->member->pool, n->domain));
-	n->member->next = r->members;
-	r->members = n->member;
-	free(n);
+	sl_domain_add(m->domain, ep, &spec);
+	sl_wards_join(&r->wards, ep, m->pool);
+	m->domain = NULL;
+	m->next = r->members;
+	r->members = m;
+}
+
+static void apply_hold(const struct sl_engine *m)
+{
+	sl_domain_lock(m->ep->domain);
+	sl_router_endpoint_drain(m->ep->domain->router, m->ep->slot, m->server->found.hold);
+	sl_domain_unlock(m->ep->domain);
 }
 
 static void keep_in_service(const struct sl_config *config, struct sl_engine *m)
 {
-	struct sl_endpoint_spec spec = make_spec(config, m->next_pool, m->next_server, m->ep);
+	struct sl_endpoint_spec spec;
 
-	m->pool = m->next_pool;
-	m->server = m->next_server;
-	pthread_mutex_lock(&m->ep->judge_lock);
-	m->ep->policy = health_policy(m->pool);
-	pthread_mutex_unlock(&m->ep->judge_lock);
+	sl_engine_move(m, &m->wanted);
+	spec = sl_engine_spec(config, m);
 	sl_domain_lock(m->ep->domain);
 	sl_router_endpoint_update(m->ep->domain->router, m->ep->slot, &spec);
 	sl_domain_unlock(m->ep->domain);
@@ -365,80 +350,87 @@ static void remove_unwanted(struct sl_registry *r)
 	while (*at) {
 		struct sl_engine *m = *at;
 
-		if (m->next_server) {
+		if (m->wanted.server) {
 			at = &m->next;
 			continue;
 		}
 		*at = m->next;
 		atomic_store(&m->ep->removed, true);
 		sl_domain_del(m->ep->domain, m->ep);
-		leave_ward(m->ep);
+		sl_wards_leave(m->ep);
 		m->next = r->removed;
 		r->removed = m;
 	}
 }
 
-/* The member that serves what the configuration says here, or a newcomer. */
-static int match(struct sl_registry *r, const struct sl_pool_conf *pool,
-                 const struct sl_server_conf *server, struct sl_domain *domain, uint64_t now_us,
-                 struct newcomer **newcomers, char *error, size_t error_size)
+/* The same words about it as before: nothing to tell anybody. */
+static bool is_unchanged(const struct sl_registry *r, const struct sl_config *config,
+                         const struct sl_engine *m)
 {
-	struct sl_engine *m = find_member(r, pool, server, domain);
-	struct newcomer *n;
-
-	if (m) {
-		m->next_pool = pool;
-		m->next_server = server;
-		return 0;
-	}
-	n = make_newcomer(pool, server, domain, now_us, error, error_size);
-	if (!n)
-		return -1;
-	n->next = *newcomers;
-	*newcomers = n;
-	return 0;
+	return config == r->config && m->wanted.pool == m->pool &&
+	       sl_server_equal(m->wanted.server, m->server);
 }
 
-int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config, uint64_t now_us,
-                          char *error, size_t error_size)
+static void settle_members(struct sl_registry *r, const struct sl_config *config)
 {
-	struct newcomer *newcomers = NULL;
-
-	for (struct sl_engine *m = r->members; m; m = m->next)
-		m->next_server = NULL;
-	/* First everything that can fail, without touching what is in service. */
-	for (uint32_t i = 0; i < config->n_pools; i++) {
-		const struct sl_pool_conf *pool = &config->pools[i];
-		struct sl_domain *domain = get_domain(r, config, pool);
-
-		for (uint32_t k = 0; k < pool->n_servers; k++) {
-			if (match(r, pool, &pool->servers[k], domain, now_us, &newcomers, error,
-			          error_size) < 0) {
-				drop_newcomers(newcomers);
-				return -1;
-			}
-		}
-	}
-	update_domains(r, config);
-	for (struct sl_engine *m = r->members; m; m = m->next)
-		if (m->next_server)
-			keep_in_service(config, m);
-	remove_unwanted(r);
-	while (newcomers) {
-		struct newcomer *n = newcomers;
-
-		newcomers = n->next;
-		enter_service(r, config, n);
-	}
 	for (struct sl_engine *m = r->members; m; m = m->next) {
-		apply_configured_models(config, m);
-		apply_probe_lines(m);
+		if (!m->wanted.server)
+			continue;
+		if (is_unchanged(r, config, m)) {
+			sl_engine_move(m, &m->wanted);
+			continue;
+		}
+		keep_in_service(config, m);
+		sl_engine_configure(m, config);
+		apply_hold(m);
+	}
+}
+
+static void settle(struct census *c)
+{
+	struct sl_registry *r = c->registry;
+
+	if (c->config != r->config)
+		update_domains(r, c->config);
+	settle_members(r, c->config);
+	remove_unwanted(r);
+	while (c->newcomers) {
+		struct sl_engine *m = c->newcomers;
+
+		c->newcomers = m->next;
+		enter_service(r, c->config, m);
+		sl_engine_configure(m, c->config);
+		apply_hold(m);
 	}
 	/* Removed members point into the old configuration until they are taken. */
-	sl_config_ref(config);
+	sl_config_ref(c->config);
 	sl_config_unref(r->config);
-	r->config = config;
-	return 0;
+	r->config = c->config;
+	r->unheard = c->unheard;
+}
+
+int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config,
+                          struct sl_discovery *discovery, uint64_t now_us, char *error,
+                          size_t error_size)
+{
+	struct census c = {
+		.registry = r,
+		.discovery = discovery,
+		.config = config,
+		.now_us = now_us,
+		.error = error,
+		.error_size = error_size,
+	};
+	int rc = 0;
+
+	census_init(&c);
+	/* First everything that can fail, without touching what is in service. */
+	for (uint32_t i = 0; i < config->n_pools && rc == 0; i++)
+		rc = want_pool(&c, &config->pools[i]);
+	if (rc == 0)
+		settle(&c);
+	census_fini(&c);
+	return rc;
 }
 
 struct sl_engine *sl_registry_engines(struct sl_registry *r)
@@ -470,14 +462,7 @@ void sl_registry_free(struct sl_registry *r)
 		r->domains = d->next;
 		sl_domain_free(d);
 	}
-	while (r->wards) {
-		struct registry_ward *w = r->wards;
-
-		r->wards = w->next;
-		free(w->pool);
-		free(w->cluster);
-		free(w);
-	}
+	sl_wards_fini(&r->wards);
 	free(r->by_id);
 	free(r->rows);
 	sl_config_unref(r->config);

@@ -6,26 +6,19 @@
 #include <stdlib.h>
 
 #include "gateway/control/registry.h"
-
-/* The engines of a pool in a domain, for the share that may be ejected. Kept until
- * exit: an endpoint may live longer than its pool. */
-struct registry_ward {
-	struct registry_ward *next;
-	struct sl_ward ward;
-	const struct sl_domain *domain;
-	char *pool, *cluster; /* owned */
-};
+#include "gateway/control/wards.h"
 
 struct sl_registry {
-	struct registry_ward *wards; /* owned */
-	struct sl_config *config;    /* ref, NULL before the first reconcile */
-	struct sl_engine *members;   /* in the order of the configuration */
+	struct sl_wards wards;
+	struct sl_config *config;  /* ref, NULL before the first reconcile */
+	struct sl_engine *members; /* in the order of the configuration */
 	struct sl_engine *removed;
 	struct sl_domain *domains;  /* owned, kept until exit */
 	struct sl_endpoint **by_id; /* refs: an id is given again when only ours is left */
 	uint32_t n_ids;
 	struct sl_fleet_row *rows;
 	uint32_t n_rows;
+	bool unheard; /* some source, or some host's name, has not been heard of yet */
 };
 
 static inline void *registry_zalloc(size_t n, size_t size)

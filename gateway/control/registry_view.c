@@ -101,6 +101,7 @@ struct sl_fleet *sl_registry_fleet(struct sl_registry *r)
 
 	atomic_init(&fleet->refs, 1);
 	fleet->config = sl_config_ref(r->config);
+	fleet->learning = r->unheard;
 	fleet->endpoints = registry_zalloc(count_members(r), sizeof(*fleet->endpoints));
 	fleet->n_ids = r->n_ids;
 	fleet->pool_of = registry_zalloc(r->n_ids, sizeof(*fleet->pool_of));
@@ -132,6 +133,7 @@ static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *
 		.cluster = m->pool->cluster,
 		.engine = sl_engine_kind_name(m->pool->engine),
 		.connector = connectors[m->pool->connector],
+		.held = m->server->found.hold ? m->server->found.why : NULL,
 		.sample_age_ms = m->page_us ? (int64_t)((now_us - m->page_us) / 1000) : -1,
 		.page = m->page,
 		.models = (const char *const *)m->models,
@@ -209,7 +211,7 @@ uint32_t sl_registry_models(struct sl_registry *r, struct sl_fleet_model *out, u
 bool sl_registry_ready(struct sl_registry *r)
 {
 	for (const struct sl_engine *m = r->members; m; m = m->next) {
-		if (m->n_models && m->pool->role != SL_ROLE_PREFILL && sl_endpoint_ready(m->ep))
+		if (m->n_models && m->role != SL_ROLE_PREFILL && sl_endpoint_ready(m->ep))
 			return true;
 	}
 	return false;

@@ -6,23 +6,25 @@
 #ifndef SLUICE_DISCOVERY_SOURCE_H
 #define SLUICE_DISCOVERY_SOURCE_H
 
+#include "gateway/discovery/resolver.h"
 #include "gateway/net/loop.h"
 #include "gateway/telemetry/metrics.h"
 #include "sluice/config.h"
 
 struct sl_source {
 	struct sl_source *next;
-	struct sl_discovery *discovery;      /* borrowed */
-	struct sl_loop *loop;                /* borrowed */
-	struct sl_metrics *metrics;          /* borrowed */
-	struct sl_discover_conf conf;        /* owned copy, strings too */
-	char *name;                          /* owned, for logs: "kubernetes llm/llama", "file:/…" */
+	struct sl_discovery *discovery; /* borrowed */
+	struct sl_loop *loop;           /* borrowed */
+	struct sl_metrics *metrics;     /* borrowed */
+	struct sl_resolver *resolver;   /* borrowed */
+	struct sl_discover_conf conf;   /* owned copy, strings too */
+	char *name;                     /* owned, for logs: "kubernetes llm/llama", "file:/…" */
 	const struct sl_source_driver *driver;
-	void *state;                         /* the driver's */
-	struct sl_server_set *set;           /* ref, the last one; NULL: none yet */
-	uint64_t synced_us;                  /* when the source last said that this is all; 0 never */
-	char *trouble;                       /* owned; NULL: all is well */
-	bool wanted;                         /* by the present configuration */
+	void *state;               /* the driver's */
+	struct sl_server_set *set; /* ref, the last one; NULL: none yet */
+	uint64_t synced_us;        /* when the source last said that this is all; 0 never */
+	char *trouble;             /* owned; NULL: all is well */
+	bool wanted;               /* by the present configuration */
 };
 
 struct sl_source_driver {

@@ -85,12 +85,10 @@ const struct sl_pool_conf *sl_fleet_pool(const struct sl_fleet *fleet, const str
 	return ep->id < fleet->n_ids ? fleet->pool_of[ep->id] : NULL;
 }
 
+/* An id is not given again while anybody holds its endpoint, as the caller does. */
 bool sl_fleet_has(const struct sl_fleet *fleet, const struct sl_endpoint *ep)
 {
-	for (uint32_t i = 0; i < fleet->n_endpoints; i++)
-		if (fleet->endpoints[i] == ep)
-			return true;
-	return false;
+	return sl_fleet_pool(fleet, ep) != NULL;
 }
 
 bool sl_endpoint_ready(struct sl_endpoint *ep)
@@ -101,7 +99,7 @@ bool sl_endpoint_ready(struct sl_endpoint *ep)
 	ready = ep->judge.health == SL_HEALTH_HEALTHY || ep->judge.health == SL_HEALTH_DEGRADED ||
 	        ep->judge.suspected;
 	pthread_mutex_unlock(&ep->judge_lock);
-	return ready;
+	return ready && !atomic_load(&ep->held);
 }
 
 bool sl_fleet_ready(const struct sl_fleet *fleet, bool local)
@@ -110,7 +108,7 @@ bool sl_fleet_ready(const struct sl_fleet *fleet, bool local)
 		struct sl_endpoint *ep = fleet->endpoints[i];
 		const struct sl_pool_conf *pool = fleet->pool_of[ep->id];
 
-		if (pool->role != SL_ROLE_PREFILL && !(local && pool->gateway) &&
+		if (!atomic_load(&ep->prefills_only) && !(local && pool->gateway) &&
 		    sl_endpoint_ready(ep))
 			return true;
 	}

@@ -11,9 +11,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-int sl_sockaddr_resolve(const char *host, uint16_t port, struct sl_sockaddr *out_addr)
+static int resolve(const char *host, uint16_t port, int flags, struct sl_sockaddr *out_addr)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags };
 	struct addrinfo *list;
 	char service[8];
 	int rc;
@@ -29,6 +29,16 @@ int sl_sockaddr_resolve(const char *host, uint16_t port, struct sl_sockaddr *out
 	out_addr->len = list->ai_addrlen;
 	freeaddrinfo(list);
 	return 0;
+}
+
+int sl_sockaddr_resolve(const char *host, uint16_t port, struct sl_sockaddr *out_addr)
+{
+	return resolve(host, port, AI_PASSIVE, out_addr);
+}
+
+int sl_sockaddr_numeric(const char *host, uint16_t port, struct sl_sockaddr *out_addr)
+{
+	return resolve(host, port, AI_NUMERICHOST | AI_NUMERICSERV, out_addr);
 }
 
 bool sl_sockaddr_eq(const struct sl_sockaddr *a, const struct sl_sockaddr *b)

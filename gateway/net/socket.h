@@ -16,6 +16,9 @@ struct sl_sockaddr {
  * host "" means all addresses. 0, or a getaddrinfo code for gai_strerror. */
 SL_MUST_CHECK int sl_sockaddr_resolve(const char *host, uint16_t port,
                                       struct sl_sockaddr *out_addr);
+/* The same of an address that must be numeric: never blocks. */
+SL_MUST_CHECK int sl_sockaddr_numeric(const char *host, uint16_t port,
+                                      struct sl_sockaddr *out_addr);
 bool sl_sockaddr_eq(const struct sl_sockaddr *a, const struct sl_sockaddr *b);
 /* "10.0.0.1:8000" or "[::1]:8000"; returns its length. buf of 64 is enough. */
 size_t sl_sockaddr_format(const struct sockaddr *sa, char *buf, size_t size);

@@ -3,8 +3,7 @@
  *
  * The identity survives reloads: an engine that is still configured keeps its
  * endpoint, and with it its connections, its slot in the router and what was
- * learned of it. Everything here but the judge and what tells of its service is
- * written once. */
+ * learned of it. Everything up to the judge is written once. */
 #ifndef SLUICE_UPSTREAM_ENDPOINT_H
 #define SLUICE_UPSTREAM_ENDPOINT_H
 
@@ -35,6 +34,8 @@ struct sl_endpoint {
 	struct sl_health_policy policy; /* guarded by judge_lock */
 	atomic_int health;              /* the judge's last word, readable without the lock */
 	atomic_bool removed;            /* from the configuration: keep no connections */
+	atomic_bool held;               /* its source wants no new requests here */
+	atomic_bool prefills_only;      /* its role: clients get no answers from it */
 	atomic_bool troubled;           /* live traffic has failed here since it last went well */
 	struct sl_tally tally;
 	atomic_uint_least64_t
@@ -44,6 +45,14 @@ struct sl_endpoint {
 	enum sl_health told_health;
 };
 
+/* One reference, the caller's; in no domain, with id 0: who keeps several in one
+ * sl_upstreams numbers them. name: "10.0.0.1:8000". tls_take: NULL when plain. */
+struct sl_endpoint *sl_endpoint_new(const char *name, const struct sl_sockaddr *addr,
+                                    enum sl_upstream_protocol protocol,
+                                    struct sl_tls_context *tls_take, const char *tls_server_name,
+                                    uint64_t now_us);
+/* "10.0.0.1:8000", "[::1]:8000". */
+void sl_endpoint_format_name(const char *host, uint16_t port, char *out_name);
 struct sl_endpoint *sl_endpoint_ref(struct sl_endpoint *ep);
 void sl_endpoint_unref(struct sl_endpoint *ep);
 

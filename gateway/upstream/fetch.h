@@ -14,9 +14,9 @@ struct sl_fetch_spec {
 	struct sl_span lines; /* fields beside the usual ones, "name: value\r\n" each */
 	struct sl_span body;  /* with one it is a POST, of JSON */
 	uint64_t connect_timeout_us;
-	uint64_t timeout_us; /* for all of it; 0: no limit */
-	uint64_t silence_us; /* without a byte of it; 0: no limit */
-	uint64_t max_bytes;  /* of the answer's body; 0: no limit */
+	uint64_t timeout_us;      /* for all of it; 0: no limit */
+	uint64_t silence_us;      /* without a byte of it; 0: no limit */
+	uint64_t max_bytes;       /* of the answer's body; 0: no limit */
 	uint64_t idle_timeout_us; /* how long its connection is kept for the next one */
 };
 

@@ -29,7 +29,12 @@ struct sl_server_conf {
 	struct sl_found found;   /* of one that a source found; else all zero */
 };
 
-enum sl_discover_kind { SL_DISCOVER_FILE, SL_DISCOVER_DNS, SL_DISCOVER_SRV, SL_DISCOVER_KUBERNETES };
+enum sl_discover_kind {
+	SL_DISCOVER_FILE,
+	SL_DISCOVER_DNS,
+	SL_DISCOVER_SRV,
+	SL_DISCOVER_KUBERNETES
+};
 
 /* `discover file:PATH | dns:NAME:PORT | srv:NAME | kubernetes` */
 struct sl_discover_target {
@@ -50,17 +55,17 @@ struct sl_discover_conf {
 	/* Kubernetes; see docs/configuration.md. "" when not given. */
 	enum sl_kube_preset preset;
 	enum sl_kube_watch watch;
-	char *api;        /* URL; "" = KUBERNETES_SERVICE_HOST and _PORT */
-	char *api_token;  /* file, read again every minute; "" = the service account's */
-	char *api_ca;     /* file; "" = the service account's */
-	char *namespace_; /* "" = the service account's; "*" all */
-	char *service;    /* the preset's object, or the Service of the slices */
-	char *inference_pool; /* its selector and ports are taken */
-	char *selector;       /* a label selector, beside the preset's */
-	char *role_label;     /* whose value is prefill, decode or both */
-	char *model_label;    /* whose value is the model's name */
-	char *pair_label;     /* prefill and decode exchange KV only where it is equal */
-	uint32_t port;        /* 0: the preset's, the annotation's, the Service's */
+	char *api;             /* URL; "" = KUBERNETES_SERVICE_HOST and _PORT */
+	char *api_token;       /* file, read again every minute; "" = the service account's */
+	char *api_ca;          /* file; "" = the service account's */
+	char *namespace_;      /* "" = the service account's; "*" all */
+	char *service;         /* the preset's object, or the Service of the slices */
+	char *inference_pool;  /* its selector and ports are taken */
+	char *selector;        /* a label selector, beside the preset's */
+	char *role_label;      /* whose value is prefill, decode or both */
+	char *model_label;     /* whose value is the model's name */
+	char *pair_label;      /* prefill and decode exchange KV only where it is equal */
+	uint32_t port;         /* 0: the preset's, the annotation's, the Service's */
 	uint32_t metrics_port; /* 0: the same */
 };
 
@@ -94,14 +99,14 @@ struct sl_pool_conf {
 	uint64_t
 	        idle_timeout_us; /* of an idle upstream connection, below the engine's keep-alive */
 	uint64_t connect_timeout_us;
-	uint64_t prefill_timeout_us;     /* for a prefill leg's whole answer */
-	uint64_t first_event_timeout_us; /* from dispatch to the first event */
-	uint64_t answer_timeout_us;      /* for an answer that is no stream, 10 min */
-	uint64_t stream_idle_timeout_us; /* between two events */
-	uint64_t lease_us;               /* age past which a hand-off is redone */
-	char *health_path;               /* "/health" */
-	struct sl_status_set health_status;
-	char *metrics_path;              /* "/metrics"; "" none */
+	uint64_t prefill_timeout_us;        /* for a prefill leg's whole answer */
+	uint64_t first_event_timeout_us;    /* from dispatch to the first event */
+	uint64_t answer_timeout_us;         /* for an answer that is no stream, 10 min */
+	uint64_t stream_idle_timeout_us;    /* between two events */
+	uint64_t lease_us;                  /* age past which a hand-off is redone */
+	char *health_path;                  /* "/health" */
+	struct sl_status_set health_status; /* of its answer, that are well */
+	char *metrics_path;                 /* "/metrics"; "" none */
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;
@@ -180,6 +185,8 @@ struct sl_config {
 	/* clusters */
 	uint64_t failback_delay_us; /* how long a better one must be ready */
 	uint64_t failback_ramp_us;  /* time in which its share then grows to all */
+	char **resolvers;           /* name servers, "ADDRESS:PORT"; none: the system's */
+	uint32_t n_resolvers;
 	/* things */
 	char *default_profile;
 	struct sl_listen_conf *listens;

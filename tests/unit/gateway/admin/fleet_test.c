@@ -120,9 +120,7 @@ static void test_redis(void **state)
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
-	struct sl_fleet_page page = {
-		.version = "1", .rows = rows, .n_rows = 2, .workers = workers, .redis = &redis
-	};
+	struct sl_fleet_page page = { .version = "1", .redis = &redis };
 	const cJSON *member;
 	cJSON *json;
 
@@ -142,6 +140,38 @@ static void test_redis(void **state)
 	json = fleet("1", 2, 1);
 	assert_null(cJSON_GetObjectItem(json, "redis"));
 	cJSON_Delete(json);
+}
+
+static void test_sources(void **state)
+{
+	static const struct sl_fleet_source sources[] = {
+		{ "file:/a\"b", NULL, 250, 3 },
+		{ "kubernetes:llm/x", "403 \"forbidden\"", -1, 0 },
+	};
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	struct sl_fleet_page page = { .version = "1", .sources = sources, .n_sources = 2 };
+	const cJSON *list, *first, *second;
+	cJSON *json;
+
+	(void)state;
+	sl_fleet_write(out, &page);
+	fclose(out);
+	json = cJSON_ParseWithOpts(text, NULL, true);
+	list = cJSON_GetObjectItem(json, "sources");
+	assert_int_equal(cJSON_GetArraySize(list), 2);
+	first = cJSON_GetArrayItem(list, 0);
+	second = cJSON_GetArrayItem(list, 1);
+	assert_string_equal(cJSON_GetObjectItem(first, "source")->valuestring, "file:/a\"b");
+	assert_true(cJSON_GetObjectItem(first, "engines")->valuedouble == 3);
+	assert_true(cJSON_GetObjectItem(first, "synced_ms")->valuedouble == 250);
+	assert_null(cJSON_GetObjectItem(first, "trouble"));
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(second, "synced_ms")));
+	assert_string_equal(cJSON_GetObjectItem(second, "trouble")->valuestring,
+	                    "403 \"forbidden\"");
+	cJSON_Delete(json);
+	free(text);
 }
 
 static const cJSON *at(const cJSON *json, const char *list, int i, const char *key)
@@ -357,10 +387,11 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_redis),   cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_events),  cmocka_unit_test(test_models),
-		cmocka_unit_test(test_workers), cmocka_unit_test(test_worker_metrics),
-		cmocka_unit_test(test_empty),   cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_sources),        cmocka_unit_test(test_redis),
+		cmocka_unit_test(test_endpoints),      cmocka_unit_test(test_events),
+		cmocka_unit_test(test_models),         cmocka_unit_test(test_workers),
+		cmocka_unit_test(test_worker_metrics), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
