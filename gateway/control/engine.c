@@ -78,9 +78,39 @@ struct sl_engine *sl_engine_new(const struct sl_engine_place *at, struct sl_tls_
 	return m;
 }
 
+static void forget_presumed(struct sl_engine *m)
+{
+	for (uint32_t i = 0; i < m->n_presumed; i++)
+		free(m->presumed[i]);
+	free(m->presumed);
+	m->presumed = NULL;
+	m->n_presumed = 0;
+}
+
+static bool is_presumed(const struct sl_engine *m, const char *name)
+{
+	for (uint32_t i = 0; i < m->n_presumed; i++)
+		if (!strcmp(m->presumed[i], name))
+			return true;
+	return false;
+}
+
+void sl_engine_presume(struct sl_engine *m, const struct sl_engine *gone)
+{
+	for (uint32_t i = 0; i < gone->n_models; i++) {
+		if (is_presumed(m, gone->models[i]))
+			continue;
+		m->presumed = realloc(m->presumed, (m->n_presumed + 1) * sizeof(char *));
+		if (!m->presumed)
+			abort();
+		m->presumed[m->n_presumed++] = strdup(gone->models[i]);
+	}
+}
+
 void sl_engine_free(struct sl_engine *m)
 {
 	sl_endpoint_unref(m->ep);
+	forget_presumed(m);
 	for (uint32_t i = 0; i < m->n_models; i++)
 		free(m->models[i]);
 	free(m->models);
@@ -111,6 +141,7 @@ bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapter
 	}
 	m->n_models = n;
 	m->models_known = true;
+	forget_presumed(m);
 	return true;
 }
 

@@ -26,7 +26,9 @@ struct sl_engine {
 	bool *adapters;            /* owned; of the models: which are adapters (LoRA) */
 	uint32_t n_models;
 	bool models_known;
-	bool models_fixed;          /* the configuration, or its source, names them */
+	bool models_fixed; /* the configuration, or its source, names them */
+	char **presumed;   /* owned: what it may serve, while that is not known */
+	uint32_t n_presumed;
 	char *probe_lines;          /* owned: fields that a probe has beside the usual ones */
 	struct sl_engine_page page; /* the last metrics page */
 	uint64_t page_us;           /* when; 0 never */
@@ -50,6 +52,8 @@ void sl_engine_configure(struct sl_engine *m, const struct sl_config *config);
 /* What the engine says it serves; true if that is news. Both are copied;
  * adapters: NULL, or which of the names are. */
 bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapters, uint32_t n);
+/* It may serve what this one served, until it is known. */
+void sl_engine_presume(struct sl_engine *m, const struct sl_engine *gone);
 /* What its router is told. */
 struct sl_endpoint_spec sl_engine_spec(const struct sl_config *config, const struct sl_engine *m);
 

@@ -8,6 +8,9 @@
 #include "gateway/control/grouping.h"
 #include "gateway/telemetry/log.h"
 
+/* Engines that go while others come, whose models these may serve. */
+#define MAX_PRESUMED_FROM 64
+
 struct sl_registry *sl_registry_new(void)
 {
 	return registry_zalloc(1, sizeof(struct sl_registry));
@@ -386,6 +389,17 @@ static void settle_members(struct sl_registry *r, const struct sl_config *config
 	}
 }
 
+/* Who else could serve what those served that it perhaps replaces? Requests for
+ * it wait until it has said so. */
+static void presume_models(struct sl_engine *m, const struct sl_engine *removed)
+{
+	uint32_t looked_at = 0;
+
+	for (; removed && looked_at < MAX_PRESUMED_FROM; removed = removed->next, looked_at++)
+		if (removed->ep->domain == m->domain)
+			sl_engine_presume(m, removed);
+}
+
 static void settle(struct census *c)
 {
 	struct sl_registry *r = c->registry;
@@ -398,6 +412,7 @@ static void settle(struct census *c)
 		struct sl_engine *m = c->newcomers;
 
 		c->newcomers = m->next;
+		presume_models(m, r->removed);
 		enter_service(r, c->config, m);
 		sl_engine_configure(m, c->config);
 		apply_hold(m);

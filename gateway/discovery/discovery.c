@@ -170,7 +170,8 @@ void sl_source_trouble(struct sl_source *s, const char *reason)
 	if (same)
 		return;
 	if (reason)
-		sl_warn("%s: %s; the engines that were found stay", s->name, reason);
+		sl_warn("%s: %s%s", s->name, reason,
+		        s->set && s->set->n ? "; the engines that were found stay" : "");
 	else
 		sl_info("%s: all is well again", s->name);
 	free(s->trouble);

@@ -138,6 +138,7 @@ static void feed_open(struct kube *k, struct kube_feed *feed, enum sl_kube_resou
 {
 	feed->loop = k->source->loop;
 	feed->metrics = k->source->metrics;
+	feed->resolver = k->source->resolver;
 	feed->rules = &k->rules;
 	feed->resource = resource;
 	feed->events = events;

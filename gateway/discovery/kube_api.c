@@ -2,7 +2,6 @@
 #include "gateway/discovery/kube_api.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,9 +18,9 @@ static void ignore_report(void *ctx, struct sl_endpoint *ep, bool ok)
 }
 
 void kube_api_init(struct kube_api *api, struct sl_loop *loop, struct sl_metrics *metrics,
-                   const struct sl_discover_conf *conf)
+                   struct sl_resolver *resolver, const struct sl_discover_conf *conf)
 {
-	*api = (struct kube_api){ .loop = loop, .conf = conf };
+	*api = (struct kube_api){ .loop = loop, .resolver = resolver, .conf = conf };
 	api->upstreams = sl_upstreams_new(loop, metrics, ignore_report, api);
 }
 
@@ -41,6 +40,8 @@ static void forget_server(struct kube_api *api)
 
 void kube_api_fini(struct kube_api *api)
 {
+	if (api->question)
+		sl_question_drop(api->question);
 	forget_server(api);
 	sl_upstreams_free(api->upstreams);
 	free(api->prefix);
@@ -201,36 +202,60 @@ static struct sl_tls_context *make_tls(const struct kube_api *api, char reason[K
 	return sl_tls_client_context(ca, true, SL_ALPN_H1, reason, KUBE_REASON_MAX);
 }
 
-/* A name is looked up here, which takes a moment; in a cluster it is an address. */
-static bool find_server(struct kube_api *api, char reason[KUBE_REASON_MAX])
+/* 1, or -1 with a reason. */
+static int make_endpoint(struct kube_api *api, const struct url *url, const char *address,
+                         char reason[KUBE_REASON_MAX])
 {
 	struct sl_tls_context *tls = NULL;
 	char name[SL_ENDPOINT_NAME_MAX];
 	struct sl_sockaddr addr;
-	struct url url;
-	int rc;
 
-	if (api->ep && !api->doubtful)
-		return true;
-	forget_server(api);
-	api->doubtful = false;
-	if (!find_url(api, &url, reason))
-		return false;
-	rc = sl_sockaddr_resolve(url.host, url.port, &addr);
-	if (rc != 0) {
-		snprintf(reason, KUBE_REASON_MAX, "the API server %s: %s", url.host,
-		         gai_strerror(rc));
-		return false;
+	if (sl_sockaddr_numeric(address, url->port, &addr) != 0) {
+		snprintf(reason, KUBE_REASON_MAX, "%s is no address", address);
+		return -1;
 	}
-	if (url.tls && !(tls = make_tls(api, reason)))
-		return false;
-	sl_endpoint_format_name(url.host, url.port, name);
-	api->ep = sl_endpoint_new(name, &addr, url.tls ? SL_UP_H1_TLS : SL_UP_H1, tls, url.host,
+	if (url->tls && !(tls = make_tls(api, reason)))
+		return -1;
+	sl_endpoint_format_name(url->host, url->port, name);
+	api->ep = sl_endpoint_new(name, &addr, url->tls ? SL_UP_H1_TLS : SL_UP_H1, tls, url->host,
 	                          api->loop->now_us);
 	api->ep->id = api->n_endpoints++ & 1u; /* the one before may still be closing */
 	free(api->prefix);
-	api->prefix = strdup(url.prefix);
-	return true;
+	api->prefix = strdup(url->prefix);
+	return 1;
+}
+
+static void on_answer(void *ctx, const struct sl_places *places)
+{
+	struct kube_api *api = ctx;
+	struct url url;
+
+	api->question = NULL;
+	if (!places->n)
+		snprintf(api->unfound, KUBE_REASON_MAX, "the API server's name: %s",
+		         places->reason);
+	else if (find_url(api, &url, api->unfound))
+		(void)make_endpoint(api, &url, places->items[0].address, api->unfound);
+	api->on_found(api->ctx);
+}
+
+int kube_api_find(struct kube_api *api, void (*on_found)(void *ctx), void *ctx,
+                  char reason[KUBE_REASON_MAX])
+{
+	struct url url;
+
+	if (api->ep && !api->doubtful)
+		return 1;
+	forget_server(api);
+	api->doubtful = false;
+	if (!find_url(api, &url, reason))
+		return -1;
+	if (!sl_host_is_name(url.host))
+		return make_endpoint(api, &url, url.host, reason);
+	api->on_found = on_found;
+	api->ctx = ctx;
+	api->question = sl_resolver_ask(api->resolver, SL_LOOKUP_HOST, url.host, on_answer, api);
+	return 0;
 }
 
 /* ---- asking ---------------------------------------------------------- */
@@ -247,7 +272,7 @@ struct sl_fetch *kube_api_ask(struct kube_api *api, const char *path, uint64_t s
 	struct sl_fetch *fetch;
 	char *whole;
 
-	if (!find_server(api, reason) || !read_token(api, reason))
+	if (!read_token(api, reason))
 		return NULL;
 	if (asprintf(&whole, "%s%s", api->prefix, path) < 0)
 		abort();

@@ -161,14 +161,37 @@ static void begin_watch(struct kube_feed *f)
 	    WATCH_SILENCE_US);
 }
 
-static void on_retry(void *arg)
+static void begin(struct kube_feed *f)
 {
-	struct kube_feed *f = arg;
-
 	if (f->version)
 		begin_watch(f);
 	else
 		begin_list(f);
+}
+
+static void on_found(void *ctx)
+{
+	struct kube_feed *f = ctx;
+
+	if (f->api.ep)
+		begin(f);
+	else
+		fail(f, f->api.unfound);
+}
+
+static void on_retry(void *arg)
+{
+	struct kube_feed *f = arg;
+	char reason[KUBE_REASON_MAX];
+	int rc;
+
+	if (f->api.question)
+		return; /* its end begins */
+	rc = kube_api_find(&f->api, on_found, f, reason);
+	if (rc > 0)
+		begin(f);
+	else if (rc < 0)
+		fail(f, reason);
 }
 
 static void stop_fetch(struct kube_feed *f)
@@ -212,6 +235,12 @@ static void end_list(struct kube_feed *f)
 
 /* ---- watches --------------------------------------------------------- */
 
+static void tell_expired(const struct kube_feed *f)
+{
+	sl_info("kubernetes: what happened to %s %s since is forgotten (410): listing them again",
+	        sl_kube_names(f->resource)->plural, f->namespace_);
+}
+
 /* A watch that said something, or lasted, worked: all is forgiven. */
 static void end_watch(struct kube_feed *f)
 {
@@ -235,6 +264,7 @@ static void read_frame(struct kube_feed *f, struct sl_span json)
 		f->events->on_alive(f->ctx);
 		break;
 	case SL_KUBE_EXPIRED:
+		tell_expired(f);
 		f->relist = true;
 		break;
 	case SL_KUBE_ERROR:
@@ -302,6 +332,7 @@ static void end_refused(struct kube_feed *f)
 	tell_status(f, reason);
 	if (f->status == 410) {
 		f->expired += !f->version;
+		tell_expired(f);
 		forget_version(f);
 		retry(f);
 		return;
@@ -364,7 +395,7 @@ static void on_refresh(void *arg)
 
 void kube_feed_open(struct kube_feed *f)
 {
-	kube_api_init(&f->api, f->loop, f->metrics, f->rules->conf);
+	kube_api_init(&f->api, f->loop, f->metrics, f->resolver, f->rules->conf);
 	f->stream = sl_kube_stream_new(on_part, f);
 	f->retry = (struct sl_timer){ .fn = on_retry, .arg = f };
 	f->refresh = (struct sl_timer){ .fn = on_refresh, .arg = f };

@@ -28,6 +28,7 @@ struct kube_feed {
 	/* Set by whoever embeds it. */
 	struct sl_loop *loop;              /* borrowed */
 	struct sl_metrics *metrics;        /* borrowed */
+	struct sl_resolver *resolver;      /* borrowed */
 	const struct sl_kube_rules *rules; /* borrowed */
 	enum sl_kube_resource resource;
 	const struct kube_feed_events *events; /* borrowed */

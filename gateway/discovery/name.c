@@ -1,6 +1,7 @@
 /* name.c: see name.h. */
 #include "gateway/discovery/name.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SECOND_US UINT64_C(1000000)
@@ -56,8 +57,8 @@ static void deny(struct sl_name *n, const struct sl_places *answer)
 	n->denials++;
 	if (n->denials >= SL_NAME_GONE)
 		replace(n, answer);
-	else
-		memcpy(n->places.reason, answer->reason, sizeof(n->places.reason));
+	snprintf(n->places.reason, sizeof(n->places.reason), "%.130s%s", answer->reason,
+	         n->denials >= SL_NAME_GONE ? ", for the third time" : "");
 }
 
 static void on_answer(void *ctx, const struct sl_places *answer)

@@ -69,6 +69,21 @@ def test_renamed_over_under_load(t):
     true("trouble" not in source(gateway), "nothing is wrong with it")
 
 
+def test_all_replaced_at_once_under_load(t):
+    """New engines have to say first which models they serve: requests wait for that."""
+    a, b, c, d = t.engines(4)
+    path = os.path.join(t.folder, "engines.json")
+    write(path, entry(a, b))
+    gateway = discovering(t, path, a, b)
+    with Load(gateway, clients=8) as load:
+        for engines in ((c, d), (a, b), (c, d), (a, b), (c, d)):
+            passed(load, REQUESTS // 2)
+            write(path, entry(*engines))
+            wait_for(gateway, *engines)
+        passed(load)
+    equal(load.result.failures, [], f"failures of {load.result.done}")
+
+
 def test_a_stream_outlives_its_engines_removal(t):
     a, b = t.engines(2)
     path = os.path.join(t.folder, "engines.json")

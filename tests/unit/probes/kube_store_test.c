@@ -177,17 +177,15 @@ static void test_slices(void **state)
 	(void)state;
 	kube_add(
 	        r->store,
-	        SLICE(
-	                "s", HTTP,
-	                "{\"addresses\":[\"10.0.0.1\"],\"nodeName\":\"n\"," READY(
-	                        true,
-	                        true, false) "," POD_REF("a") "},"
-	                                                      "{\"addresses\":[\"10.0.0.2\"]"
-	                                                      "," READY(false, true, true) "," POD_REF(
-	                                                              "b") "},"
-	                                                                   "{\"addresses\":[\"10.0."
-	                                                                   "0.3\"]," READY(
-	                                                                           false, false,
+	        SLICE("s", HTTP,
+	              "{\"addresses\":[\"10.0.0.1\"],\"nodeName\":\"n\"," READY(
+	                      true, true,
+	                      false) "," POD_REF("a") "},"
+	                                              "{\"addresses\":[\"10.0.0.2\"]"
+	                                              "," READY(false, true, true) "," POD_REF(
+	                                                      "b") "},"
+	                                                           "{\"addresses\":[\"10.0."
+	                                                           "0.3\"]," READY(false, false,
 	                                                                           false) "},"
 	                                                                                  "{\"addre"
 	                                                                                  "sses\":["
