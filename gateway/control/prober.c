@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/control/generate.h"
 #include "gateway/telemetry/log.h"
 
 /* A model list is asked for again this often, and when an engine returns. */
@@ -11,7 +12,7 @@
 #define PAGE_MAX (8u << 20)
 #define MODEL_NAMES 256
 
-enum step { STEP_IDLE, STEP_HEALTH, STEP_METRICS, STEP_MODELS };
+enum step { STEP_IDLE, STEP_HEALTH, STEP_METRICS, STEP_MODELS, STEP_GENERATE };
 
 struct sl_probe_run {
 	struct sl_prober *prober;
@@ -31,6 +32,7 @@ struct sl_probe_run {
 	uint32_t n_names;
 	uint64_t models_us;  /* when the list was last read */
 	double start_time_s; /* of the engine's process, from its page */
+	struct sl_generate generate;
 };
 
 struct sl_prober {
@@ -186,6 +188,9 @@ static void next_step(struct sl_probe_run *r, bool ok)
 		ask(r, STEP_METRICS);
 	else if (ok && r->step != STEP_MODELS && wants_models(r))
 		ask(r, STEP_MODELS);
+	else if (ok && r->step != STEP_GENERATE &&
+	         sl_generate_due(&r->generate, r->engine, r->prober->loop->now_us))
+		ask(r, STEP_GENERATE);
 	else
 		rest(r);
 }
@@ -198,7 +203,9 @@ static void answered(struct sl_probe_run *r)
 
 	sl_timer_disarm(r->prober->loop, &r->limit_timer);
 	r->call = NULL;
-	if (r->step == STEP_HEALTH)
+	if (r->step == STEP_GENERATE)
+		judge(r, sl_generate_answered(&r->generate, r->status));
+	else if (r->step == STEP_HEALTH && !(ok && r->generate.failed))
 		judge(r, ok ? SL_PROBE_OK : SL_PROBE_STATUS);
 	else if (r->step == STEP_METRICS && ok)
 		learn_page(r);
@@ -212,6 +219,8 @@ static void failed(struct sl_probe_run *r, enum sl_probe_result result)
 {
 	sl_timer_disarm(r->prober->loop, &r->limit_timer);
 	r->call = NULL;
+	if (r->step == STEP_GENERATE)
+		r->generate.failed = true;
 	/* An engine whose page hangs is not asked to be well by its health. */
 	judge(r, result);
 	rest(r);
@@ -255,7 +264,10 @@ static void ask(struct sl_probe_run *r, enum step step)
 	r->list_len = 0;
 	if (step == STEP_METRICS)
 		sl_page_reader_reset(r->page);
-	request.path = step_path(r);
+	if (step == STEP_GENERATE)
+		sl_generate_ask(&r->generate, r->engine, r->prober->loop->now_us, &request);
+	else
+		request.path = step_path(r);
 	request.more_lines = sl_span_str(r->engine->probe_lines);
 	sl_metric_add(r->prober->metrics, SL_M_PROBES, 1);
 	sl_timer_arm(r->prober->loop, &r->limit_timer, pool->probe_timeout_us);

@@ -86,9 +86,10 @@ struct sl_pool_conf {
 	char *tls_ca;          /* PEM path, "" = the system's */
 	char *tls_server_name; /* "" = the server's host */
 	bool tls_verify;
-	char *kv_group; /* "" = one group per domain */
-	char *api_key;  /* sent upstream as a Bearer token, replaces the client's; secret */
-	char **models;  /* names this pool serves; none: asked from /v1/models */
+	bool health_generate; /* idle engines are asked for a token now and then */
+	char *kv_group;       /* "" = one group per domain */
+	char *api_key;        /* sent upstream as a Bearer token, replaces the client's; secret */
+	char **models;        /* names this pool serves; none: asked from /v1/models */
 	uint32_t n_models;
 	struct sl_server_conf *servers;
 	uint32_t n_servers;
@@ -107,6 +108,7 @@ struct sl_pool_conf {
 	char *health_path;                  /* "/health" */
 	struct sl_status_set health_status; /* of its answer, that are well */
 	char *metrics_path;                 /* "/metrics"; "" none */
+	uint64_t health_generate_interval_us;
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;

@@ -75,4 +75,23 @@ def test_a_long_prefill_alone(t):
     equal([row_of(gateway, e)["ejections"] for e in engines], [0, 0], "ejections")
 
 
+def test_idle_ones_are_asked_for_a_token(t):
+    """Nobody asks it anything, and yet it is known that it hangs."""
+    engines = t.engines(2)
+    gateway = t.gateway(pool("all", engines, health_generate="on", health_generate_interval="100ms",
+                             probe_timeout="300ms"), *engines)
+    bad = engines[0]
+    until(lambda: bad.requests > 0, "a question")
+    bad.fault(hang=True)
+    gateway.wait_healthy(bad, state="unhealthy")
+    equal(row_of(gateway, bad)["reason"], "probe timed out", "why")
+    equal(row_of(gateway, engines[1])["health"], "healthy", "the other")
+    bad.heal()
+    gateway.wait_healthy(bad)
+    bad.fault(status=404)
+    asked = bad.requests
+    until(lambda: bad.requests > asked + 4, "more questions")
+    equal(row_of(gateway, bad)["health"], "healthy", "a wrong question is no illness")
+
+
 story.run(globals())
