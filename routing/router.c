@@ -214,6 +214,26 @@ static void forget_all(struct sl_router *r, uint32_t slot)
 	ep->busy = 0;
 }
 
+static void start_ramp(struct endpoint *ep, uint64_t from_us)
+{
+	ep->ramping = ep->spec.slow_start_us > 0;
+	ep->past->ramp_us = from_us;
+}
+
+static uint64_t ramp_due_us(const struct endpoint *ep)
+{
+	return ep->past->ramp_us ? ep->past->ramp_us + ep->spec.slow_start_us : 0;
+}
+
+static void wake_ramp(struct endpoint *ep, uint64_t now_us)
+{
+	if (!ep->past->ramp_us)
+		ep->past->ramp_us = now_us;
+	if (now_us >= ramp_due_us(ep))
+		ep->ramping = false;
+	endpoint_set_plain(ep);
+}
+
 void endpoint_set_wake(struct endpoint *ep)
 {
 	uint64_t due_us = ledger_due_us(&ep->ledger);
@@ -222,6 +242,8 @@ void endpoint_set_wake(struct endpoint *ep)
 		due_us = ep->past->relearn_us;
 	if (ep->peers && ep->peers->until_us < due_us)
 		due_us = ep->peers->until_us;
+	if (ep->ramping && ramp_due_us(ep) < due_us)
+		due_us = ramp_due_us(ep);
 	ep->wake_us = due_us;
 }
 
@@ -238,6 +260,8 @@ void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
 		                                             &r->decode_scale, now_us));
 		ep->past->relearn_us = now_us + RELEARN_US;
 	}
+	if (ep->ramping)
+		wake_ramp(ep, now_us);
 	endpoint_set_wake(ep);
 }
 
@@ -288,6 +312,7 @@ void sl_router_endpoint_update(struct sl_router *r, uint32_t slot,
 	leave_group(r, ep);
 	clusters_leave(&r->clusters, ep->spec.cluster, slot);
 	ep->spec = *spec;
+	ep->ramping = ep->ramping && spec->slow_start_us > 0;
 	ep->group = join_group(r, spec->kv_group);
 	clusters_join(&r->clusters, spec->cluster, slot);
 	endpoint_set_plain(ep);
@@ -315,12 +340,14 @@ void sl_router_endpoint_health(struct sl_router *r, uint32_t slot, enum sl_healt
 {
 	struct endpoint *ep = endpoint_at(r, slot);
 
-	(void)now_us;
-	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY)
+	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY) {
 		forget_all(r, slot);
+		start_ramp(ep, now_us);
+	}
 	ep->health = health;
 	r->clusters.changes++;
 	endpoint_set_plain(ep);
+	endpoint_set_wake(ep);
 }
 
 void sl_router_endpoint_drain(struct sl_router *r, uint32_t slot, bool draining)
@@ -346,8 +373,13 @@ void sl_router_endpoint_derate(struct sl_router *r, uint32_t slot, double factor
 
 void sl_router_endpoint_restarted(struct sl_router *r, uint32_t slot)
 {
-	forget_load(endpoint_at(r, slot));
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	forget_load(ep);
 	forget_cache(r, slot);
+	start_ramp(ep, 0);
+	endpoint_set_plain(ep);
+	endpoint_set_wake(ep);
 }
 
 void sl_router_endpoint_models(struct sl_router *r, uint32_t slot, const uint32_t *models,
@@ -528,6 +560,11 @@ bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t 
 		.kv_usage = ep->past->kv_usage,
 		.slowness = ep->slow,
 		.derate = ep->past->derate,
+		.slowness_seen =
+		        learn_engine_seen(&ep->past->evidence, &r->prefill_scale, &r->decode_scale),
+		.slowness_evidence =
+		        ep->past->evidence.prefill.weight + ep->past->evidence.decode.weight,
+		.slow_start = ep->ramping,
 		.gamma = ep->gamma,
 		.index_entries = r->index.lru[slot].n_entries,
 		.index_bytes = index_slot_bytes(&r->index, slot),

@@ -36,7 +36,10 @@ uint16_t sl_admin_port(const struct sl_admin *admin);
 struct sl_fleet_row {
 	const char *endpoint; /* "10.0.0.1:8000" */
 	const char *pool, *cluster, *engine, *connector;
-	const char *reason;         /* of its health state */
+	char reason[SL_REASON_TEXT_MAX]; /* of its health state */
+	bool ejected;
+	uint64_t returns_in_ms;     /* when ejected: not before */
+	uint32_t ejections, spared; /* so far; see sl_judge */
 	uint64_t health_since_ms;   /* ago */
 	const char *held;           /* why its source wants no new requests here; NULL */
 	int64_t sample_age_ms;      /* of the last metrics page, -1 none */
@@ -89,6 +92,14 @@ struct sl_fleet_gpus {
 	const struct sl_fleet_exporter *exporters;
 	uint32_t n_exporters;
 };
+/* A change of an endpoint's health. */
+struct sl_fleet_event {
+	uint64_t wall_ms; /* Unix time */
+	char endpoint[280];
+	enum sl_health from, to;
+	enum sl_reason cause;
+	char reason[SL_REASON_TEXT_MAX];
+};
 /* A source of engines. Borrowed strings. */
 struct sl_fleet_source {
 	const char *name;
@@ -114,10 +125,12 @@ struct sl_fleet_page {
 	uint32_t n_workers;
 	const struct sl_fleet_source *sources;
 	uint32_t n_sources;
-	const struct sl_fleet_redis *redis; /* NULL: left out */
-	struct sl_fleet_gpus gpus;          /* without exporters: left out */
+	const struct sl_fleet_redis *redis;  /* NULL: left out */
+	struct sl_fleet_gpus gpus;           /* without exporters: left out */
+	const struct sl_fleet_event *events; /* newest first */
+	uint32_t n_events;
 };
-/* {"version":…,"redis":{…},"endpoints":[…],"models":[…],"workers":[…]} */
+/* {"version":…,"redis":{…},"endpoints":[…],"models":[…],"workers":[…],"events":[…]} */
 void sl_fleet_write(FILE *out, const struct sl_fleet_page *page);
 /* Its part about GPUs: ,"gpu_exporters":[…],"gpus":[…] */
 void sl_fleet_gpus_write(FILE *out, const struct sl_fleet_gpus *gpus);

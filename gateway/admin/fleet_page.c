@@ -54,6 +54,9 @@ static void put_identity(FILE *out, const struct sl_fleet_row *row)
 	put_member_str(out, "health", sl_health_name(row->view.health));
 	put_member_str(out, "reason", row->reason);
 	put_member(out, "since_ms", (double)row->health_since_ms);
+	put_member(out, "ejections", row->ejections);
+	put_member(out, "returns_in_ms", row->ejected ? (double)row->returns_in_ms : -1.0);
+	fprintf(out, ",\"slow_start\":%s", row->view.slow_start ? "true" : "false");
 	fprintf(out, ",\"draining\":%s", row->view.draining ? "true" : "false");
 	if (row->gpus) {
 		put_member_str(out, "gpu_state", row->gpus);
@@ -136,6 +139,17 @@ static void put_worker(FILE *out, uint32_t i, const struct sl_worker_row *row)
 	fputc('}', out);
 }
 
+static void put_event(FILE *out, uint32_t i, const struct sl_fleet_event *e)
+{
+	fprintf(out, "%s{\"time_ms\":%llu", i ? ",\n" : "\n", (unsigned long long)e->wall_ms);
+	put_member_str(out, "endpoint", e->endpoint);
+	put_member_str(out, "from", sl_health_name(e->from));
+	put_member_str(out, "to", sl_health_name(e->to));
+	put_member_str(out, "cause", sl_reason_label(e->cause));
+	put_member_str(out, "reason", e->reason);
+	fputc('}', out);
+}
+
 void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 {
 	fputs("{\"version\":", out);
@@ -160,6 +174,9 @@ void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 	fputs("],\"workers\":[", out);
 	for (uint32_t i = 0; i < page->n_workers; i++)
 		put_worker(out, i, &page->workers[i]);
+	fputs("],\"events\":[", out);
+	for (uint32_t i = 0; i < page->n_events; i++)
+		put_event(out, i, &page->events[i]);
 	fputc(']', out);
 	if (page->gpus.n_exporters)
 		sl_fleet_gpus_write(out, &page->gpus);

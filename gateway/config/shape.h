@@ -49,6 +49,7 @@ extern const struct conf_shape conf_shape_family;   /* the name of a Prometheus 
 extern const struct conf_shape conf_shape_secret;
 extern const struct conf_shape conf_shape_resolver; /* "10.0.0.2:53": an address, no name */
 extern const struct conf_shape conf_shape_gateway;  /* of struct sl_pool_conf as a whole */
+extern const struct conf_shape conf_shape_statuses; /* struct sl_status_set */
 /* struct sl_addr_conf */
 extern const struct conf_shape conf_shape_listen;   /* the host may be left out: all addresses */
 extern const struct conf_shape conf_shape_admin;    /* it may be left out: 127.0.0.1; or off */

@@ -13,6 +13,7 @@
 #define BEGIN_AT_ONCE 64 /* engines that begin together; others within an interval */
 
 static void ask_detect(struct sl_probe_run *r);
+static void ask_generate(struct sl_probe_run *r);
 static void ask(struct sl_probe_run *r, enum probe_step step);
 static const struct sl_fetch_events fetch_events;
 
@@ -85,12 +86,20 @@ static bool wants_load(const struct sl_probe_run *r)
 	return is_due(r, r->no_page_us) && prober_path(r, SL_ASK_LOAD, 0, &path);
 }
 
+static void after_models(struct sl_probe_run *r)
+{
+	if (sl_generate_due(&r->generate, r->engine, r->prober->loop->now_us))
+		ask_generate(r);
+	else
+		rest(r);
+}
+
 static void after_load(struct sl_probe_run *r)
 {
 	if (wants_models(r))
 		ask(r, STEP_MODELS);
 	else
-		rest(r);
+		after_models(r);
 }
 
 static void end_detect(struct sl_probe_run *r, int status)
@@ -115,9 +124,12 @@ static void end_health(struct sl_probe_run *r, int status)
 	bool told = status == 200 && r->path.form == SL_ANSWER_LOADS &&
 	            !r->engine->pool->n_signals && !*r->engine->pool->metrics_path &&
 	            prober_learn_load(r);
+	bool well = sl_status_set_has(&r->engine->pool->health_status, status);
 
-	prober_judge(r, status == 200 ? SL_PROBE_OK : SL_PROBE_STATUS);
-	if (status != 200)
+	/* Its word alone does not count where a generation has failed. */
+	if (!well || !r->generate.failed)
+		prober_judge(r, well ? SL_PROBE_OK : SL_PROBE_STATUS);
+	if (!well)
 		rest(r);
 	else if (!told && wants_load(r))
 		ask(r, STEP_LOAD);
@@ -134,13 +146,20 @@ static void end_load(struct sl_probe_run *r, int status)
 	after_load(r);
 }
 
+static void end_models(struct sl_probe_run *r, int status)
+{
+	if (status == 200)
+		prober_learn_models(r);
+	after_models(r);
+}
+
 static const struct step {
 	enum sl_probe_question question;
 	void (*end)(struct sl_probe_run *r, int status);
 } steps[] = {
 	[STEP_HEALTH] = { SL_ASK_HEALTH, end_health },
 	[STEP_LOAD] = { SL_ASK_LOAD, end_load },
-	[STEP_MODELS] = { SL_ASK_MODELS, NULL },
+	[STEP_MODELS] = { SL_ASK_MODELS, end_models },
 };
 
 /* The same question at the next path, if there is one that was not tried. */
@@ -166,14 +185,13 @@ static void answered(struct sl_probe_run *r, int status)
 		end_detect(r, status);
 		return;
 	}
-	if (sl_probe_path_missing(status) && ask_elsewhere(r))
-		return;
-	if (r->step == STEP_MODELS) {
-		if (status == 200)
-			prober_learn_models(r);
+	if (r->step == STEP_GENERATE) {
+		prober_judge(r, sl_generate_answered(&r->generate, status));
 		rest(r);
 		return;
 	}
+	if (sl_probe_path_missing(status) && ask_elsewhere(r))
+		return;
 	steps[r->step].end(r, status);
 }
 
@@ -185,6 +203,8 @@ static void failed(struct sl_probe_run *r, enum sl_probe_result result)
 		after_load(r);
 		return;
 	}
+	if (r->step == STEP_GENERATE)
+		r->generate.failed = true;
 	prober_judge(r, result);
 	rest(r);
 }
@@ -246,6 +266,8 @@ static void fetch(struct sl_probe_run *r, struct sl_endpoint *ep)
 		.idle_timeout_us = pool->idle_timeout_us,
 	};
 
+	if (r->step == STEP_GENERATE)
+		spec.body = sl_span_str(r->generate.body);
 	r->status = 0;
 	r->body_len = 0;
 	r->tried = 0;
@@ -277,6 +299,14 @@ static void ask_detect(struct sl_probe_run *r)
 {
 	r->step = STEP_DETECT;
 	r->path = (struct sl_probe_path){ sl_detect_ask(&r->detect), SL_ANSWER_MODELS };
+	fetch(r, r->ep);
+}
+
+static void ask_generate(struct sl_probe_run *r)
+{
+	sl_generate_ask(&r->generate, r->engine, r->prober->loop->now_us);
+	r->step = STEP_GENERATE;
+	r->path = (struct sl_probe_path){ r->generate.path, SL_ANSWER_NOTHING };
 	fetch(r, r->ep);
 }
 

@@ -36,9 +36,15 @@ static enum sl_health effective_health(struct sl_endpoint *ep)
 
 void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
 {
+	struct sl_router *router = ep->domain->router;
+
 	sl_domain_lock(ep->domain);
-	sl_router_endpoint_health(ep->domain->router, ep->slot, effective_health(ep), now_us);
-	sl_router_endpoint_drain(ep->domain->router, ep->slot, sl_endpoint_drains(ep));
+	/* Under the lock, so that the last word is the last to arrive; a slot of
+	 * one that was removed is another's. */
+	if (!atomic_load(&ep->removed)) {
+		sl_router_endpoint_health(router, ep->slot, effective_health(ep), now_us);
+		sl_router_endpoint_drain(router, ep->slot, sl_endpoint_drains(ep));
+	}
 	sl_domain_unlock(ep->domain);
 }
 
@@ -125,6 +131,11 @@ bool prober_learn_load(struct sl_probe_run *r)
 	r->forgotten = false;
 	sample = sample_of(&r->engine->page, r->arrived_us);
 	restarted = was_restarted(r);
+	pthread_mutex_lock(&ep->judge_lock);
+	if (restarted)
+		sl_judge_restarted(&ep->judge);
+	sl_judge_page(&ep->judge, &r->engine->page, now);
+	pthread_mutex_unlock(&ep->judge_lock);
 	sl_domain_lock(ep->domain);
 	if (restarted)
 		sl_router_endpoint_restarted(ep->domain->router, ep->slot);

@@ -3,13 +3,14 @@
 #ifndef SLUICE_CONTROL_PROBER_STATE_H
 #define SLUICE_CONTROL_PROBER_STATE_H
 
+#include "gateway/control/generate.h"
 #include "gateway/control/prober.h"
 #include "gateway/upstream/fetch.h"
 
 /* A model list, or a page, that is not there is asked for again this often. */
 #define PROBER_AGAIN_US 30000000u
 
-enum probe_step { STEP_IDLE, STEP_DETECT, STEP_HEALTH, STEP_LOAD, STEP_MODELS };
+enum probe_step { STEP_IDLE, STEP_DETECT, STEP_HEALTH, STEP_LOAD, STEP_MODELS, STEP_GENERATE };
 
 struct sl_prober {
 	struct sl_loop *loop;
@@ -51,7 +52,8 @@ struct sl_probe_run {
 	uint64_t page_signals;         /* that it reads: a hash */
 	bool forgotten;                /* its router was told that its load is not known */
 	uint64_t models_us;            /* when the list was last read */
-	struct sl_engine_page last;    /* by which a restart is seen */
+	struct sl_generate generate;
+	struct sl_engine_page last; /* by which a restart is seen */
 };
 
 /* ---- prober_paths.c -------------------------------------------------- */

@@ -133,6 +133,11 @@ struct sl_fleet *sl_registry_fleet(struct sl_registry *r)
 
 /* ---- the pages' view ------------------------------------------------- */
 
+static uint64_t ms_between(uint64_t from_us, uint64_t to_us)
+{
+	return to_us > from_us ? (to_us - from_us) / 1000 : 0;
+}
+
 static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *row)
 {
 	static const char *const connectors[] = { "none", "nixl" };
@@ -156,8 +161,12 @@ static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *
 		row->n_gpus = ep->gpus.n;
 	}
 	pthread_mutex_lock(&ep->judge_lock);
-	row->reason = ep->judge.reason;
-	row->health_since_ms = (now_us - ep->judge.since_us) / 1000;
+	memcpy(row->reason, ep->judge.reason, sizeof(row->reason));
+	row->health_since_ms = ms_between(ep->judge.since_us, now_us);
+	row->ejected = ep->judge.ejected;
+	row->returns_in_ms = ms_between(now_us, ep->judge.return_us);
+	row->ejections = ep->judge.ejections;
+	row->spared = ep->judge.spared;
 	pthread_mutex_unlock(&ep->judge_lock);
 	sl_domain_lock(ep->domain);
 	sl_router_endpoint_view(ep->domain->router, ep->slot, now_us, &row->view);

@@ -322,6 +322,7 @@ static void end(struct sl_exchange *x, const char *how, int err)
 	if (x->retrying)
 		atomic_fetch_sub_explicit(&w->budget->retries, 1, memory_order_relaxed);
 	sl_exchange_forget_endpoints(x);
+	sl_witness_forget(x);
 	sl_sse_fini(&x->sse);
 	x->stream = NULL;
 	unlink_live(x);
@@ -454,23 +455,6 @@ static void on_gone(struct sl_stream *s, int err)
 	if (x->status == 0)
 		x->status = sl_err_info(SL_E_CLIENT_GONE)->status;
 	end(x, "client_gone", err);
-}
-
-void sl_worker_report(void *ctx, struct sl_endpoint *ep, bool ok)
-{
-	struct sl_worker *w = ctx;
-	bool changed;
-
-	/* All is well nearly always, and then nobody takes the lock. */
-	if (ok && !atomic_load_explicit(&ep->troubled, memory_order_relaxed))
-		return;
-	pthread_mutex_lock(&ep->judge_lock);
-	changed = sl_judge_traffic(&ep->judge, &ep->policy, ok, w->loop.now_us);
-	atomic_store(&ep->health, (int)ep->judge.health);
-	atomic_store(&ep->troubled, !ok);
-	pthread_mutex_unlock(&ep->judge_lock);
-	if (changed)
-		w->on_health(w->health_ctx, ep, w->loop.now_us);
 }
 
 const struct sl_stream_events sl_exchange_stream_events = {

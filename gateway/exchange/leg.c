@@ -213,6 +213,8 @@ int sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 	x->attempts++;
 	sl_metric_add_at(w->metrics, SL_M_LEGS, (unsigned)leg, 1);
 	x->call = sl_call_start(w->upstreams, ep, &limits, &request, &sl_relay_call_events, x);
-	sl_exchange_arm(x, x->leg_limit_us);
+	sl_witness_begin(x, pool);
+	sl_exchange_arm(x, x->stuck_us && x->stuck_us < x->leg_limit_us ? x->stuck_us
+	                                                                : x->leg_limit_us);
 	return 0;
 }

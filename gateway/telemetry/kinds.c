@@ -33,6 +33,11 @@ static const char *const gpu_cause_values[] = {
 #include "sluice/gpu_cause.def"
 #undef SL_GPU_CAUSE
 };
+static const char *const reason_values[] = {
+#define SL_REASON(NAME, label, text) label,
+#include "sluice/reasons.def"
+#undef SL_REASON
+};
 static const char *const class_values[] = { "2xx", "4xx", "5xx" };
 
 _Static_assert(SL_COUNT(placement_values) == METRIC_VALUES_PLACEMENT, "placements");
@@ -50,6 +55,7 @@ static const struct metric_label labels[] = {
 	[METRIC_LIMIT] = { "limit", limit_values, METRIC_VALUES_LIMIT },
 	[METRIC_GPU_STATE] = { "state", gpu_state_values, METRIC_VALUES_GPU_STATE },
 	[METRIC_GPU_CAUSE] = { "cause", gpu_cause_values, METRIC_VALUES_GPU_CAUSE },
+	[METRIC_REASON] = { "reason", reason_values, METRIC_VALUES_REASON },
 	[METRIC_CLASS] = { "class", class_values, METRIC_VALUES_CLASS },
 };
 

@@ -49,6 +49,13 @@ struct sl_endpoint {
 	struct sl_endpoint_gpus gpus;
 	atomic_bool prefills_only; /* its role: clients get no answers from it */
 	atomic_bool troubled;      /* live traffic has failed here since it last went well */
+	atomic_uint_least64_t
+	        life_us; /* its last event on any stream, a tenth of a second coarse */
+	/* What of the judge's changes was logged and counted; guarded by judge_lock. */
+	uint32_t told_changes;
+	enum sl_health told_health;
+	char apart[64]; /* what each request writes shares no cache line with the rest */
+	struct sl_tally tally;
 };
 
 /* One reference, the caller's; in no domain, with id 0: who keeps several in one

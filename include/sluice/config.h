@@ -88,9 +88,10 @@ struct sl_pool_conf {
 	char *tls_ca;          /* PEM path, "" = the system's */
 	char *tls_server_name; /* "" = the server's host */
 	bool tls_verify;
-	char *kv_group; /* "" = one group per domain */
-	char *api_key;  /* sent upstream as a Bearer token, replaces the client's; secret */
-	char **models;  /* names this pool serves; none: asked from /v1/models */
+	bool health_generate; /* idle engines are asked for a token now and then */
+	char *kv_group;       /* "" = one group per domain */
+	char *api_key;        /* sent upstream as a Bearer token, replaces the client's; secret */
+	char **models;        /* names this pool serves; none: asked from /v1/models */
 	uint32_t n_models;
 	struct sl_server_conf *servers;
 	uint32_t n_servers;
@@ -106,12 +107,14 @@ struct sl_pool_conf {
 	uint64_t answer_timeout_us;      /* for an answer that is no stream, 10 min */
 	uint64_t stream_idle_timeout_us; /* between two events */
 	uint64_t lease_us;               /* age past which a hand-off is redone */
-	char *path_prefix;     /* before the path of every request; "" the dialect's, "off" none */
-	char *health_path;     /* "" the dialect's */
-	char *metrics_path;    /* "" the dialect's, "off" none */
-	uint32_t metrics_port; /* 0: the dialect's, or the engine's own */
+	char *path_prefix; /* before the path of every request; "" the dialect's, "off" none */
+	char *health_path; /* "" the dialect's */
+	struct sl_status_set health_status; /* of its answer, that are well */
+	char *metrics_path;                 /* "" the dialect's, "off" none */
+	uint32_t metrics_port;              /* 0: the dialect's, or the engine's own */
 	uint32_t n_signals;
 	struct sl_signal_map *signals; /* where its page has what; before the dialect's */
+	uint64_t health_generate_interval_us;
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;

@@ -6,6 +6,7 @@
 
 #include "sluice/dialect.h"
 #include "sluice/err.h"
+#include "sluice/health.h"
 #include "sluice/route.h"
 
 /* ---- Prometheus text, streamed --------------------------------------- */
@@ -43,49 +44,5 @@ void sl_prom_reset(struct sl_prom *p);
 void sl_prom_feed(struct sl_prom *p, const char *data, size_t len);
 void sl_prom_finish(struct sl_prom *p);
 uint64_t sl_prom_bad_lines(const struct sl_prom *p);
-
-/* ---- health ---------------------------------------------------------- */
-
-struct sl_health_policy {
-	uint32_t rise;         /* good probes in a row to be healthy, 2 (1 at start) */
-	uint32_t fall;         /* bad ones in a row to be unhealthy, 3 */
-	uint32_t passive_fall; /* refused connections in a row that count as down at once, 3 */
-	uint64_t stale_us;     /* no answer for this long: unknown; twice that: unhealthy */
-};
-void sl_health_policy_default(struct sl_health_policy *p);
-
-enum sl_probe_result {
-	SL_PROBE_OK,
-	SL_PROBE_REFUSED, /* connect failed */
-	SL_PROBE_TIMEOUT,
-	SL_PROBE_STATUS, /* an answer other than expected */
-	SL_PROBE_BROKEN, /* closed or not HTTP */
-};
-const char *sl_probe_result_name(enum sl_probe_result r);
-
-/* One endpoint's judge. Plain data, zero-initialise through _init. */
-struct sl_judge {
-	enum sl_health health;
-	uint32_t good, bad; /* in a row */
-	uint32_t passive_bad;
-	bool ever_healthy;
-	bool suspected; /* by another gateway; the next probe decides */
-	uint64_t last_ok_us;
-	uint64_t since_us;  /* of the present state */
-	const char *reason; /* of the present state; static */
-};
-void sl_judge_init(struct sl_judge *j, uint64_t now_us);
-/* Each returns true if the state changed. */
-bool sl_judge_probe(struct sl_judge *j, const struct sl_health_policy *p,
-                    enum sl_probe_result result, uint64_t now_us);
-/* What live traffic saw: ok, or a connect failure or reset before any byte. */
-bool sl_judge_traffic(struct sl_judge *j, const struct sl_health_policy *p, bool ok,
-                      uint64_t now_us);
-bool sl_judge_tick(struct sl_judge *j, const struct sl_health_policy *p, uint64_t now_us);
-/* Another gateway found it dead. Until the next probe, which decides alone, it
- * is used only where there is nothing better. Nothing that is out already, and
- * nothing that is not known, can be suspected. */
-bool sl_judge_suspect(struct sl_judge *j, uint64_t now_us);
-const char *sl_health_name(enum sl_health h);
 
 #endif

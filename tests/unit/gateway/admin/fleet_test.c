@@ -49,7 +49,10 @@ static const struct sl_fleet_row rows[] = {
 	        .cluster = "",
 	        .engine = "vllm",
 	        .connector = "none",
-	        .reason = NULL,
+	        .reason = "",
+	        .ejected = true,
+	        .returns_in_ms = 2500,
+	        .ejections = 3,
 	        .sample_age_ms = -1,
 	        .page = { .running = 99 }, /* from no page at all */
 	        .view = { .spec = { .role = SL_ROLE_DECODE },
@@ -74,6 +77,16 @@ static const struct sl_worker_row workers[] = {
 	{ 0 },
 };
 
+static const struct sl_fleet_event events[] = {
+	{ .wall_ms = 1790000000123,
+	  .endpoint = "10.0.0.1:8000",
+	  .from = SL_HEALTH_HEALTHY,
+	  .to = SL_HEALTH_UNHEALTHY,
+	  .cause = SL_REASON_FAILURE_RATE,
+	  .reason = "40% of 10" },
+	{ .cause = SL_REASON_NEW },
+};
+
 static cJSON *fleet(const char *version, uint32_t n_rows, uint32_t n_models)
 {
 	char *text = NULL;
@@ -85,7 +98,9 @@ static cJSON *fleet(const char *version, uint32_t n_rows, uint32_t n_models)
 		                      .models = fleet_models,
 		                      .n_models = n_models,
 		                      .workers = workers,
-		                      .n_workers = 2 };
+		                      .n_workers = 2,
+		                      .events = events,
+		                      .n_events = SL_COUNT(events) };
 	cJSON *json;
 
 	sl_fleet_write(out, &page);
@@ -244,7 +259,7 @@ static const struct {
 	{ "engine", { "vllm", "vllm" } },
 	{ "connector", { "nixl", "none" } },
 	{ "health", { "healthy", "unhealthy" } },
-	{ "reason", { "probe ok", NULL } },
+	{ "reason", { "probe ok", "" } },
 };
 
 static const struct {
@@ -260,6 +275,7 @@ static const struct {
 	{ "sample_age_ms", { 250, -1 } },  { "running", { 3, -1 } },
 	{ "waiting", { 1, -1 } },          { "peers_inflight", { 9, 0 } },
 	{ "adapters_loaded", { 3, 0 } },   { "max_adapters", { 4, -1 } },
+	{ "ejections", { 0, 3 } },         { "returns_in_ms", { -1, 2500 } },
 };
 
 static void test_endpoints(void **state)
@@ -280,6 +296,22 @@ static void test_endpoints(void **state)
 	assert_string_equal(
 	        cJSON_GetStringValue(cJSON_GetArrayItem(at(json, "endpoints", 0, "models"), 1)),
 	        models[1]);
+	cJSON_Delete(json);
+}
+
+static void test_events(void **state)
+{
+	cJSON *json = fleet("0.1.0", 0, 1);
+
+	(void)state;
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "events")), 2);
+	assert_true(at(json, "events", 0, "time_ms")->valuedouble == 1790000000123.0);
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "endpoint")),
+	                    "10.0.0.1:8000");
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "from")), "healthy");
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "to")), "unhealthy");
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "cause")), "failure_rate");
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "reason")), "40% of 10");
 	cJSON_Delete(json);
 }
 
@@ -398,11 +430,11 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gpus),           cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_redis),          cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_models),         cmocka_unit_test(test_workers),
-		cmocka_unit_test(test_worker_metrics), cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_gpus),    cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_redis),   cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_events),  cmocka_unit_test(test_models),
+		cmocka_unit_test(test_workers), cmocka_unit_test(test_worker_metrics),
+		cmocka_unit_test(test_empty),   cmocka_unit_test(test_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

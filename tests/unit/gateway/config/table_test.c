@@ -106,7 +106,7 @@ static void test_every_field_has_a_directive(void **state)
 		HOLE(sl_pool_conf, n_signals),
 		HOLE(sl_pool_conf, line),
 		HOLE(sl_pool_conf, file),
-		GAP(sl_pool_conf, tls_verify, kv_group),
+		GAP(sl_pool_conf, health_generate, kv_group),
 		GAP(sl_pool_conf, n_models, servers),
 		GAP(sl_pool_conf, n_servers, discovers),
 		GAP(sl_pool_conf, max_idle, idle_timeout_us),
