@@ -188,7 +188,7 @@ static bool fill(struct watch *w)
 static void pump(struct watch *w)
 {
 	struct sl_sim_conn *conn = w->conn;
-	bool more = true;
+	bool more;
 
 	if (w->kube->faults.hold)
 		return;
@@ -196,12 +196,12 @@ static void pump(struct watch *w)
 		end_watch(w);
 		return;
 	}
-	while (more && backlog(w) < BACKLOG_BYTES) {
+	do {
 		more = fill(w);
 		sl_sim_conn_flush(conn);
 		if (conn->job != w)
 			return;
-	}
+	} while (more && backlog(w) < BACKLOG_BYTES);
 }
 
 void sl_kapi_watch_drained(struct sl_sim_conn *conn)
