@@ -206,16 +206,3 @@ void sl_kapi_api_serve(struct sl_kapi *kube, struct sl_sim_conn *conn)
 	else if (!serve_health(conn, &r))
 		no_resource(conn, &r);
 }
-
-void sl_kapi_api_release(struct sl_kapi *kube)
-{
-	struct sl_sim_conn *next;
-
-	for (struct sl_sim_conn *c = kube->conns.first; c; c = next) {
-		next = c->next;
-		if (!c->held)
-			continue;
-		c->held = false;
-		sl_kapi_api_serve(kube, c);
-	}
-}

@@ -106,7 +106,7 @@ static const char *do_hold(struct sl_kapi *kube, const cJSON *json)
 	kube->faults.hold = flag(json, "on");
 	if (kube->faults.hold)
 		return NULL;
-	sl_kapi_api_release(kube);
+	sl_kapi_release(kube);
 	sl_kapi_watch_pump_all(kube);
 	return NULL;
 }

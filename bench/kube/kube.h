@@ -53,7 +53,7 @@ void sl_kapi_uuid(struct sl_kapi *kube, char out[40]);
 /* A whole request has arrived: every answer begins here. */
 void sl_kapi_api_serve(struct sl_kapi *kube, struct sl_sim_conn *conn);
 /* Answers what was held. */
-void sl_kapi_api_release(struct sl_kapi *kube);
+void sl_kapi_release(struct sl_kapi *kube);
 
 /* The port, for tests of restarts: closes it and all connections. */
 void sl_kapi_close_port(struct sl_kapi *kube);

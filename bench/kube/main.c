@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "bench/bench.h"
 #include "bench/cli/cli.h"
@@ -15,36 +14,11 @@
 
 #define KEEP_ALIVE_US 180000000
 
-/* ---- what the parts share -------------------------------------------- */
-
-void sl_kapi_changed(struct sl_kapi *kube)
-{
-	kube->changes++;
-	event_active(&kube->wake, EV_TIMEOUT, 0);
-}
-
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	sl_kapi_watch_pump_all(arg);
-}
-
-void sl_kapi_time_text(char out[24])
-{
-	time_t now = (time_t)sl_sim_unix_s();
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
-void sl_kapi_uuid(struct sl_kapi *kube, char out[40])
-{
-	unsigned long long a = sl_rng_next(&kube->rng), b = sl_rng_next(&kube->rng);
-
-	snprintf(out, 40, "%08llx-%04llx-4%03llx-a%03llx-%012llx", a & 0xffffffff, a >> 48,
-	         a >> 32 & 0xfff, b & 0xfff, b >> 16);
 }
 
 /* ---- the port -------------------------------------------------------- */
