@@ -376,13 +376,17 @@ void kube_feed_restart(struct kube_feed *f)
 
 void kube_feed_other(struct kube_feed *f, const char *reason)
 {
-	f->resource = f->resource == SL_KUBE_POOLS ? SL_KUBE_POOLS_OLD : SL_KUBE_POOLS;
+	bool newer = f->resource == SL_KUBE_POOLS;
+
 	stop_fetch(f);
 	forget_version(f);
-	if (f->failures) /* neither is there */
-		fail(f, reason);
-	else
-		retry(f);
+	f->resource = newer ? SL_KUBE_POOLS_OLD : SL_KUBE_POOLS;
+	if (newer) {
+		snprintf(f->not_newer, sizeof(f->not_newer), "%s", reason);
+		rest(f, 0);
+	} else {
+		fail(f, f->status == 404 && *f->not_newer ? f->not_newer : reason);
+	}
 }
 
 static void on_refresh(void *arg)

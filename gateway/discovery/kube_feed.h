@@ -46,14 +46,15 @@ struct kube_feed {
 	char answer[4096]; /* the beginning of one that is no success */
 	size_t answer_len;
 	struct sl_kube_status said;
-	bool relist;         /* the watch cannot go on */
-	bool unclear;        /* ... for a reason that is not its age */
-	bool heard;          /* this watch has said something */
-	uint64_t watched_us; /* when it began */
-	uint64_t skipped;    /* objects too large, up to this watch */
-	uint32_t failures;   /* in a row; a watch that works ends it */
-	uint32_t expired;    /* lists in a row whose rest was forgotten */
-	uint32_t unread;     /* items of this list that were no objects */
+	bool relist;                     /* the watch cannot go on */
+	bool unclear;                    /* ... for a reason that is not its age */
+	bool heard;                      /* this watch has said something */
+	uint64_t watched_us;             /* when it began */
+	uint64_t skipped;                /* objects too large, up to this watch */
+	uint32_t failures;               /* in a row; a watch that works ends it */
+	uint32_t expired;                /* lists in a row whose rest was forgotten */
+	uint32_t unread;                 /* items of this list that were no objects */
+	char not_newer[KUBE_REASON_MAX]; /* of an InferencePool */
 	struct sl_rng rng;
 };
 
@@ -62,7 +63,9 @@ void kube_feed_open(struct kube_feed *f);
 void kube_feed_close(struct kube_feed *f);
 /* The rules have changed, or what is asked for: list now. */
 void kube_feed_restart(struct kube_feed *f);
-/* Not found here: the other name of the resource next, after a while. */
+/* Not found under this name of the resource: the older one next, at once, or, after
+ * a while, the newer one again. What is told is why it is not under the newer,
+ * unless the older says more than that it does not exist. */
 void kube_feed_other(struct kube_feed *f, const char *reason);
 
 #endif

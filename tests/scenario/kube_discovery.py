@@ -200,6 +200,7 @@ def test_an_inference_pool(t):
     true(answer.status in (200, 201), answer)
     gateway.wait_healthy(a)
     equal(trouble(gateway), "", "trouble")
+    true("x-k8s.io" not in gateway.text(), "nobody is told of an older API that is not there either")
     equal(gateway.post("/v1/chat/completions", chat()).status, 200, "status")
     server.patch(f"{POOLS}/pool", spec("b", b.port))
     until(lambda: listed(gateway) == {b.address}, "its new engines")
