@@ -8,8 +8,6 @@
  * that is left. When probes and ejections together have taken all out, those
  * that were only ejected are called back: a bad answer is better than none. An
  * engine that stands still is not: no answer is no better than that. */
-#include <stdio.h>
-
 #include "probes/judge.h"
 
 #define FORGET_TIMES 6u
@@ -37,14 +35,6 @@ static bool take_place(struct sl_ward *ward, double share)
 		return true;
 	atomic_fetch_sub(&ward->ejected, 1);
 	return false;
-}
-
-void judge_end_ejection(struct sl_judge *j)
-{
-	if (j->placed)
-		atomic_fetch_sub(&j->ward->ejected, 1);
-	j->placed = false;
-	j->ejected = false;
 }
 
 /* ---- time ------------------------------------------------------------ */

@@ -15,24 +15,7 @@
  * decisive. */
 #include "probes/judge.h"
 
-#include <stdio.h>
-
 /* ---- tables ---------------------------------------------------------- */
-
-static const char *const health_names[] = {
-	[SL_HEALTH_UNKNOWN] = "unknown",
-	[SL_HEALTH_HEALTHY] = "healthy",
-	[SL_HEALTH_DEGRADED] = "degraded",
-	[SL_HEALTH_UNHEALTHY] = "unhealthy",
-};
-
-static const struct {
-	const char *label, *text;
-} reasons[] = {
-#define SL_REASON(NAME, label, text) { label, text },
-#include "sluice/reasons.def"
-#undef SL_REASON
-};
 
 static const struct {
 	const char *name;
@@ -45,24 +28,9 @@ static const struct {
 	[SL_PROBE_BROKEN] = { "broken", SL_REASON_BROKEN },
 };
 
-const char *sl_reason_label(enum sl_reason r)
-{
-	return (size_t)r < SL_COUNT(reasons) ? reasons[r].label : "invalid";
-}
-
-const char *sl_reason_text(enum sl_reason r)
-{
-	return (size_t)r < SL_COUNT(reasons) ? reasons[r].text : "invalid";
-}
-
 const char *sl_probe_result_name(enum sl_probe_result r)
 {
 	return (size_t)r < SL_COUNT(probe_results) ? probe_results[r].name : "invalid";
-}
-
-const char *sl_health_name(enum sl_health h)
-{
-	return (size_t)h < SL_COUNT(health_names) ? health_names[h] : "invalid";
 }
 
 void sl_health_policy_default(struct sl_health_policy *p)
@@ -95,73 +63,6 @@ bool sl_status_set_has(const struct sl_status_set *s, int status)
 {
 	return status >= SL_STATUS_MIN && status <= SL_STATUS_MAX &&
 	       s->bits[(status - SL_STATUS_MIN) / 64] >> (status - SL_STATUS_MIN) % 64 & 1;
-}
-
-/* ---- states ---------------------------------------------------------- */
-
-static void note_cause(struct sl_judge *j, enum sl_reason cause)
-{
-	j->cause = cause;
-	snprintf(j->reason, sizeof(j->reason), "%s", sl_reason_text(cause));
-}
-
-static void count_out(struct sl_judge *j, bool out)
-{
-	if (j->ward && out)
-		atomic_fetch_add(&j->ward->out, 1);
-	else if (j->ward)
-		atomic_fetch_sub(&j->ward->out, 1);
-}
-
-bool judge_enter(struct sl_judge *j, enum sl_health health, enum sl_reason cause, uint64_t now_us)
-{
-	bool was_out = j->health == SL_HEALTH_UNHEALTHY;
-	bool is_out = health == SL_HEALTH_UNHEALTHY;
-
-	note_cause(j, cause);
-	if (j->health == health)
-		return false;
-	if (was_out)
-		judge_end_ejection(j);
-	if (was_out != is_out)
-		count_out(j, is_out);
-	j->health = health;
-	j->suspected = false;
-	j->since_us = now_us;
-	j->changes++;
-	if (health == SL_HEALTH_HEALTHY) {
-		j->ever_healthy = true;
-		j->passive_bad = 0;
-		window_clear(&j->window);
-	}
-	return true;
-}
-
-void sl_judge_init(struct sl_judge *j, uint64_t now_us)
-{
-	*j = (struct sl_judge){
-		.health = SL_HEALTH_UNKNOWN,
-		.last_ok_us = now_us,
-		.since_us = now_us,
-	};
-	note_cause(j, SL_REASON_NEW);
-}
-
-void sl_judge_join(struct sl_judge *j, struct sl_ward *ward, const struct sl_tally *tally)
-{
-	j->ward = ward;
-	j->tally = tally;
-	if (j->health == SL_HEALTH_UNHEALTHY)
-		count_out(j, true);
-}
-
-void sl_judge_leave(struct sl_judge *j)
-{
-	judge_end_ejection(j);
-	if (j->health == SL_HEALTH_UNHEALTHY)
-		count_out(j, false);
-	j->ward = NULL;
-	j->tally = NULL;
 }
 
 /* ---- probes ---------------------------------------------------------- */
