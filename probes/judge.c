@@ -86,7 +86,7 @@ static bool probe_good(struct sl_judge *j, const struct sl_health_policy *p, uin
 static bool die(struct sl_judge *j, enum sl_reason cause, uint64_t now_us)
 {
 	judge_end_ejection(j);
-	note_cause(j, cause);
+	judge_note_cause(j, cause);
 	j->since_us = now_us;
 	j->changes++;
 	return true;

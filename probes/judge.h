@@ -6,6 +6,8 @@
 
 /* judge_state.c. The only writer of health, since_us and cause. True if the state changed. */
 bool judge_enter(struct sl_judge *j, enum sl_health health, enum sl_reason cause, uint64_t now_us);
+/* Why it is in its present state is news; the state is not. */
+void judge_note_cause(struct sl_judge *j, enum sl_reason cause);
 /* Its place in the pool's share is free; it stays what it is. */
 void judge_end_ejection(struct sl_judge *j);
 

@@ -3,7 +3,7 @@
 
 #include "probes/judge.h"
 
-static void note_cause(struct sl_judge *j, enum sl_reason cause)
+void judge_note_cause(struct sl_judge *j, enum sl_reason cause)
 {
 	j->cause = cause;
 	snprintf(j->reason, sizeof(j->reason), "%s", sl_reason_text(cause));
@@ -30,7 +30,7 @@ bool judge_enter(struct sl_judge *j, enum sl_health health, enum sl_reason cause
 	bool was_out = j->health == SL_HEALTH_UNHEALTHY;
 	bool is_out = health == SL_HEALTH_UNHEALTHY;
 
-	note_cause(j, cause);
+	judge_note_cause(j, cause);
 	if (j->health == health)
 		return false;
 	if (was_out)
@@ -56,7 +56,7 @@ void sl_judge_init(struct sl_judge *j, uint64_t now_us)
 		.last_ok_us = now_us,
 		.since_us = now_us,
 	};
-	note_cause(j, SL_REASON_NEW);
+	judge_note_cause(j, SL_REASON_NEW);
 }
 
 void sl_judge_join(struct sl_judge *j, struct sl_ward *ward, const struct sl_tally *tally)
