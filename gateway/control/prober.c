@@ -10,7 +10,9 @@
 
 #define BODY_MAX (1u << 20)
 #define PAGE_MAX (8u << 20)
-#define BEGIN_AT_ONCE 64 /* engines that begin together; others within an interval */
+#define BEGIN_AT_ONCE 64 /* engines that begin together; others within: */
+#define BEGIN_US 1000000u
+#define TOGETHER_US 100000u
 
 static void ask_detect(struct sl_probe_run *r);
 static void ask_generate(struct sl_probe_run *r);
@@ -33,13 +35,19 @@ static void end_beginning(struct sl_probe_run *r)
 static void rest(struct sl_probe_run *r)
 {
 	uint64_t interval = r->engine->pool->probe_interval_us;
-	/* A tenth either way, so that a fleet is not asked in one breath. */
+	uint64_t now = r->prober->loop->now_us;
+	/* A tenth either way, so that a fleet is not asked in one breath. But those
+	 * that are due within a tenth are asked together, because it is waking
+	 * up that costs. */
 	uint64_t jitter = random_below(r->prober, interval / 5 + 1);
+	uint64_t together = interval / 10 < TOGETHER_US ? interval / 10 : TOGETHER_US;
+	uint64_t due_us = now + interval - interval / 10 + jitter;
 
 	r->step = STEP_IDLE;
 	end_beginning(r);
 	prober_forget_stale(r);
-	sl_timer_arm(r->prober->loop, &r->next_timer, interval - interval / 10 + jitter);
+	due_us -= due_us % (together ? together : 1);
+	sl_timer_arm(r->prober->loop, &r->next_timer, due_us > now ? due_us - now : 0);
 }
 
 static bool is_due(const struct sl_probe_run *r, uint64_t last_us)
@@ -413,8 +421,7 @@ void sl_prober_add(struct sl_prober *p, struct sl_engine *engine)
 	sl_engine_page_clear(&r->last);
 	engine->probe = r;
 	if (p->n_beginning >= BEGIN_AT_ONCE) {
-		sl_timer_arm(p->loop, &r->next_timer,
-		             random_below(p, engine->pool->probe_interval_us));
+		sl_timer_arm(p->loop, &r->next_timer, random_below(p, BEGIN_US));
 		return;
 	}
 	r->beginning = true;
