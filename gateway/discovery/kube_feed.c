@@ -353,6 +353,9 @@ static void on_end(void *user, enum sl_probe_result result, int status)
 	if (f->status && f->status != 200) {
 		end_refused(f);
 	} else if (f->state == KUBE_FEED_WATCHES && f->status == 200) {
+		/* Not even a bookmark: it may not know our version yet, as one
+		 * that was restored from a backup. */
+		f->relist |= result == SL_PROBE_TIMEOUT;
 		end_watch(f);
 	} else if (result == SL_PROBE_OK && status == 200) {
 		end_list(f);
