@@ -153,15 +153,14 @@ void prober_forget_stale(struct sl_probe_run *r)
 {
 	struct sl_endpoint *ep = r->ep;
 	uint64_t now = r->prober->loop->now_us;
-	struct sl_engine_page nothing;
 	struct sl_load_sample sample;
 
 	if (r->forgotten || !r->engine->page_us || !ep->policy.stale_us ||
 	    now - r->engine->page_us < ep->policy.stale_us)
 		return;
 	r->forgotten = true;
-	sl_engine_page_clear(&nothing);
-	sample = sample_of(&nothing, now);
+	sl_engine_page_clear(&r->engine->page);
+	sample = sample_of(&r->engine->page, now);
 	sl_domain_lock(ep->domain);
 	sl_router_endpoint_sample(ep->domain->router, ep->slot, &sample, now);
 	sl_domain_unlock(ep->domain);

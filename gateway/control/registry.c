@@ -400,6 +400,20 @@ static void presume_models(struct sl_engine *m, const struct sl_engine *removed)
 			sl_engine_presume(m, removed);
 }
 
+static void reverse(struct sl_engine **list)
+{
+	struct sl_engine *reversed = NULL;
+
+	while (*list) {
+		struct sl_engine *m = *list;
+
+		*list = m->next;
+		m->next = reversed;
+		reversed = m;
+	}
+	*list = reversed;
+}
+
 static void settle(struct census *c)
 {
 	struct sl_registry *r = c->registry;
@@ -408,6 +422,7 @@ static void settle(struct census *c)
 		update_domains(r, c->config);
 	settle_members(r, c->config);
 	remove_unwanted(r);
+	reverse(&c->newcomers); /* the first of the file enters first */
 	while (c->newcomers) {
 		struct sl_engine *m = c->newcomers;
 

@@ -183,8 +183,10 @@ uint32_t sl_registry_rows(struct sl_registry *r, uint64_t now_us, struct sl_flee
 		r->n_rows = n;
 	}
 	/* Members are listed newest first; the page shows the file's order. */
-	for (struct sl_engine *m = r->members; m; m = m->next)
-		fill_row(m, now_us, &r->rows[--at]);
+	for (uint32_t p = r->config->n_pools; p-- > 0;)
+		for (struct sl_engine *m = r->members; m; m = m->next)
+			if (m->pool == &r->config->pools[p])
+				fill_row(m, now_us, &r->rows[--at]);
 	*out_rows = r->rows;
 	return n;
 }

@@ -320,6 +320,21 @@ static void write_return(char *out, size_t size, const cJSON *endpoint)
 	snprintf(out, size, ", on trial in %s", in);
 }
 
+/* What GPUs do to it is told below. */
+static bool is_trouble(const cJSON *endpoint, const char *state)
+{
+	if (strcmp(state, "draining") == 0)
+		return *text_of(endpoint, "held") != '\0';
+	if (strcmp(state, "degraded") == 0)
+		return *text_of(endpoint, "gpu_reason") == '\0';
+	return strcmp(state, "healthy") != 0;
+}
+
+static const char *reason_of(const cJSON *endpoint, const char *state)
+{
+	return text_of(endpoint, strcmp(state, "draining") ? "reason" : "held");
+}
+
 /* Why an endpoint does not get requests, below the table: reasons are long. */
 static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_view *view)
 {
@@ -330,11 +345,10 @@ static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_v
 
 	ctl_table_init(&t, columns, SL_COUNT(columns));
 	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next) {
-		const char *state = state_of(endpoint), *reason = text_of(endpoint, "reason");
+		const char *state = state_of(endpoint), *reason = reason_of(endpoint, state);
 		char since[32], back[64], line[512];
 
-		if (strcmp(state, "healthy") == 0 || strcmp(state, "draining") == 0 ||
-		    ++n > TROUBLES_MAX)
+		if (!is_trouble(endpoint, state) || ++n > TROUBLES_MAX)
 			continue;
 		write_age(since, sizeof(since), number_of(endpoint, "since_ms"));
 		write_return(back, sizeof(back), endpoint);

@@ -278,14 +278,28 @@ static bool budget_allows(struct sl_exchange *x)
 	return true;
 }
 
+/* One connection after the other to it breaks, with nothing going well between:
+ * it is gone, if its judge may say so or not. */
+static bool keeps_breaking(struct sl_endpoint *ep)
+{
+	bool breaks;
+
+	pthread_mutex_lock(&ep->judge_lock);
+	breaks = ep->policy.passive_fall && ep->judge.passive_bad >= ep->policy.passive_fall;
+	pthread_mutex_unlock(&ep->judge_lock);
+	return breaks;
+}
+
 /* What is taken away from an engine that is gone loads nobody twice. */
 static bool is_free(const struct sl_exchange *x, int err)
 {
+	struct sl_endpoint *ep = x->leg == SL_LEG_DECODE ? x->decode_ep : x->prefill_ep;
 	bool prefill_gone = x->prefill_ep && is_unhealthy(x->prefill_ep);
+	bool broke = err == SL_E_UPSTREAM_RESET || err == SL_E_UPSTREAM_TRUNCATED;
 
 	if (err == SL_E_UPSTREAM_CONNECT || prefill_gone)
 		return true;
-	return x->leg == SL_LEG_DECODE && is_unhealthy(x->decode_ep);
+	return ep && (is_unhealthy(ep) || (broke && keeps_breaking(ep)));
 }
 
 /* Another prefill engine for the same decode engine; then that engine itself,

@@ -1,5 +1,7 @@
 """kill -9 of an engine under load. Requests that had no event yet lose
 nothing; those in the middle of a stream end honestly."""
+import signal
+
 from lib import story
 from lib.load import Load
 from lib.process import until
@@ -59,6 +61,18 @@ def test_more_at_once_than_the_retry_budget(t):
         gateway.wait_healthy(engines[1], state="unhealthy")
         passed(run, REQUESTS)
         engines[1].thaw()
+    equal(run.result.failures, [], f"failures of {run.result.done}")
+
+
+def test_most_engines_at_once(t):
+    """More die than may be ejected, each with more requests than the budget has."""
+    gateway, engines = t.plain(4, main="retry_budget 0%;\nretry_budget_min 6;\n", max_ejected="25%")
+    with Load(gateway, clients=40, words=300, max_tokens=1) as run:
+        passed(run, REQUESTS)
+        for engine in engines[:3]:
+            engine.signal(signal.SIGKILL)
+        gateway.wait_healthy(*engines[:3], state="unhealthy")
+        passed(run, REQUESTS)
     equal(run.result.failures, [], f"failures of {run.result.done}")
 
 
