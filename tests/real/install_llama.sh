@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # install_llama.sh DIR: llama-server b11434, built into DIR/llama-server.
 #
-# Eight minutes on one core. Exits with 3 and a reason where it cannot be had.
+# Eight minutes on one core; LLAMA_SERVER=PROGRAM takes that one.
+# Exits with 3 and a reason where it cannot be had.
 set -euo pipefail
 
 dir=${1:?usage: install_llama.sh DIR}
 . "$(dirname "$0")/recipe.sh"
 
+if [ -n "${LLAMA_SERVER:-}" ]; then
+	echo "$LLAMA_SERVER"
+	exit 0
+fi
 if [ ! -x llama-server ]; then
 	for program in cmake c++; do
 		command -v "$program" >/dev/null || skip "$program is not installed"

