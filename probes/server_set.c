@@ -17,6 +17,7 @@ static const size_t texts[] = {
 	offsetof(struct sl_server_conf, found.namespace_),
 	offsetof(struct sl_server_conf, found.pod),
 	offsetof(struct sl_server_conf, found.gpus),
+	offsetof(struct sl_server_conf, found.address),
 };
 
 static char **text_of(struct sl_server_conf *server, size_t k)
@@ -29,16 +30,27 @@ static const char *text_in(const struct sl_server_conf *server, size_t k)
 	return *(char *const *)(const void *)((const char *)server + texts[k]);
 }
 
+/* Most texts are empty, in thousands of servers: these share one. */
+static char nothing[1];
+
 static char *copy(struct sl_span value)
 {
-	char *text = malloc(value.len + 1);
+	char *text;
 
+	if (!value.len)
+		return nothing;
+	text = malloc(value.len + 1);
 	if (!text)
 		abort();
-	if (value.len)
-		memcpy(text, value.ptr, value.len);
+	memcpy(text, value.ptr, value.len);
 	text[value.len] = '\0';
 	return text;
+}
+
+static void let_go(char *text)
+{
+	if (text != nothing)
+		free(text);
 }
 
 struct sl_server_set *sl_server_set_new(void)
@@ -57,13 +69,20 @@ struct sl_server_set *sl_server_set_ref(struct sl_server_set *set)
 	return set;
 }
 
+static void free_texts(struct sl_server_conf *server)
+{
+	for (size_t k = 0; k < SL_COUNT(texts); k++) {
+		let_go(*text_of(server, k));
+		*text_of(server, k) = NULL;
+	}
+}
+
 void sl_server_set_unref(struct sl_server_set *set)
 {
 	if (!set || --set->refs)
 		return;
 	for (uint32_t i = 0; i < set->n; i++)
-		for (size_t k = 0; k < SL_COUNT(texts); k++)
-			free(*text_of(&set->servers[i], k));
+		free_texts(&set->servers[i]);
 	free(set->servers);
 	free(set);
 }
@@ -74,7 +93,7 @@ struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_sp
 	struct sl_server_conf *server;
 
 	if (set->n == set->size) {
-		set->size = set->size ? 2 * set->size : 16;
+		set->size = set->size ? 2 * set->size : 1;
 		set->servers = realloc(set->servers, set->size * sizeof(*set->servers));
 		if (!set->servers)
 			abort(); /* as many as the source's answer had room for */
@@ -88,9 +107,64 @@ struct sl_server_conf *sl_server_set_add(struct sl_server_set *set, struct sl_sp
 	return server;
 }
 
+struct sl_server_conf *sl_server_set_copy(struct sl_server_set *set,
+                                          const struct sl_server_conf *from)
+{
+	struct sl_server_conf *added = sl_server_set_add(set, sl_span("", 0), 0, sl_span("", 0));
+	struct sl_server_conf owned = *added;
+
+	*added = *from;
+	for (size_t k = 0; k < SL_COUNT(texts); k++) {
+		*text_of(added, k) = *text_of(&owned, k);
+		sl_server_set_text(text_of(added, k), sl_span_str(text_in(from, k)));
+	}
+	return added;
+}
+
+/* By host and port, then by place. */
+static int compare_places(const void *a, const void *b)
+{
+	const struct sl_server_conf *x = *(const struct sl_server_conf *const *)a;
+	const struct sl_server_conf *y = *(const struct sl_server_conf *const *)b;
+	int order = strcmp(x->addr.host, y->addr.host);
+
+	if (order == 0)
+		order = (x->addr.port > y->addr.port) - (x->addr.port < y->addr.port);
+	return order ? order : (x > y) - (x < y);
+}
+
+static bool same_place(const struct sl_server_conf *a, const struct sl_server_conf *b)
+{
+	return a->addr.port == b->addr.port && !strcmp(a->addr.host, b->addr.host);
+}
+
+void sl_server_set_unique(struct sl_server_set *set)
+{
+	struct sl_server_conf **sorted;
+	uint32_t kept = 0;
+
+	if (set->n < 2)
+		return;
+	sorted = malloc(set->n * sizeof(struct sl_server_conf *));
+	if (!sorted)
+		abort();
+	for (uint32_t i = 0; i < set->n; i++)
+		sorted[i] = &set->servers[i];
+	qsort(sorted, set->n, sizeof(struct sl_server_conf *), compare_places);
+	/* The last of each run is compared with its equal before that is emptied. */
+	for (uint32_t i = set->n - 1; i > 0; i--)
+		if (same_place(sorted[i - 1], sorted[i]))
+			free_texts(sorted[i]);
+	free(sorted);
+	for (uint32_t i = 0; i < set->n; i++)
+		if (set->servers[i].addr.host)
+			set->servers[kept++] = set->servers[i];
+	set->n = kept;
+}
+
 void sl_server_set_text(char **field, struct sl_span value)
 {
-	free(*field);
+	let_go(*field);
 	*field = copy(value);
 }
 

@@ -46,7 +46,8 @@ extern const struct conf_shape conf_shape_file;     /* absolute after reading */
 extern const struct conf_shape conf_shape_log;      /* a file, or one of the words */
 extern const struct conf_shape conf_shape_url_path; /* "" for the word off */
 extern const struct conf_shape conf_shape_secret;
-extern const struct conf_shape conf_shape_gateway; /* of struct sl_pool_conf as a whole */
+extern const struct conf_shape conf_shape_resolver; /* "10.0.0.2:53": an address, no name */
+extern const struct conf_shape conf_shape_gateway;  /* of struct sl_pool_conf as a whole */
 /* struct sl_addr_conf */
 extern const struct conf_shape conf_shape_listen;   /* the host may be left out: all addresses */
 extern const struct conf_shape conf_shape_admin;    /* it may be left out: 127.0.0.1; or off */

@@ -1,5 +1,5 @@
 /* shape_discover.c: where engines are found: kubernetes, file:PATH,
- * dns:NAME:PORT, srv:NAME. */
+ * dns:NAME:PORT, srv:NAME; and who is asked for names. */
 #include "gateway/config/address.h"
 #include "gateway/config/table.h"
 
@@ -13,8 +13,12 @@ static const char *const prefixes[] = {
 static const char *parse_file(const struct conf_reader *reader, const struct conf_word *word,
                               const char *text, struct sl_discover_target *target)
 {
-	if (*text == '\0')
+	const char *slash = strrchr(text, '/'), *pattern = strpbrk(text, "*?[");
+
+	if (*text == '\0' || (slash && slash[1] == '\0'))
 		return "names no file";
+	if (slash && pattern && pattern < slash)
+		return "has a pattern in the name of a folder; only the file's may have one";
 	target->name = conf_source_resolve(reader->arena, word->at.source, text);
 	return NULL;
 }
@@ -104,3 +108,45 @@ static bool write_discover(FILE *out, const struct conf_directive *d, const void
 const struct conf_shape conf_shape_discover = { "SOURCE",
 	                                        "kubernetes, file:PATH, dns:NAME:PORT or srv:NAME",
 	                                        NULL, read_discover, write_discover };
+
+/* ---- name servers ----------------------------------------------------- */
+
+/* A name would have to be looked up by the server that it names. */
+static const char *parse_resolver(struct conf_arena *a, const char *text, struct sl_addr_conf *out)
+{
+	const char *bare =
+	        *text != '[' && (!strchr(text, ':') || !sl_host_is_name(text)) ? text : NULL;
+	const char *problem;
+
+	if (bare && sl_host_is_name(bare))
+		return "is not an IP address";
+	if (bare)
+		text = conf_sprintf(a, strchr(bare, ':') ? "[%s]:53" : "%s:53", bare);
+	else if (*text == '[' && text[strlen(text) - 1] == ']')
+		text = conf_sprintf(a, "%s:53", text);
+	problem = conf_address_parse(a, text, out);
+	if (!problem && (*out->host == '\0' || sl_host_is_name(out->host)))
+		problem = "is not an IP address";
+	return problem;
+}
+
+static bool read_resolver(const struct conf_reader *reader, const struct conf_word *word,
+                          void *field)
+{
+	struct sl_addr_conf addr;
+	const char *problem = parse_resolver(reader->arena, word->text, &addr);
+
+	if (problem)
+		conf_mismatch(reader, word, problem);
+	else
+		*(char **)field =
+		        conf_sprintf(reader->arena, strchr(addr.host, ':') ? "[%s]:%u" : "%s:%u",
+		                     addr.host, addr.port);
+	return !problem;
+}
+
+/* Only ever in a list, whose words are written as they are. */
+const struct conf_shape conf_shape_resolver = { "ADDRESS",
+	                                        "a name server's address such as 10.0.0.2, "
+	                                        "10.0.0.2:5353 or [fd00::2]:53",
+	                                        NULL, read_resolver, NULL };

@@ -1,7 +1,6 @@
 /* engine.c: see engine.h. */
 #include "gateway/control/engine.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -49,26 +48,17 @@ static struct sl_health_policy health_policy(const struct sl_pool_conf *pool)
 	return policy;
 }
 
-static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
-                                         const struct sl_server_conf *server,
-                                         struct sl_tls_context *tls, uint64_t now_us, char *error,
-                                         size_t error_size)
+static struct sl_endpoint *make_endpoint(const struct sl_engine_place *at,
+                                         struct sl_tls_context *tls, uint64_t now_us)
 {
+	const struct sl_pool_conf *pool = at->pool;
+	const struct sl_addr_conf *addr = &at->server->addr;
 	char name[SL_ENDPOINT_NAME_MAX];
-	struct sl_sockaddr addr;
 	struct sl_endpoint *ep;
-	int rc = server->found.is
-	                 ? sl_sockaddr_numeric(server->addr.host, server->addr.port, &addr)
-	                 : sl_sockaddr_resolve(server->addr.host, server->addr.port, &addr);
 
-	sl_endpoint_format_name(server->addr.host, server->addr.port, name);
-	if (rc != 0) {
-		snprintf(error, error_size, "server %s: %s", name, gai_strerror(rc));
-		return NULL;
-	}
-	ep = sl_endpoint_new(name, &addr, pool->protocol, tls ? sl_tls_context_ref(tls) : NULL,
-	                     *pool->tls_server_name ? pool->tls_server_name : server->addr.host,
-	                     now_us);
+	sl_endpoint_format_name(addr->host, addr->port, name);
+	ep = sl_endpoint_new(name, &at->addr, pool->protocol, tls ? sl_tls_context_ref(tls) : NULL,
+	                     *pool->tls_server_name ? pool->tls_server_name : addr->host, now_us);
 	ep->policy = health_policy(pool);
 	return ep;
 }
@@ -76,23 +66,48 @@ static struct sl_endpoint *make_endpoint(const struct sl_pool_conf *pool,
 /* ---- life ------------------------------------------------------------ */
 
 struct sl_engine *sl_engine_new(const struct sl_engine_place *at, struct sl_tls_context *tls,
-                                uint64_t now_us, char *error, size_t error_size)
+                                uint64_t now_us)
 {
-	struct sl_endpoint *ep =
-	        make_endpoint(at->pool, at->server, tls, now_us, error, error_size);
-	struct sl_engine *m;
+	struct sl_engine *m = zalloc(1, sizeof(*m));
 
-	if (!ep)
-		return NULL;
-	m = zalloc(1, sizeof(*m));
-	m->ep = ep;
+	m->ep = make_endpoint(at, tls, now_us);
 	sl_engine_move(m, at);
 	return m;
+}
+
+static void forget_presumed(struct sl_engine *m)
+{
+	for (uint32_t i = 0; i < m->n_presumed; i++)
+		free(m->presumed[i]);
+	free(m->presumed);
+	m->presumed = NULL;
+	m->n_presumed = 0;
+}
+
+static bool is_presumed(const struct sl_engine *m, const char *name)
+{
+	for (uint32_t i = 0; i < m->n_presumed; i++)
+		if (!strcmp(m->presumed[i], name))
+			return true;
+	return false;
+}
+
+void sl_engine_presume(struct sl_engine *m, const struct sl_engine *gone)
+{
+	for (uint32_t i = 0; i < gone->n_models; i++) {
+		if (is_presumed(m, gone->models[i]))
+			continue;
+		m->presumed = realloc(m->presumed, (m->n_presumed + 1) * sizeof(char *));
+		if (!m->presumed)
+			abort();
+		m->presumed[m->n_presumed++] = strdup(gone->models[i]);
+	}
 }
 
 void sl_engine_free(struct sl_engine *m)
 {
 	sl_endpoint_unref(m->ep);
+	forget_presumed(m);
 	for (uint32_t i = 0; i < m->n_models; i++)
 		free(m->models[i]);
 	free(m->models);
@@ -123,6 +138,7 @@ bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapter
 	}
 	m->n_models = n;
 	m->models_known = true;
+	forget_presumed(m);
 	return true;
 }
 
@@ -155,6 +171,11 @@ static const char *id_of(const struct sl_server_conf *server)
 }
 
 bool sl_engine_is_at(const struct sl_engine *m, const struct sl_engine_place *at)
+{
+	return sl_sockaddr_eq(&m->ep->addr, &at->addr) && sl_engine_is_called(m, at);
+}
+
+bool sl_engine_is_called(const struct sl_engine *m, const struct sl_engine_place *at)
 {
 	return m->server->addr.port == at->server->addr.port &&
 	       !strcmp(m->server->addr.host, at->server->addr.host) &&

@@ -12,6 +12,7 @@ struct sl_engine_place {
 	const struct sl_pool_conf *pool;
 	const struct sl_server_conf *server;
 	struct sl_server_set *set; /* that the server is in; NULL: in the file */
+	struct sl_sockaddr addr;   /* where the server's host is now */
 };
 
 struct sl_engine {
@@ -25,7 +26,9 @@ struct sl_engine {
 	bool *adapters;            /* owned; of the models: which are adapters (LoRA) */
 	uint32_t n_models;
 	bool models_known;
-	bool models_fixed;          /* the configuration, or its source, names them */
+	bool models_fixed; /* the configuration, or its source, names them */
+	char **presumed;   /* owned: what it may serve, while that is not known */
+	uint32_t n_presumed;
 	char *probe_lines;          /* owned: fields that a probe has beside the usual ones */
 	struct sl_engine_page page; /* the last metrics page */
 	uint64_t page_us;           /* when; 0 never */
@@ -38,10 +41,9 @@ struct sl_engine {
 	struct sl_domain *domain;      /* of one that is not in service yet */
 };
 
-/* NULL with error filled in: its address cannot be used. Not yet in a domain.
- * tls: NULL for a plain one; shared by reference. */
+/* Not yet in a domain. tls: NULL for a plain one; shared by reference. */
 struct sl_engine *sl_engine_new(const struct sl_engine_place *at, struct sl_tls_context *tls,
-                                uint64_t now_us, char *error, size_t error_size);
+                                uint64_t now_us);
 void sl_engine_free(struct sl_engine *m);
 /* The same engine, in a new configuration or set. */
 void sl_engine_move(struct sl_engine *m, const struct sl_engine_place *to);
@@ -50,12 +52,15 @@ void sl_engine_configure(struct sl_engine *m, const struct sl_config *config);
 /* What the engine says it serves; true if that is news. Both are copied;
  * adapters: NULL, or which of the names are. */
 bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapters, uint32_t n);
+/* It may serve what this one served, until it is known. */
+void sl_engine_presume(struct sl_engine *m, const struct sl_engine *gone);
 /* What its router is told. */
 struct sl_endpoint_spec sl_engine_spec(const struct sl_config *config, const struct sl_engine *m);
 
 /* Equal for equal places, to find them by. */
 uint64_t sl_engine_key(const struct sl_engine_place *at);
-/* The same engine: what it is called and how it is spoken to. */
+/* The same engine: what it is called and how it is spoken to; at the same address. */
+bool sl_engine_is_called(const struct sl_engine *m, const struct sl_engine_place *at);
 bool sl_engine_is_at(const struct sl_engine *m, const struct sl_engine_place *at);
 
 bool sl_pool_is_tls(const struct sl_pool_conf *pool);

@@ -8,6 +8,9 @@
 #include "gateway/control/grouping.h"
 #include "gateway/telemetry/log.h"
 
+/* Engines that go while others come, whose models these may serve. */
+#define MAX_PRESUMED_FROM 64
+
 struct sl_registry *sl_registry_new(void)
 {
 	return registry_zalloc(1, sizeof(struct sl_registry));
@@ -96,6 +99,7 @@ struct census {
 	struct sl_engine *newcomers; /* owned: wanted, made, not yet in service */
 	struct sl_tls_context *tls;  /* ref, of tls_of */
 	const struct sl_pool_conf *tls_of;
+	bool unheard; /* some source has said nothing so far */
 	char *error;
 	size_t error_size;
 };
@@ -138,14 +142,62 @@ static void census_fini(struct census *c)
 	free(c->buckets);
 }
 
-static struct sl_engine *find_engine(struct census *c, const struct sl_engine_place *at,
-                                     const struct sl_domain *domain)
+static struct sl_engine *
+find_engine(struct census *c, const struct sl_engine_place *at, const struct sl_domain *domain,
+            bool (*is_it)(const struct sl_engine *m, const struct sl_engine_place *at))
 {
 	struct sl_engine *m = c->buckets[sl_engine_key(at) & c->mask];
 
-	while (m && !((m->domain ? m->domain : m->ep->domain) == domain && sl_engine_is_at(m, at)))
+	while (m && !((m->domain ? m->domain : m->ep->domain) == domain && is_it(m, at)))
 		m = m->bucket_next;
 	return m;
+}
+
+/* ---- where they are --------------------------------------------------- */
+
+/* A name has several addresses perhaps, an engine keeps the one that it has. */
+static bool choose_address(const struct sl_engine *m, const struct sl_server_set *addresses,
+                           uint16_t port, struct sl_sockaddr *out_addr)
+{
+	bool found = false;
+
+	for (uint32_t i = addresses->n; i-- > 0;) {
+		if (sl_sockaddr_numeric(addresses->servers[i].addr.host, port, out_addr) != 0)
+			continue;
+		found = true;
+		if (m && sl_sockaddr_eq(&m->ep->addr, out_addr))
+			break;
+	}
+	return found;
+}
+
+/* A name in the configuration. While nobody has said what it means, an engine
+ * that is there stays where it is. */
+static bool locate_name(struct census *c, struct sl_engine_place *at,
+                        const struct sl_domain *domain)
+{
+	struct sl_server_set *addresses =
+	        sl_discovery_find_host(c->discovery, at->server->addr.host);
+	const struct sl_engine *m = find_engine(c, at, domain, sl_engine_is_called);
+
+	if (addresses)
+		return choose_address(m, addresses, at->server->addr.port, &at->addr);
+	if (m)
+		at->addr = m->ep->addr;
+	return m != NULL;
+}
+
+/* False: nowhere, so far. */
+static bool locate(struct census *c, struct sl_engine_place *at, const struct sl_domain *domain)
+{
+	const struct sl_server_conf *server = at->server;
+	const char *host = server->addr.host;
+
+	if (server->found.is && *server->found.address)
+		host = server->found.address;
+	else if (!server->found.is && sl_host_is_name(host))
+		return locate_name(c, at, domain);
+	return sl_sockaddr_numeric(host, server->addr.port, &at->addr) == 0;
 }
 
 /* A pool's engines share one context; it is the same as before a reload, if
@@ -172,10 +224,7 @@ static int make_newcomer(struct census *c, const struct sl_engine_place *at,
 
 	if (!find_tls(c, at->pool))
 		return -1;
-	m = sl_engine_new(at, sl_pool_is_tls(at->pool) ? c->tls : NULL, c->now_us, c->error,
-	                  c->error_size);
-	if (!m)
-		return -1;
+	m = sl_engine_new(at, sl_pool_is_tls(at->pool) ? c->tls : NULL, c->now_us);
 	m->wanted = *at;
 	m->domain = domain;
 	m->key = sl_engine_key(at);
@@ -188,7 +237,7 @@ static int make_newcomer(struct census *c, const struct sl_engine_place *at,
 /* What stands twice, in two sources of a pool, is one engine. */
 static int want(struct census *c, const struct sl_engine_place *at, struct sl_domain *domain)
 {
-	struct sl_engine *m = find_engine(c, at, domain);
+	struct sl_engine *m = find_engine(c, at, domain, sl_engine_is_at);
 
 	if (!m)
 		return make_newcomer(c, at, domain);
@@ -201,9 +250,11 @@ static int want_configured(struct census *c, const struct sl_pool_conf *pool,
                            struct sl_domain *domain)
 {
 	for (uint32_t k = 0; k < pool->n_servers; k++) {
-		struct sl_engine_place at = { pool, &pool->servers[k], NULL };
+		struct sl_engine_place at = { .pool = pool, .server = &pool->servers[k] };
 
-		if (want(c, &at, domain) < 0)
+		if (!locate(c, &at, domain))
+			c->unheard = true;
+		else if (want(c, &at, domain) < 0)
 			return -1;
 	}
 	return 0;
@@ -214,9 +265,14 @@ static void want_found(struct census *c, const struct sl_pool_conf *pool, struct
                        struct sl_domain *domain)
 {
 	for (uint32_t k = 0; k < set->n; k++) {
-		struct sl_engine_place at = { pool, &set->servers[k], set };
+		struct sl_engine_place at = { .pool = pool,
+			                      .server = &set->servers[k],
+			                      .set = set };
 
-		if (want(c, &at, domain) < 0)
+		if (!locate(c, &at, domain))
+			sl_warn("pool %s: %s is no address; the engine is left out", pool->name,
+			        set->servers[k].addr.host);
+		else if (want(c, &at, domain) < 0)
 			sl_warn("pool %s: %s; the engine is left out", pool->name, c->error);
 	}
 }
@@ -229,7 +285,8 @@ static void keep_found(struct census *c, const struct sl_pool_conf *pool,
 		if (m->set && !m->wanted.server && m->ep->domain == domain &&
 		    !strcmp(m->pool->name, pool->name) &&
 		    !strcmp(m->pool->cluster, pool->cluster) && sl_pool_speaks_alike(m->pool, pool))
-			m->wanted = (struct sl_engine_place){ pool, m->server, m->set };
+			m->wanted =
+			        (struct sl_engine_place){ pool, m->server, m->set, m->ep->addr };
 }
 
 static int want_pool(struct census *c, const struct sl_pool_conf *pool)
@@ -247,8 +304,10 @@ static int want_pool(struct census *c, const struct sl_pool_conf *pool)
 		else
 			heard_all = false;
 	}
-	if (!heard_all)
+	if (!heard_all) {
+		c->unheard = true;
 		keep_found(c, pool, domain);
+	}
 	return 0;
 }
 
@@ -328,6 +387,17 @@ static void settle_members(struct sl_registry *r, const struct sl_config *config
 	}
 }
 
+/* Who else could serve what those served that it perhaps replaces? Requests for
+ * it wait until it has said so. */
+static void presume_models(struct sl_engine *m, const struct sl_engine *removed)
+{
+	uint32_t looked_at = 0;
+
+	for (; removed && looked_at < MAX_PRESUMED_FROM; removed = removed->next, looked_at++)
+		if (removed->ep->domain == m->domain)
+			sl_engine_presume(m, removed);
+}
+
 static void settle(struct census *c)
 {
 	struct sl_registry *r = c->registry;
@@ -340,6 +410,7 @@ static void settle(struct census *c)
 		struct sl_engine *m = c->newcomers;
 
 		c->newcomers = m->next;
+		presume_models(m, r->removed);
 		enter_service(r, c->config, m);
 		sl_engine_configure(m, c->config);
 		apply_hold(m);
@@ -348,6 +419,7 @@ static void settle(struct census *c)
 	sl_config_ref(c->config);
 	sl_config_unref(r->config);
 	r->config = c->config;
+	r->unheard = c->unheard;
 }
 
 int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config,

@@ -16,9 +16,9 @@ struct sl_registry;
 
 struct sl_registry *sl_registry_new(void);
 void sl_registry_free(struct sl_registry *r);
-/* 0, or -1 with a message per trouble in error (a name that does not resolve,
- * authorities that cannot be read); then nothing has changed. The engines are
- * those that the configuration names and those that its sources found. */
+/* 0, or -1 with a message in error (authorities that cannot be read); then nothing
+ * has changed. The engines are those that the configuration names, as soon as their
+ * names have addresses, and those that its sources found. */
 SL_MUST_CHECK int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config,
                                         struct sl_discovery *discovery, uint64_t now_us,
                                         char *error, size_t error_size);

@@ -16,6 +16,7 @@ struct sl_registry {
 	uint32_t n_ids;
 	struct sl_fleet_row *rows;
 	uint32_t n_rows;
+	bool unheard; /* some source, or some host's name, has not been heard of yet */
 };
 
 static inline void *registry_zalloc(size_t n, size_t size)

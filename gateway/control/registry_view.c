@@ -41,6 +41,22 @@ static struct sl_route *add_route(struct sl_fleet *fleet, const char *name, cons
 	return route;
 }
 
+/* Requests for these wait: the router knows nobody who serves them. */
+static void route_presumed(struct sl_fleet *fleet, const struct sl_engine *m)
+{
+	struct sl_domain *d = m->ep->domain;
+
+	fleet->learning = true;
+	for (uint32_t i = 0; i < m->n_presumed; i++) {
+		uint32_t id;
+
+		sl_domain_lock(d);
+		id = sl_router_model(d->router, sl_span_str(m->presumed[i]));
+		sl_domain_unlock(d);
+		add_route(fleet, m->presumed[i], m->presumed[i], d, id)->local |= !m->pool->gateway;
+	}
+}
+
 /* Tells the router what an engine serves and gives every name a route. */
 static void route_member(struct sl_fleet *fleet, const struct sl_engine *m)
 {
@@ -64,7 +80,7 @@ static void route_member(struct sl_fleet *fleet, const struct sl_engine *m)
 	for (uint32_t i = 0; i < n; i++)
 		add_route(fleet, m->models[i], m->models[i], d, ids[i])->local |= !m->pool->gateway;
 	if (!m->models_known)
-		fleet->learning = true;
+		route_presumed(fleet, m);
 }
 
 static void route_aliases(struct sl_fleet *fleet)
@@ -101,6 +117,7 @@ struct sl_fleet *sl_registry_fleet(struct sl_registry *r)
 
 	atomic_init(&fleet->refs, 1);
 	fleet->config = sl_config_ref(r->config);
+	fleet->learning = r->unheard;
 	fleet->endpoints = registry_zalloc(count_members(r), sizeof(*fleet->endpoints));
 	fleet->n_ids = r->n_ids;
 	fleet->pool_of = registry_zalloc(r->n_ids, sizeof(*fleet->pool_of));

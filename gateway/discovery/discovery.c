@@ -6,16 +6,19 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "gateway/telemetry/log.h"
 
 struct sl_discovery {
 	struct sl_loop *loop;
 	struct sl_metrics *metrics;
+	struct sl_resolver *resolver; /* owned */
 	void (*on_found)(void *ctx);
 	void *ctx;
 	struct sl_source *sources; /* owned */
 	struct sl_task found_task;
+	int64_t said_s; /* what the metric of the last sync says */
 };
 
 static const struct sl_source_driver *const drivers[] = {
@@ -103,6 +106,7 @@ static void source_open(struct sl_discovery *d, const struct sl_discover_conf *c
 	s->discovery = d;
 	s->loop = d->loop;
 	s->metrics = d->metrics;
+	s->resolver = d->resolver;
 	s->conf = *conf;
 	for (size_t k = 0; k < SL_COUNT(texts); k++)
 		*text_of(&s->conf, k) = strdup(text_in(conf, k));
@@ -125,11 +129,29 @@ static void source_close(struct sl_source *s)
 	free(s);
 }
 
+/* Of the source that has been silent longest; one that never spoke is told of by
+ * its trouble. */
+static void tell_sync(struct sl_discovery *d)
+{
+	uint64_t oldest_us = d->loop->now_us;
+	struct timespec now;
+	int64_t at_s;
+
+	for (const struct sl_source *s = d->sources; s; s = s->next)
+		if (s->synced_us && s->synced_us < oldest_us)
+			oldest_us = s->synced_us;
+	clock_gettime(CLOCK_REALTIME, &now);
+	at_s = now.tv_sec - (int64_t)((d->loop->now_us - oldest_us) / 1000000u);
+	sl_metric_add(d->metrics, SL_M_DISCOVERY_LAST_SYNC, at_s - d->said_s);
+	d->said_s = at_s;
+}
+
 void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
 {
 	bool news = !s->set || !sl_server_set_equal(s->set, set_take);
 
 	s->synced_us = s->loop->now_us;
+	tell_sync(s->discovery);
 	if (!news) {
 		sl_server_set_unref(set_take);
 		return;
@@ -148,7 +170,8 @@ void sl_source_trouble(struct sl_source *s, const char *reason)
 	if (same)
 		return;
 	if (reason)
-		sl_warn("%s: %s; the engines that were found stay", s->name, reason);
+		sl_warn("%s: %s%s", s->name, reason,
+		        s->set && s->set->n ? "; the engines that were found stay" : "");
 	else
 		sl_info("%s: all is well again", s->name);
 	free(s->trouble);
@@ -173,6 +196,7 @@ struct sl_discovery *sl_discovery_new(struct sl_loop *loop, struct sl_metrics *m
 		abort();
 	d->loop = loop;
 	d->metrics = metrics;
+	d->resolver = sl_resolver_new(loop);
 	d->on_found = on_found;
 	d->ctx = ctx;
 	d->found_task = (struct sl_task){ .fn = say_found, .arg = d };
@@ -188,6 +212,7 @@ void sl_discovery_free(struct sl_discovery *d)
 		d->sources = s->next;
 		source_close(s);
 	}
+	sl_resolver_free(d->resolver);
 	free(d);
 }
 
@@ -207,20 +232,52 @@ static void end_unwanted(struct sl_discovery *d)
 	}
 }
 
+/* A host that stands in the file as a name is a source too: of its addresses. */
+#define HOST_REFRESH_US UINT64_C(300000000)
+
+static struct sl_discover_conf conf_of_host(char *host)
+{
+	static char none[] = "";
+	struct sl_discover_conf conf = {
+		.target = { SL_DISCOVER_DNS, host, 0 },
+		.refresh_us = HOST_REFRESH_US,
+	};
+
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		if (!*text_of(&conf, k))
+			*text_of(&conf, k) = none;
+	return conf;
+}
+
+static void want_source(struct sl_discovery *d, const struct sl_discover_conf *conf)
+{
+	struct sl_source *s = find(d, conf);
+
+	if (s)
+		s->wanted = true;
+	else
+		source_open(d, conf);
+}
+
+static void want_hosts(struct sl_discovery *d, const struct sl_pool_conf *pool)
+{
+	for (uint32_t k = 0; k < pool->n_servers; k++) {
+		struct sl_discover_conf conf = conf_of_host(pool->servers[k].addr.host);
+
+		if (sl_host_is_name(conf.target.name))
+			want_source(d, &conf);
+	}
+}
+
 void sl_discovery_apply(struct sl_discovery *d, const struct sl_config *config)
 {
+	sl_resolver_set_servers(d->resolver, config->resolvers, config->n_resolvers);
 	for (struct sl_source *s = d->sources; s; s = s->next)
 		s->wanted = false;
 	for (uint32_t i = 0; i < config->n_pools; i++) {
-		for (uint32_t k = 0; k < config->pools[i].n_discovers; k++) {
-			const struct sl_discover_conf *conf = &config->pools[i].discovers[k];
-			struct sl_source *s = find(d, conf);
-
-			if (s)
-				s->wanted = true;
-			else
-				source_open(d, conf);
-		}
+		for (uint32_t k = 0; k < config->pools[i].n_discovers; k++)
+			want_source(d, &config->pools[i].discovers[k]);
+		want_hosts(d, &config->pools[i]);
 	}
 	end_unwanted(d);
 }
@@ -230,6 +287,13 @@ struct sl_server_set *sl_discovery_find(struct sl_discovery *d, const struct sl_
 	struct sl_source *s = find(d, conf);
 
 	return s ? s->set : NULL;
+}
+
+struct sl_server_set *sl_discovery_find_host(struct sl_discovery *d, char *host)
+{
+	struct sl_discover_conf conf = conf_of_host(host);
+
+	return sl_discovery_find(d, &conf);
 }
 
 uint32_t sl_discovery_view(struct sl_discovery *d, struct sl_source_view *out, uint32_t max)

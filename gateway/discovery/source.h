@@ -6,6 +6,7 @@
 #ifndef SLUICE_DISCOVERY_SOURCE_H
 #define SLUICE_DISCOVERY_SOURCE_H
 
+#include "gateway/discovery/resolver.h"
 #include "gateway/net/loop.h"
 #include "gateway/telemetry/metrics.h"
 #include "sluice/config.h"
@@ -15,6 +16,7 @@ struct sl_source {
 	struct sl_discovery *discovery; /* borrowed */
 	struct sl_loop *loop;           /* borrowed */
 	struct sl_metrics *metrics;     /* borrowed */
+	struct sl_resolver *resolver;   /* borrowed */
 	struct sl_discover_conf conf;   /* owned copy, strings too */
 	char *name;                     /* owned, for logs: "kubernetes llm/llama", "file:/…" */
 	const struct sl_source_driver *driver;

@@ -85,12 +85,10 @@ const struct sl_pool_conf *sl_fleet_pool(const struct sl_fleet *fleet, const str
 	return ep->id < fleet->n_ids ? fleet->pool_of[ep->id] : NULL;
 }
 
+/* An id is not given again while anybody holds its endpoint, as the caller does. */
 bool sl_fleet_has(const struct sl_fleet *fleet, const struct sl_endpoint *ep)
 {
-	for (uint32_t i = 0; i < fleet->n_endpoints; i++)
-		if (fleet->endpoints[i] == ep)
-			return true;
-	return false;
+	return sl_fleet_pool(fleet, ep) != NULL;
 }
 
 bool sl_endpoint_ready(struct sl_endpoint *ep)

@@ -32,7 +32,7 @@ struct sl_fleet {
 	uint32_t n_routes;
 	const struct sl_route *only;  /* the one model, if there is just one */
 	const struct sl_route *first; /* where a request without a model goes; may be NULL */
-	bool learning;                /* some engine has not said yet what it serves */
+	bool learning; /* some engine has not said yet what it serves, or some source who it is */
 };
 
 struct sl_fleet *sl_fleet_ref(struct sl_fleet *fleet);

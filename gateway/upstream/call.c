@@ -201,6 +201,7 @@ void sl_upstreams_free(struct sl_upstreams *u)
 		pool->retired = true;
 		sl_pool_settle(pool);
 	}
+	sl_loop_undefer(u->loop, &u->doom_task);
 	sl_spares_fini(&u->spare_calls);
 	free(u->pools);
 	free(u);

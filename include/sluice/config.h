@@ -184,6 +184,8 @@ struct sl_config {
 	/* clusters */
 	uint64_t failback_delay_us; /* how long a better one must be ready */
 	uint64_t failback_ramp_us;  /* time in which its share then grows to all */
+	char **resolvers;           /* name servers, "ADDRESS:PORT"; none: the system's */
+	uint32_t n_resolvers;
 	/* things */
 	char *default_profile;
 	struct sl_listen_conf *listens;

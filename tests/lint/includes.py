@@ -25,7 +25,7 @@ CONTROL = EXCHANGE + ("gateway/admin", "gateway/replica", "gateway/discovery", "
 RULES = {
     "include": (EVERYWHERE, ()),
     "routing": (EVERYWHERE, ("xxhash",)),
-    "probes": (EVERYWHERE, ("cjson",)),
+    "probes": (EVERYWHERE, ("cjson", "addresses")),
     "gateway/http": (HTTP, ()),
     "gateway/http/h2": (HTTP, ("nghttp2",)),
     "gateway/telemetry": (TELEMETRY, ("threads",)),

@@ -12,8 +12,9 @@ class Engine(Process):
     docs/simulated-engine.md says what the pages and the faults are.
     """
 
-    def __init__(self, build, name, log, role="both", port=None, model="sim", options=()):
-        self.port, self.control = port or free_port(), free_port()
+    def __init__(self, build, name, log, role="both", port=None, model="sim", options=(),
+                 host="127.0.0.1"):
+        self.port, self.control, self.host = port or free_port(), free_port(), host
         self.role, self.model, self._options, self._build = role, model, options, build
         super().__init__(name, [f"{build}/sluice-bench", "engine", "--role", role,
                                 "--listen", self.address, "--admin", f"127.0.0.1:{self.control}",
@@ -21,11 +22,13 @@ class Engine(Process):
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def wait_ready(self):
         def healthy():
             assert self.running, f"{self.name} ended:\n{self.tail()}"
+            if self.host != "127.0.0.1":
+                return self.state()
             return ask(self.port, "GET", "/health").status == 200
         until(healthy, f"{self.name} to be healthy")
         return self
@@ -33,7 +36,7 @@ class Engine(Process):
     def again(self):
         """A new engine on the same port, after a kill."""
         return Engine(self._build, self.name, self.log, self.role, self.port, self.model,
-                      self._options).wait_ready()
+                      self._options, self.host).wait_ready()
 
     # -- what it saw -------------------------------------------------------
 

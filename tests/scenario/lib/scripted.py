@@ -27,15 +27,16 @@ class ScriptedEngine:
     connection stays open. GETs (probes) are answered by themselves, on
     connections of their own or not."""
 
-    def __init__(self, handler):
-        self.port, self.handler = free_port(), handler
+    def __init__(self, handler, host="127.0.0.1"):
+        self.port, self.handler, self.host = free_port(), handler, host
         self.connections = []  # of those that carried a POST: number of POSTs on each
-        self._server = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self._server = socket.create_server(
+            (host, self.port), backlog=256, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def close(self):
         self._server.close()

@@ -65,13 +65,15 @@ class Story:
         self.adopt(redis)
         return redis.wait_ready()
 
-    def gateway(self, body, *engines, name="", **options):
-        """A gateway that is ready and knows these engines to be healthy. The
-        second one of a story needs a name."""
+    def gateway(self, body, *engines, name="", ready=True, **options):
+        """A gateway that is ready, unless told otherwise, and knows these engines
+        to be healthy. The second one of a story needs a name."""
         folder = os.path.join(self.folder, name)
         os.makedirs(folder, exist_ok=True)
         gateway = gw.Gateway(BUILD, folder, body, **options)
         self.adopt(gateway)
+        if not ready:
+            return gateway
         return gateway.wait_ready().wait_healthy(*engines)
 
     def pair(self, prefill=1, decode=1, options=(), main="", workers=2, **directives):

@@ -61,6 +61,9 @@ static void check_filled(unsigned context, size_t size, const struct hole *holes
 static void test_every_field_has_a_directive(void **state)
 {
 	static const struct hole main_holes[] = {
+		HOLE(sl_config, resolvers),
+		HOLE(sl_config, n_resolvers),
+		GAP(sl_config, n_resolvers, default_profile),
 		HOLE(sl_config, listens),
 		HOLE(sl_config, n_listens),
 		HOLE(sl_config, clusters),

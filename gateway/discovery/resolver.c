@@ -1,0 +1,267 @@
+/* resolver.c: see resolver.h.
+ *
+ * A question waits in line, belongs to its thread while that runs, then to the
+ * hub's list of answers until the loop takes it. The hub outlives the resolver
+ * for as long as a thread waits for a name server. */
+#include "gateway/discovery/resolver.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Names that wait at once for silent servers; more wait in line. */
+#define MAX_THREADS 16
+
+struct hub {
+	pthread_mutex_t lock;
+	uint32_t refs;               /* the resolver and each thread */
+	bool closed;                 /* nobody takes answers any more */
+	struct sl_question *answers; /* newest first */
+	int fd;                      /* eventfd: there are answers */
+};
+
+struct sl_question {
+	struct sl_question *next;
+	struct sl_resolver *resolver; /* the loop's side only */
+	struct hub *hub;
+	enum sl_lookup_kind kind;
+	char *name; /* owned */
+	struct sl_name_servers servers;
+	struct sl_places places; /* the thread's, then the loop's */
+	sl_answer_fn fn;         /* the loop's side only; NULL: dropped */
+	void *ctx;
+	bool waiting; /* in line */
+};
+
+struct sl_resolver {
+	struct sl_loop *loop;
+	struct hub *hub;
+	struct event event;
+	struct sl_name_servers servers;
+	struct sl_question *line, **line_tail;
+	uint32_t threads;
+};
+
+static void question_free(struct sl_question *q)
+{
+	sl_places_fini(&q->places);
+	free(q->name);
+	free(q);
+}
+
+static void hub_unref(struct hub *hub)
+{
+	bool last;
+
+	pthread_mutex_lock(&hub->lock);
+	last = --hub->refs == 0;
+	pthread_mutex_unlock(&hub->lock);
+	if (!last)
+		return;
+	close(hub->fd);
+	pthread_mutex_destroy(&hub->lock);
+	free(hub);
+}
+
+/* ---- a thread -------------------------------------------------------- */
+
+static void deliver(struct hub *hub, struct sl_question *q)
+{
+	bool closed;
+
+	pthread_mutex_lock(&hub->lock);
+	closed = hub->closed;
+	if (!closed) {
+		q->next = hub->answers;
+		hub->answers = q;
+		eventfd_write(hub->fd, 1);
+	}
+	pthread_mutex_unlock(&hub->lock);
+	if (closed)
+		question_free(q);
+}
+
+static void *run(void *arg)
+{
+	struct sl_question *q = arg;
+	struct hub *hub = q->hub;
+
+	sl_lookup(q->kind, q->name, &q->servers, &q->places);
+	deliver(hub, q);
+	hub_unref(hub);
+	return NULL;
+}
+
+/* Signals are the control thread's. */
+static bool start_thread(struct sl_question *q)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	pthread_t id;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	rc = pthread_create(&id, &attr, run, q);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc == 0;
+}
+
+/* ---- the loop's side ------------------------------------------------- */
+
+static void begin(struct sl_resolver *r, struct sl_question *q)
+{
+	struct hub *hub = r->hub;
+
+	q->waiting = false;
+	q->servers = r->servers;
+	r->threads++;
+	pthread_mutex_lock(&hub->lock);
+	hub->refs++;
+	pthread_mutex_unlock(&hub->lock);
+	if (start_thread(q))
+		return;
+	snprintf(q->places.reason, sizeof(q->places.reason), "no thread to resolve names");
+	deliver(hub, q);
+	hub_unref(hub);
+}
+
+static void begin_waiting(struct sl_resolver *r)
+{
+	while (r->line && r->threads < MAX_THREADS) {
+		struct sl_question *q = r->line;
+
+		r->line = q->next;
+		if (!r->line)
+			r->line_tail = &r->line;
+		begin(r, q);
+	}
+}
+
+static void on_answers(evutil_socket_t fd, short what, void *arg)
+{
+	struct sl_resolver *r = arg;
+	struct sl_question *q;
+	eventfd_t count;
+
+	(void)what;
+	sl_loop_refresh(r->loop);
+	(void)eventfd_read(fd, &count);
+	pthread_mutex_lock(&r->hub->lock);
+	q = r->hub->answers;
+	r->hub->answers = NULL;
+	pthread_mutex_unlock(&r->hub->lock);
+	while (q) {
+		struct sl_question *next = q->next;
+
+		r->threads--;
+		if (q->fn)
+			q->fn(q->ctx, &q->places);
+		question_free(q);
+		q = next;
+	}
+	begin_waiting(r);
+}
+
+struct sl_resolver *sl_resolver_new(struct sl_loop *loop)
+{
+	struct sl_resolver *r = calloc(1, sizeof(*r));
+	struct hub *hub = calloc(1, sizeof(*hub));
+
+	if (!r || !hub)
+		abort();
+	hub->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (hub->fd < 0)
+		abort(); /* without a descriptor nothing else would start either */
+	hub->refs = 1;
+	pthread_mutex_init(&hub->lock, NULL);
+	r->loop = loop;
+	r->hub = hub;
+	r->line_tail = &r->line;
+	event_assign(&r->event, loop->base, hub->fd, EV_READ | EV_PERSIST, on_answers, r);
+	event_add(&r->event, NULL);
+	return r;
+}
+
+void sl_resolver_free(struct sl_resolver *r)
+{
+	struct sl_question *q;
+
+	event_del(&r->event);
+	pthread_mutex_lock(&r->hub->lock);
+	r->hub->closed = true;
+	q = r->hub->answers;
+	pthread_mutex_unlock(&r->hub->lock);
+	while (q) {
+		struct sl_question *next = q->next;
+
+		question_free(q);
+		q = next;
+	}
+	hub_unref(r->hub);
+	free(r);
+}
+
+static bool parse_server(const char *text, struct sl_sockaddr *out_addr)
+{
+	const char *colon = strrchr(text, ':');
+	bool brackets = *text == '[';
+	char host[SL_DNS_ADDRESS_MAX];
+	size_t len = (size_t)(colon - text) - (brackets ? 2 : 0);
+
+	snprintf(host, sizeof(host), "%.*s", (int)len, text + brackets);
+	return sl_sockaddr_resolve(host, (uint16_t)strtoul(colon + 1, NULL, 10), out_addr) == 0;
+}
+
+void sl_resolver_set_servers(struct sl_resolver *r, char *const *servers, uint32_t n)
+{
+	r->servers.n = 0;
+	for (uint32_t i = 0; i < n && r->servers.n < SL_NAME_SERVERS; i++)
+		if (parse_server(servers[i], &r->servers.addr[r->servers.n]))
+			r->servers.n++;
+}
+
+struct sl_question *sl_resolver_ask(struct sl_resolver *r, enum sl_lookup_kind kind,
+                                    const char *name, sl_answer_fn fn, void *ctx)
+{
+	struct sl_question *q = calloc(1, sizeof(*q));
+
+	if (!q || !(q->name = strdup(name)))
+		abort();
+	q->resolver = r;
+	q->hub = r->hub;
+	q->kind = kind;
+	q->fn = fn;
+	q->ctx = ctx;
+	q->waiting = true;
+	*r->line_tail = q;
+	r->line_tail = &q->next;
+	begin_waiting(r);
+	return q;
+}
+
+static void leave_line(struct sl_question *q)
+{
+	struct sl_question **at = &q->resolver->line;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+	if (!*at)
+		q->resolver->line_tail = at;
+	question_free(q);
+}
+
+void sl_question_drop(struct sl_question *q)
+{
+	if (q->waiting)
+		leave_line(q);
+	else
+		q->fn = NULL;
+}
