@@ -279,8 +279,7 @@ class Bench:
             if not (ready(before) and ready(after)) or any(before[g] != after[g] for g in ("running", "waiting")):
                 continue
             for key in (*GAUGES, *COUNTERS):
-                seen = row[key] if key in GAUGES else row["counters"][key]
-                self.between(f"{engine.name}, {state}: {key}", before[key], seen, after[key])
+                self.between(f"{engine.name}, {state}: {key}", before[key], row[key], after[key])
             return self.signal_row(name, state, row, after)
         raise Failure(f"{engine.name} was never {state}")
 
@@ -296,12 +295,12 @@ class Bench:
             equal(seen, None, what)
         else:
             low, high = sorted((before, after))
-            true(seen is not None and low - 1e-6 <= seen <= high + 1e-6, f"{what}: {seen} is not {low}..{high}")
+            true(seen is not None and low * 0.99999 <= seen <= high * 1.00001, f"{what}: {seen} is not {low}..{high}")
 
     @staticmethod
     def signal_row(name, state, row, after):
         def cell(key):
-            seen = row[key] if key in GAUGES else row["counters"][key]
+            seen = row[key]
             return "–" if seen is None else f"{seen:.4g}" if seen < 1 else f"{seen:.0f}"
         return f"| {name} | {state} | " + " | ".join(cell(k) for k in (*GAUGES, *COUNTERS)) + " |"
 
