@@ -279,6 +279,8 @@ class Bench:
             if not (ready(before) and ready(after)) or any(before[g] != after[g] for g in ("running", "waiting")):
                 continue
             for key in (*GAUGES, *COUNTERS):
+                if key == "kv_capacity_tokens" and before[key] is None:
+                    row[key] = None  # what the router assumes; the engine said nothing
                 self.between(f"{engine.name}, {state}: {key}", before[key], row[key], after[key])
             return self.signal_row(name, state, row, after)
         raise Failure(f"{engine.name} was never {state}")
