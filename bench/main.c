@@ -10,6 +10,7 @@ static const struct {
 	const char *text;
 } commands[] = {
 	{ "engine", sl_bench_engine, "simulated engines that imitate vLLM on the wire" },
+	{ "kubernetes", sl_bench_kubernetes, "a stand-in for a Kubernetes API server" },
 	{ "replay", sl_bench_replay, "send a request trace and measure the answers" },
 	{ "whatif", sl_bench_whatif, "simulate what a fleet would do with a trace" },
 };
@@ -18,7 +19,7 @@ static void usage(FILE *out)
 {
 	fprintf(out, "usage: sluice-bench COMMAND [OPTION...]\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].text);
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].text);
 	fprintf(out, "\nsluice-bench COMMAND --help lists its options.\n");
 }
 

@@ -273,7 +273,8 @@ struct item {
 	const char *pair;
 };
 
-/* By name; of two that are the same engine the first is the better. */
+/* By name; of two that are the same engine the first is the better. Only slices
+ * have such: pods are in order, and each once. */
 static int by_id(const void *a, const void *b)
 {
 	const struct sl_server_conf *x = ((const struct item *)a)->server;
@@ -307,7 +308,8 @@ static struct item *items_of(const struct sl_kube_store *store, uint32_t *out_n)
 		for (uint32_t k = 0; k < e->set->n; k++)
 			items[n++] = (struct item){ &e->set->servers[k], e->pair };
 	}
-	qsort(items, n, sizeof(*items), by_id);
+	if (store->rules->conf->watch == SL_WATCH_SLICES)
+		qsort(items, n, sizeof(*items), by_id);
 	*out_n = n;
 	return items;
 }

@@ -184,8 +184,9 @@ bool sl_server_equal(const struct sl_server_conf *a, const struct sl_server_conf
 		if (!same_text(text_in(a, k), text_in(b, k)))
 			return false;
 	return a->addr.port == b->addr.port && a->max_concurrent == b->max_concurrent &&
-	       x->has_role == y->has_role && x->role == y->role && x->hold == y->hold &&
-	       same_text(x->why, y->why) && x->metrics_port == y->metrics_port;
+	       a->metrics_port == b->metrics_port && x->has_role == y->has_role &&
+	       x->role == y->role && x->hold == y->hold && same_text(x->why, y->why) &&
+	       x->metrics_port == y->metrics_port;
 }
 
 bool sl_server_set_equal(const struct sl_server_set *a, const struct sl_server_set *b)

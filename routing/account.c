@@ -212,8 +212,9 @@ static void learn_prefill(struct sl_router *r, const struct sl_ticket *t, double
 
 	if (!ep->alive)
 		return;
-	learn_evidence_add(&ep->past->evidence.prefill, &r->prefill_scale, observed_ms, base_ms,
-	                   weight * share_of(base_ms, HALF_WEIGHT_MS), now_us);
+	learn_evidence_add(&ep->past->evidence.prefill, &r->prefill_scale, observed_ms,
+	                   base_ms * ep->past->derate, weight * share_of(base_ms, HALF_WEIGHT_MS),
+	                   now_us);
 	relearn(r, ep, now_us);
 }
 
@@ -225,7 +226,7 @@ static void learn_decode(struct sl_router *r, const struct sl_ticket *t, double 
 	if (!ep->alive)
 		return;
 	learn_evidence_add(&ep->past->evidence.decode, &r->decode_scale, observed_ms,
-	                   predicted_ms / t->decode_pace, weight, now_us);
+	                   predicted_ms / t->decode_pace * ep->past->derate, weight, now_us);
 	relearn(r, ep, now_us);
 }
 

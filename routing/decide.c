@@ -13,7 +13,7 @@ const char *sl_filter_name(enum sl_filter f)
 		[SL_FILTER_ROLE] = "role",         [SL_FILTER_HEALTH] = "health",
 		[SL_FILTER_DRAINING] = "draining", [SL_FILTER_EXCLUDED] = "excluded",
 		[SL_FILTER_KV_GROUP] = "kv_group", [SL_FILTER_FULL] = "full",
-		[SL_FILTER_CLUSTER] = "cluster",
+		[SL_FILTER_CLUSTER] = "cluster",   [SL_FILTER_SLOW_START] = "slow_start",
 	};
 
 	_Static_assert(SL_COUNT(names) == SL_FILTER_COUNT, "every filter has a name");
@@ -68,12 +68,24 @@ static uint64_t ready_tiers(const struct sl_router *r, const struct model *m)
 	return tiers;
 }
 
-/* The best placement among the endpoints of `within`. 0 or negative. */
+/* The best placement among the endpoints of `within`. 0 or negative. Slow starts
+ * spare engines as long as there are others. */
 static int place(struct sl_router *r, const struct sl_query *q, const uint64_t *within,
                  uint64_t now_us, struct sl_rng *rng, struct sl_decision *d)
 {
-	filter_run(r, q, within, now_us, d->filtered);
-	return place_search(r, q, now_us, rng, d) ? 0 : filter_error(r, q);
+	uint32_t before[SL_FILTER_COUNT];
+
+	memcpy(before, d->filtered, sizeof(before));
+	filter_run(r, q, within, now_us, false, d->filtered);
+	if (place_search(r, q, now_us, rng, d))
+		return 0;
+	if (r->passing.held) {
+		memcpy(d->filtered, before, sizeof(before));
+		filter_run(r, q, within, now_us, true, d->filtered);
+		if (place_search(r, q, now_us, rng, d))
+			return 0;
+	}
+	return filter_error(r, q);
 }
 
 /* Requests have few tries: one that has failed so often in a tier tries the

@@ -45,12 +45,17 @@ struct filter {
 	bool plain[SL_ROLE_DECODE + 1][2];     /* the same; no plain one of these is dropped */
 	bool excludes;
 	bool binds;
+	bool hurry;
+	uint64_t now_us;
 	uint32_t group;
 };
 
-static struct filter make_filter(const struct sl_router *r, const struct sl_query *q)
+static struct filter make_filter(const struct sl_router *r, const struct sl_query *q,
+                                 uint64_t now_us, bool hurry)
 {
 	struct filter f = { .q = q,
+		            .hurry = hurry,
+		            .now_us = now_us,
 		            .excludes = q->n_excluded || is_pinned(q),
 		            .binds = q->decode_only || is_pinned(q),
 		            .group = bound_group(r, q) };
@@ -80,6 +85,8 @@ static inline enum sl_filter check(const struct filter *f, const struct endpoint
 		return SL_FILTER_KV_GROUP;
 	if (ep->spec.max_concurrent && endpoint_inflight(ep) >= ep->spec.max_concurrent)
 		return SL_FILTER_FULL;
+	if (ep->ramping && !f->hurry && endpoint_inflight(ep) >= endpoint_ramp(ep, f->now_us))
+		return SL_FILTER_SLOW_START;
 	return SL_FILTER_NONE;
 }
 
@@ -120,6 +127,7 @@ static void note_dropped(struct sl_router *r, const struct endpoint *ep, enum sl
                          uint32_t *dropped)
 {
 	dropped[reason]++;
+	r->passing.held += reason == SL_FILTER_SLOW_START;
 	if (reason == SL_FILTER_FULL && ep->spec.role == SL_ROLE_PREFILL)
 		r->passing.full_prefill++;
 	else if (reason == SL_FILTER_FULL)
@@ -170,13 +178,14 @@ static uint32_t count_within(const struct sl_router *r, const struct model *m,
 }
 
 void filter_run(struct sl_router *r, const struct sl_query *q, const uint64_t *within,
-                uint64_t now_us, uint32_t dropped[SL_FILTER_COUNT])
+                uint64_t now_us, bool hurry, uint32_t dropped[SL_FILTER_COUNT])
 {
 	struct passing *p = &r->passing;
 	const struct model *m = &r->models.list[q->model];
-	const struct filter f = make_filter(r, q);
+	const struct filter f = make_filter(r, q, now_us, hurry);
 
 	p->n_serve = p->n_prefill = p->full_serve = p->full_prefill = p->worst_rank = 0;
+	p->held = 0;
 	p->decodes_well = false;
 	memset(r->partners, 0, r->n_groups * sizeof(*r->partners));
 	dropped[SL_FILTER_MODEL] = r->n_alive - m->n_endpoints;

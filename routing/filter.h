@@ -1,7 +1,7 @@
 /* filter.h: which endpoints may take part in a placement at all.
  *
  * Every endpoint that does not is counted under the first reason that holds:
- * model, cluster, role, excluded, health, draining, KV group, full.
+ * model, cluster, role, excluded, health, draining, KV group, full, slow start.
  *
  * Health: an UNHEALTHY endpoint never passes. The others have a rank, HEALTHY
  * 0, UNKNOWN 1, DEGRADED 2, and a prefill goes only to the lowest rank with
@@ -17,9 +17,9 @@
 
 /* Fills r->passing and r->partners (how many decode engines of a group may
  * take a hand-off), and wakes the endpoints of the model. within: a bit per slot
- * that may be looked at, NULL for all. */
+ * that may be looked at, NULL for all. hurry: slow starts are not regarded. */
 void filter_run(struct sl_router *r, const struct sl_query *q, const uint64_t *within,
-                uint64_t now_us, uint32_t dropped[SL_FILTER_COUNT]);
+                uint64_t now_us, bool hurry, uint32_t dropped[SL_FILTER_COUNT]);
 /* Why nothing was placed although filter_run has looked: a code of err.h. */
 int filter_error(const struct sl_router *r, const struct sl_query *q);
 

@@ -114,6 +114,16 @@ double learn_engine_slowness(struct learn_engine *e, struct learn_scale *prefill
 	return clamp(exp(x), SLOW_MIN, SLOW_MAX);
 }
 
+double learn_engine_seen(const struct learn_engine *e, const struct learn_scale *prefill,
+                         const struct learn_scale *decode)
+{
+	double weight = e->prefill.weight + e->decode.weight;
+
+	if (!(weight > 0))
+		return 1;
+	return exp((deviation(&e->prefill, prefill) + deviation(&e->decode, decode)) / weight);
+}
+
 /* ---- hits ------------------------------------------------------------ */
 
 #define HITS_PRIOR 4096.0 /* tokens' worth of belief in gamma = 1 */

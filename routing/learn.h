@@ -46,6 +46,11 @@ void learn_evidence_drop(struct learn_evidence *ev, struct learn_scale *scale);
 double learn_engine_slowness(struct learn_engine *e, struct learn_scale *prefill,
                              struct learn_scale *decode, uint64_t now_us);
 
+/* The same as it was seen, without belief in F = 1: for saying that one is slow,
+ * not for prices. */
+double learn_engine_seen(const struct learn_engine *e, const struct learn_scale *prefill,
+                         const struct learn_scale *decode);
+
 /* gamma: hit tokens that the engine counted over those that the index
  * predicted. */
 struct learn_hits {

@@ -194,6 +194,14 @@ static void forget_cache(struct sl_router *r, uint32_t slot)
 		adapters_forget(ep->adapters);
 }
 
+/* F, of which `learned` is what answers have taught. */
+static double derated(const struct endpoint *ep, double learned)
+{
+	double slow = learned * ep->past->derate;
+
+	return slow < SL_DERATE_MAX ? slow : SL_DERATE_MAX;
+}
+
 static void forget_all(struct sl_router *r, uint32_t slot)
 {
 	struct endpoint *ep = &r->endpoints[slot];
@@ -202,8 +210,28 @@ static void forget_all(struct sl_router *r, uint32_t slot)
 	forget_cache(r, slot);
 	learn_evidence_drop(&ep->past->evidence.prefill, &r->prefill_scale);
 	learn_evidence_drop(&ep->past->evidence.decode, &r->decode_scale);
-	ep->slow = 1;
+	ep->slow = derated(ep, 1);
 	ep->busy = 0;
+}
+
+static void start_ramp(struct endpoint *ep, uint64_t from_us)
+{
+	ep->ramping = ep->spec.slow_start_us > 0;
+	ep->past->ramp_us = from_us;
+}
+
+static uint64_t ramp_due_us(const struct endpoint *ep)
+{
+	return ep->past->ramp_us ? ep->past->ramp_us + ep->spec.slow_start_us : 0;
+}
+
+static void wake_ramp(struct endpoint *ep, uint64_t now_us)
+{
+	if (!ep->past->ramp_us)
+		ep->past->ramp_us = now_us;
+	if (now_us >= ramp_due_us(ep))
+		ep->ramping = false;
+	endpoint_set_plain(ep);
 }
 
 void endpoint_set_wake(struct endpoint *ep)
@@ -214,6 +242,8 @@ void endpoint_set_wake(struct endpoint *ep)
 		due_us = ep->past->relearn_us;
 	if (ep->peers && ep->peers->until_us < due_us)
 		due_us = ep->peers->until_us;
+	if (ep->ramping && ramp_due_us(ep) < due_us)
+		due_us = ramp_due_us(ep);
 	ep->wake_us = due_us;
 }
 
@@ -226,10 +256,12 @@ void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us)
 	if (ep->peers && now_us >= ep->peers->until_us)
 		peers_expire(ep->peers, now_us);
 	if (now_us >= ep->past->relearn_us) {
-		ep->slow = learn_engine_slowness(&ep->past->evidence, &r->prefill_scale,
-		                                 &r->decode_scale, now_us);
+		ep->slow = derated(ep, learn_engine_slowness(&ep->past->evidence, &r->prefill_scale,
+		                                             &r->decode_scale, now_us));
 		ep->past->relearn_us = now_us + RELEARN_US;
 	}
+	if (ep->ramping)
+		wake_ramp(ep, now_us);
 	endpoint_set_wake(ep);
 }
 
@@ -259,7 +291,9 @@ uint32_t sl_router_endpoint_add(struct sl_router *r, const struct sl_endpoint_sp
 	slot = r->n_free ? r->free_slots[--r->n_free] : r->n_slots++;
 	ep = &r->endpoints[slot];
 	past = ep->past ? ep->past : alloc_zero(1, sizeof(*past));
-	*past = (struct past){ .kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US };
+	*past = (struct past){
+		.kv_usage = -1, .scraped_capacity = -1, .relearn_us = RELEARN_US, .derate = 1
+	};
 	*ep = (struct endpoint){ .spec = *spec, .alive = true, .past = past };
 	ep->group = join_group(r, spec->kv_group);
 	clusters_join(&r->clusters, spec->cluster, slot);
@@ -278,6 +312,7 @@ void sl_router_endpoint_update(struct sl_router *r, uint32_t slot,
 	leave_group(r, ep);
 	clusters_leave(&r->clusters, ep->spec.cluster, slot);
 	ep->spec = *spec;
+	ep->ramping = ep->ramping && spec->slow_start_us > 0;
 	ep->group = join_group(r, spec->kv_group);
 	clusters_join(&r->clusters, spec->cluster, slot);
 	endpoint_set_plain(ep);
@@ -305,12 +340,14 @@ void sl_router_endpoint_health(struct sl_router *r, uint32_t slot, enum sl_healt
 {
 	struct endpoint *ep = endpoint_at(r, slot);
 
-	(void)now_us;
-	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY)
+	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY) {
 		forget_all(r, slot);
+		start_ramp(ep, now_us);
+	}
 	ep->health = health;
 	r->clusters.changes++;
 	endpoint_set_plain(ep);
+	endpoint_set_wake(ep);
 }
 
 void sl_router_endpoint_drain(struct sl_router *r, uint32_t slot, bool draining)
@@ -322,10 +359,27 @@ void sl_router_endpoint_drain(struct sl_router *r, uint32_t slot, bool draining)
 	endpoint_set_plain(ep);
 }
 
+void sl_router_endpoint_derate(struct sl_router *r, uint32_t slot, double factor)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+	double learned = ep->slow / ep->past->derate;
+
+	assert(factor >= 1 && factor <= SL_DERATE_MAX);
+	ep->past->derate = factor;
+	ep->slow = derated(ep, learned);
+	ep->past->relearn_us = 0; /* a bound may have hidden what was learned */
+	endpoint_set_wake(ep);
+}
+
 void sl_router_endpoint_restarted(struct sl_router *r, uint32_t slot)
 {
-	forget_load(endpoint_at(r, slot));
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	forget_load(ep);
 	forget_cache(r, slot);
+	start_ramp(ep, 0);
+	endpoint_set_plain(ep);
+	endpoint_set_wake(ep);
 }
 
 void sl_router_endpoint_models(struct sl_router *r, uint32_t slot, const uint32_t *models,
@@ -364,6 +418,19 @@ void sl_router_model_policy(struct sl_router *r, uint32_t model, const enum sl_p
 	m->has_policy = policy != NULL;
 	if (policy)
 		m->policy = *policy;
+}
+
+double sl_router_estimate_tokens(const struct sl_router *r, uint32_t model,
+                                 const struct sl_facts *facts)
+{
+	double prior = r->opt.bytes_per_token, tokens;
+
+	if (facts->token_prompt && facts->prompt_tokens_exact)
+		return (double)facts->prompt_tokens_exact;
+	if (model < r->models.count)
+		prior = learn_model_bytes_per_token(&r->models.list[model].learned, prior);
+	tokens = (double)facts->prompt_bytes / prior;
+	return tokens < 1 ? 1 : tokens;
 }
 
 /* ---- clusters --------------------------------------------------------- */
@@ -482,72 +549,4 @@ void sl_router_endpoint_adapters(struct sl_router *r, uint32_t slot,
 	sample_names(r, slot, s->running, true, s->taken_us);
 	sample_names(r, slot, s->waiting, false, s->taken_us);
 	adapters_sample_end(a, s->taken_us);
-}
-
-/* ---- views ------------------------------------------------------------ */
-
-bool sl_router_endpoint_view(const struct sl_router *r, uint32_t slot, uint64_t now_us,
-                             struct sl_endpoint_view *out)
-{
-	const struct endpoint *ep = &r->endpoints[slot];
-
-	if (slot >= r->n_slots || !ep->alive)
-		return false;
-	*out = (struct sl_endpoint_view){
-		.spec = ep->spec,
-		.health = ep->health,
-		.draining = ep->draining,
-		.inflight = ep->ledger.inflight,
-		.prefilling = ep->ledger.prefilling,
-		.peers_inflight = ep->peers ? peers_sum(ep->peers, now_us).inflight : 0,
-		.queue_ms = ledger_queue_ms(&ep->ledger, now_us),
-		.context_tokens = (double)ep->ledger.context_tokens,
-		.kv_capacity_tokens = ep->capacity,
-		.kv_usage = ep->past->kv_usage,
-		.slowness = ep->slow,
-		.gamma = ep->gamma,
-		.index_entries = r->index.lru[slot].n_entries,
-		.index_bytes = index_slot_bytes(&r->index, slot),
-		.dispatched = ep->past->dispatched,
-		.hit_tokens_predicted = (uint64_t)ep->past->hit_tokens_predicted,
-		.adapters_loaded = adapters_loaded(ep->adapters),
-		.max_adapters = ep->adapters ? ep->adapters->slots : 0,
-	};
-	return true;
-}
-
-bool sl_router_model_view(const struct sl_router *r, uint32_t model, struct sl_model_view *out)
-{
-	const struct learn_model *m;
-	const struct ladder *l;
-
-	if (model >= r->models.count)
-		return false;
-	m = &r->models.list[model].learned;
-	l = &r->models.list[model].ladder;
-	*out = (struct sl_model_view){
-		.bytes_per_token = learn_model_bytes_per_token(m, r->opt.bytes_per_token),
-		.output_tokens = m->output,
-		.requests = m->requests,
-		.clusters = clusters_of_tier(&r->clusters, l->allowed, l->tier),
-	};
-	return true;
-}
-
-uint64_t sl_router_index_bytes(const struct sl_router *r)
-{
-	return index_bytes(&r->index);
-}
-
-double sl_router_estimate_tokens(const struct sl_router *r, uint32_t model,
-                                 const struct sl_facts *facts)
-{
-	double prior = r->opt.bytes_per_token, tokens;
-
-	if (facts->token_prompt && facts->prompt_tokens_exact)
-		return (double)facts->prompt_tokens_exact;
-	if (model < r->models.count)
-		prior = learn_model_bytes_per_token(&r->models.list[model].learned, prior);
-	tokens = (double)facts->prompt_bytes / prior;
-	return tokens < 1 ? 1 : tokens;
 }

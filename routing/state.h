@@ -24,11 +24,13 @@ struct past {
 	uint64_t cache;          /* which one it is: another number since it was emptied */
 	double kv_usage;         /* last scrape, or -1 */
 	double scraped_capacity; /* or -1 */
+	uint64_t ramp_us;        /* when its slow start began; 0: at the next look */
 	uint64_t sampled_us;
 	uint32_t *models; /* owned */
 	uint32_t n_models;
 	uint64_t dispatched;
 	double hit_tokens_predicted;
+	double derate; /* of its GPUs: a part of F that need not be learned */
 };
 
 /* Small, because a decision walks over thousands of them; what it reads of
@@ -41,6 +43,7 @@ struct endpoint {
 	bool draining;
 	bool full;      /* what is known of its cache fills it */
 	bool plain;     /* an engine, healthy, not draining, no limit: what most are */
+	bool ramping;   /* in its slow start */
 	uint32_t group; /* dense number of spec.kv_group */
 	double slow;    /* F */
 	double gamma;
@@ -66,6 +69,7 @@ struct passing {
 	uint32_t *prefill; /* owned; only prefill */
 	uint32_t n_serve, n_prefill;
 	uint32_t full_serve, full_prefill; /* dropped for nothing but their limit */
+	uint32_t held;                     /* dropped for their slow start */
 	bool decodes_well;                 /* one that takes hand-offs is of the better sort */
 	uint32_t worst_rank;               /* of filter_prefill_rank */
 };
@@ -132,11 +136,20 @@ static inline uint32_t state_request_seqs(const struct sl_facts *facts)
 void endpoint_wake(struct sl_router *r, struct endpoint *ep, uint64_t now_us);
 /* After a change to the ledger. */
 void endpoint_set_wake(struct endpoint *ep);
-/* After a change of spec, health or draining. */
+/* After a change of spec, health, draining or slow start. */
 static inline void endpoint_set_plain(struct endpoint *ep)
 {
 	ep->plain = ep->health == SL_HEALTH_HEALTHY && !ep->draining && !ep->spec.max_concurrent &&
-	            !ep->spec.gateway;
+	            !ep->spec.gateway && !ep->ramping;
+}
+/* Live requests that its slow start allows: they double six times. */
+#define STATE_RAMP_STEPS 6u
+static inline uint32_t endpoint_ramp(const struct endpoint *ep, uint64_t now_us)
+{
+	uint64_t past_us = now_us > ep->past->ramp_us ? now_us - ep->past->ramp_us : 0;
+	uint64_t step = past_us * STATE_RAMP_STEPS / ep->spec.slow_start_us;
+
+	return 1u << (step < STATE_RAMP_STEPS ? step : STATE_RAMP_STEPS);
 }
 /* After a change to its part of the index, or of its capacity. Blocks that are
  * long may leave more than their length free. */

@@ -6,6 +6,8 @@
 
 #include "bench/sim/engine_life.h"
 #include "bench/sim/error.h"
+#include "bench/sim/exporter.h"
+#include "bench/sim/pages.h"
 #include "bench/sim/peer.h"
 
 static uint32_t open_requests(const struct sl_sim_engine *e)
@@ -13,7 +15,7 @@ static uint32_t open_requests(const struct sl_sim_engine *e)
 	uint32_t n = 0;
 
 	for (const struct sl_sim_conn *c = e->conns.first; c; c = c->next)
-		n += c->state == SL_SIM_CONN_BUSY && strncmp(c->head.path, "/v1/", 4) == 0;
+		n += c->state == SL_SIM_CONN_BUSY && strstr(c->head.path, "/v1/");
 	return n;
 }
 
@@ -58,6 +60,9 @@ static void answer_state(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 		{ "steps", (double)e->batch.steps },
 		{ "adapters_running", e->batch.n_adapters },
 		{ "adapter_loads", (double)t->adapter_loads },
+		{ "pages", (double)t->pages },
+		{ "health_checks", (double)t->health_checks },
+		{ "gpu_slow", e->gpu_slow },
 		{ "prefix_queries_tokens", (double)e->batch.prefix_queries_tokens },
 		{ "prefix_hits_tokens", (double)e->batch.prefix_hits_tokens },
 	};
@@ -126,6 +131,7 @@ static const char *apply_faults(struct sl_sim_conn *conn, struct sl_sim_engine *
 		sl_sim_kv_forget(e->kv);
 	if (stop)
 		sl_sim_engine_stop(e, how, conn);
+	sl_sim_pages_heed_faults(e);
 	sl_sim_engine_heed_faults(e);
 	if (die)
 		sl_sim_engine_die(e);
@@ -189,6 +195,10 @@ bool sl_sim_admin_at_port(struct sl_sim_conn *conn, struct sl_sim *sim)
 	struct sl_sim_engine *e = engine_of(conn, sim);
 	answer_fn answer = find_answer(conn);
 
+	if (!strcmp(conn->head.path, "/sim/gpu")) {
+		sl_sim_exporter_serve(conn, sim);
+		return true;
+	}
 	if (!answer)
 		return false;
 	if (!e)

@@ -1,7 +1,6 @@
 /* api.c: see api.h. */
 #include "bench/sim/api.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 
 #include "bench/sim/admin.h"
@@ -9,101 +8,7 @@
 #include "bench/sim/error.h"
 #include "bench/sim/gen_say.h"
 #include "bench/sim/gen_start.h"
-#include "bench/sim/metrics_page.h"
-
-enum {
-	GUARDED = 1, /* by --api-key */
-	HEALTH = 2,  /* hang_health silences it */
-};
-
-struct path {
-	const char *path, *method, *also;
-	void (*answer)(struct sl_sim_conn *conn, struct sl_sim_engine *e);
-	unsigned is;
-};
-
-static void answer_health(struct sl_sim_conn *conn, struct sl_sim_engine *e)
-{
-	uint32_t status = e->faults.health_status;
-
-	sl_sim_conn_reply(conn, status ? (int)status : 200, NULL, NULL, sl_span("", 0));
-}
-
-static void answer_version(struct sl_sim_conn *conn, struct sl_sim_engine *e)
-{
-	(void)e;
-	sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"version\":\"0.32.0\"}"));
-}
-
-static void answer_metrics(struct sl_sim_conn *conn, struct sl_sim_engine *e)
-{
-	struct sl_sim_buf page = { 0 };
-
-	sl_sim_metrics_page(&page, e);
-	sl_sim_conn_reply(conn, 200, "text/plain; version=1.0.0; charset=utf-8", NULL,
-	                  sl_sim_buf_span(&page));
-	sl_sim_buf_fini(&page);
-}
-
-static void answer_models(struct sl_sim_conn *conn, struct sl_sim_engine *e)
-{
-	const struct sl_sim_options *opt = &e->sim->opt;
-	struct sl_sim_card cards[SL_SIM_MAX_MODELS + SL_SIM_MAX_ADAPTERS];
-	struct sl_span base = sl_span_str(opt->models[0]);
-	uint32_t n = 0;
-	struct sl_sim_buf body = { 0 };
-
-	for (uint32_t i = 0; i < opt->n_models; i++)
-		cards[n++] = (struct sl_sim_card){ .model = sl_span_str(opt->models[i]),
-			                           .root = base,
-			                           .max_model_len = opt->max_model_len };
-	for (uint32_t i = 0; i < opt->n_loras; i++)
-		cards[n++] = (struct sl_sim_card){ .model = opt->loras[i],
-			                           .root = opt->loras[i],
-			                           .parent = base };
-	for (uint32_t i = 0; i < n; i++)
-		cards[i].permission = sl_rng_next(&e->sim->rng);
-	sl_sim_render_models(&body, cards, n, sl_sim_unix_s());
-	sl_sim_conn_reply(conn, 200, "application/json", NULL, sl_sim_buf_span(&body));
-	sl_sim_buf_fini(&body);
-}
-
-static void answer_load(struct sl_sim_conn *conn, struct sl_sim_engine *e)
-{
-	(void)e;
-	/* Without --enable-server-load-tracking vLLM does not count either. */
-	sl_sim_conn_reply(conn, 200, "application/json", NULL, SL_SPAN("{\"server_load\":0}"));
-}
-
-/* Messages or a prompt to token ids, as prompt.h cuts them. */
-static bool read_tokens(const cJSON *body, struct sl_sim_prompt *out)
-{
-	const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(body, "prompt");
-
-	return prompt ? sl_sim_prompt_completion(out, prompt) : sl_sim_prompt_chat(out, body);
-}
-
-static void answer_tokenize(struct sl_sim_conn *conn, struct sl_sim_engine *e)
-{
-	cJSON *json = cJSON_ParseWithLength(conn->body.ptr ? conn->body.ptr : "", conn->body.len);
-	struct sl_sim_prompt prompt = { 0 };
-	struct sl_sim_buf body = { 0 };
-
-	if (read_tokens(json, &prompt)) {
-		sl_sim_buf_printf(&body, "{\"count\":%u,\"max_model_len\":%u,\"tokens\":[",
-		                  prompt.n_tokens, e->sim->opt.max_model_len);
-		for (uint32_t i = 0; i < prompt.n_tokens; i++)
-			sl_sim_buf_printf(&body, "%s%u", i ? "," : "", prompt.tokens[i]);
-		sl_sim_buf_str(&body, "],\"token_strs\":null}");
-		sl_sim_conn_reply(conn, 200, "application/json", NULL, sl_sim_buf_span(&body));
-	} else {
-		sl_sim_error_reply(conn, 400, "Bad Request", "body", SL_SPAN("1 validation error"),
-		                   NULL);
-	}
-	sl_sim_buf_fini(&body);
-	sl_sim_prompt_fini(&prompt);
-	cJSON_Delete(json);
-}
+#include "bench/sim/pages.h"
 
 static void answer_fast(struct sl_sim_conn *conn, struct sl_sim_engine *e, enum sl_sim_api api)
 {
@@ -147,48 +52,76 @@ static void answer_embedding(struct sl_sim_conn *conn, struct sl_sim_engine *e)
 	answer_inference(conn, e, SL_SIM_EMBEDDING);
 }
 
-static const struct path paths[] = {
-	{ "/v1/chat/completions", "POST", NULL, answer_chat, GUARDED },
-	{ "/v1/completions", "POST", NULL, answer_completion, GUARDED },
-	{ "/v1/embeddings", "POST", NULL, answer_embedding, GUARDED },
-	{ "/v1/models", "GET", NULL, answer_models, GUARDED | HEALTH },
-	{ "/metrics", "GET", NULL, answer_metrics, HEALTH },
-	{ "/health", "GET", NULL, answer_health, HEALTH },
-	{ "/ping", "GET", "POST", answer_health, HEALTH },
-	{ "/load", "GET", NULL, answer_load, HEALTH },
-	{ "/version", "GET", NULL, answer_version, 0 },
-	{ "/tokenize", "POST", NULL, answer_tokenize, 0 },
+/* Behind the dialect's prefix. */
+static const struct sl_sim_route inference[] = {
+	{ "/v1/chat/completions", "POST", .is = SL_SIM_GUARDED, .answer = answer_chat },
+	{ "/v1/completions", "POST", .is = SL_SIM_GUARDED, .answer = answer_completion },
+	{ "/v1/embeddings", "POST", .is = SL_SIM_GUARDED, .answer = answer_embedding },
 };
 
 /* HEAD is not GET here: FastAPI answers 405. */
-static bool is_method(const struct sl_sim_conn *conn, const struct path *p)
+static bool is_method(const struct sl_sim_conn *conn, const struct sl_sim_route *r)
 {
-	return !strcmp(conn->head.method, p->method) ||
-	       (p->also && !strcmp(conn->head.method, p->also));
+	return !strcmp(conn->head.method, r->method) ||
+	       (r->also && !strcmp(conn->head.method, r->also));
 }
 
-static void serve(struct sl_sim_conn *conn, struct sl_sim_engine *e, const struct path *p)
+static const struct sl_sim_dialect *dialect_of(const struct sl_sim_engine *e)
 {
-	if (!is_method(conn, p)) {
-		char allow[32];
+	return sl_sim_dialect(e->sim->opt.dialect);
+}
 
-		snprintf(allow, sizeof(allow), "allow: %s\r\n", p->method);
-		sl_sim_conn_reply(conn, 405, "application/json", allow,
-		                  SL_SPAN("{\"detail\":\"Method Not Allowed\"}"));
-	} else if ((p->is & GUARDED) && !conn->head.authorized) {
+static void answer_nothing(struct sl_sim_conn *conn, const struct sl_sim_dialect *d)
+{
+	sl_sim_conn_reply(conn, 404, d->nothing_type, NULL, sl_span_str(d->nothing));
+}
+
+static void answer_wrong_method(struct sl_sim_conn *conn, const struct sl_sim_route *r,
+                                const struct sl_sim_dialect *d)
+{
+	char allow[32];
+
+	if (!d->says_405) {
+		answer_nothing(conn, d);
+		return;
+	}
+	snprintf(allow, sizeof(allow), "allow: %s\r\n", r->method);
+	sl_sim_conn_reply(conn, 405, "application/json", allow,
+	                  SL_SPAN("{\"detail\":\"Method Not Allowed\"}"));
+}
+
+/* A health check that generates a token: it polls for it once a second. */
+static bool is_generated(struct sl_sim_conn *conn, struct sl_sim_engine *e,
+                         const struct sl_sim_route *r)
+{
+	if (!(r->is & SL_SIM_GENERATION))
+		return true;
+	if (e->faults.hang)
+		conn->held = true;
+	else if (!conn->late)
+		sl_sim_conn_delay(conn, 1000000);
+	else
+		return true;
+	return false;
+}
+
+static void serve(struct sl_sim_conn *conn, struct sl_sim_engine *e, const struct sl_sim_route *r)
+{
+	if (!is_method(conn, r)) {
+		answer_wrong_method(conn, r, dialect_of(e));
+	} else if ((r->is & SL_SIM_GUARDED) && !conn->head.authorized) {
 		sl_sim_conn_reply(conn, 401, "application/json", NULL,
 		                  SL_SPAN("{\"error\":\"Unauthorized\"}"));
-	} else if ((p->is & HEALTH) && e->faults.hang_health) {
+	} else if ((r->is & SL_SIM_HEALTH) && e->faults.hang_health) {
 		conn->held = true;
-	} else {
-		p->answer(conn, e);
+	} else if (r->is & SL_SIM_PAGE) {
+		sl_sim_pages_answer(conn, e, r);
+	} else if (is_generated(conn, e, r)) {
+		if (r->answer)
+			r->answer(conn, e);
+		else
+			sl_sim_conn_reply(conn, 200, r->type, NULL, sl_span_str(r->body));
 	}
-}
-
-static void answer_nothing(struct sl_sim_conn *conn)
-{
-	sl_sim_conn_reply(conn, 404, "application/json", NULL,
-	                  SL_SPAN("{\"detail\":\"Not Found\"}"));
 }
 
 static bool is_admin(const struct sl_sim_conn *conn)
@@ -196,25 +129,63 @@ static bool is_admin(const struct sl_sim_conn *conn)
 	return !strncmp(conn->head.path, "/sim/", 5);
 }
 
+/* Of the inference routes or the dialect's. */
+static const struct sl_sim_route *find_route(const struct sl_sim_conn *conn,
+                                             const struct sl_sim_engine *e)
+{
+	const struct sl_sim_dialect *d = dialect_of(e);
+	bool other_port = conn->list == &e->metrics_conns;
+	const char *path = conn->head.path;
+	size_t prefix = strlen(d->prefix);
+
+	for (size_t i = 0; i < d->n_routes; i++)
+		if (!strcmp(d->routes[i].path, path) &&
+		    other_port == ((d->routes[i].is & SL_SIM_OTHER_PORT) != 0))
+			return &d->routes[i];
+	for (size_t i = 0; i < SL_COUNT(inference) && !other_port; i++)
+		if (!strncmp(path, d->prefix, prefix) && !strcmp(inference[i].path, path + prefix))
+			return &inference[i];
+	return NULL;
+}
+
+/* Where metrics_redirect leads to: the page at its path and a slash. */
+static const struct sl_sim_route *find_moved(struct sl_sim_conn *conn,
+                                             const struct sl_sim_engine *e)
+{
+	size_t n = strlen(conn->head.path);
+	const struct sl_sim_route *r;
+
+	if (!e->faults.page.redirect || n < 2 || conn->head.path[n - 1] != '/')
+		return NULL;
+	conn->head.path[n - 1] = 0;
+	r = find_route(conn, e);
+	conn->head.path[n - 1] = '/';
+	return r && (r->is & SL_SIM_PAGE) ? r : NULL;
+}
+
 static void on_request(struct sl_sim_conn *conn)
 {
 	struct sl_sim_engine *e = conn->list->owner;
+	const struct sl_sim_route *r;
 
 	if (is_admin(conn) && sl_sim_admin_at_engine(conn, e))
 		return;
-	for (size_t i = 0; i < SL_COUNT(paths); i++) {
-		if (!strcmp(paths[i].path, conn->head.path)) {
-			serve(conn, e, &paths[i]);
-			return;
-		}
+	r = find_route(conn, e);
+	if (r) {
+		serve(conn, e, r);
+		return;
 	}
-	answer_nothing(conn);
+	r = find_moved(conn, e);
+	if (r)
+		sl_sim_pages_answer_moved(conn, e, r);
+	else
+		answer_nothing(conn, dialect_of(e));
 }
 
 static void on_admin_request(struct sl_sim_conn *conn)
 {
 	if (!is_admin(conn) || !sl_sim_admin_at_port(conn, conn->list->owner))
-		answer_nothing(conn);
+		answer_nothing(conn, &sl_sim_vllm);
 }
 
 static void count_answer(struct sl_sim_conn *conn)

@@ -11,7 +11,7 @@ void sl_sim_buf_fini(struct sl_sim_buf *b)
 	*b = (struct sl_sim_buf){ 0 };
 }
 
-static void reserve(struct sl_sim_buf *b, size_t more)
+void sl_sim_buf_reserve(struct sl_sim_buf *b, size_t more)
 {
 	size_t cap = b->cap ? b->cap : 256;
 
@@ -29,7 +29,7 @@ void sl_sim_buf_add(struct sl_sim_buf *b, struct sl_span bytes)
 {
 	if (!bytes.len)
 		return;
-	reserve(b, bytes.len);
+	sl_sim_buf_reserve(b, bytes.len);
 	memcpy(b->ptr + b->len, bytes.ptr, bytes.len);
 	b->len += bytes.len;
 }
@@ -44,14 +44,14 @@ void sl_sim_buf_printf(struct sl_sim_buf *b, const char *format, ...)
 	va_list args;
 	int n;
 
-	reserve(b, 128);
+	sl_sim_buf_reserve(b, 128);
 	va_start(args, format);
 	n = vsnprintf(b->ptr + b->len, b->cap - b->len, format, args);
 	va_end(args);
 	if (n < 0)
 		abort();
 	if ((size_t)n >= b->cap - b->len) {
-		reserve(b, (size_t)n + 1);
+		sl_sim_buf_reserve(b, (size_t)n + 1);
 		va_start(args, format);
 		n = vsnprintf(b->ptr + b->len, b->cap - b->len, format, args);
 		va_end(args);

@@ -11,6 +11,8 @@ struct sl_sim_buf {
 };
 
 void sl_sim_buf_fini(struct sl_sim_buf *b);
+/* Room for so many bytes more, without moving what is there again. */
+void sl_sim_buf_reserve(struct sl_sim_buf *b, size_t more);
 void sl_sim_buf_add(struct sl_sim_buf *b, struct sl_span bytes);
 void sl_sim_buf_str(struct sl_sim_buf *b, const char *str);
 void sl_sim_buf_printf(struct sl_sim_buf *b, const char *format, ...) SL_PRINTF(2, 3);

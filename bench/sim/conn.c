@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define READ_BYTES ((size_t)256 * 1024)
-#define KEPT_BYTES ((size_t)64 * 1024)
+#define KEPT_BYTES ((size_t)32 * 1024)
 #define BODY_MAX ((size_t)64 * 1024 * 1024)
 #define PIPELINED_MAX ((size_t)1024 * 1024) /* while a request is being answered */
 
@@ -117,7 +118,37 @@ static void wait_for_next(struct sl_sim_conn *conn)
 
 size_t sl_sim_conn_backlog(const struct sl_sim_conn *conn)
 {
-	return conn->out.len - conn->out_at;
+	return conn->out.len - conn->out_at + conn->tail.len;
+}
+
+/* What is said next comes behind it. */
+static void fold_tail(struct sl_sim_conn *conn)
+{
+	sl_sim_buf_add(&conn->out, conn->tail);
+	conn->tail = sl_span(NULL, 0);
+}
+
+static ssize_t send_some(struct sl_sim_conn *conn)
+{
+	struct iovec parts[2] = {
+		{ conn->out.ptr + conn->out_at, conn->out.len - conn->out_at },
+		{ (char *)(uintptr_t)conn->tail.ptr, conn->tail.len },
+	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = conn->tail.len ? 2 : 1 };
+
+	return sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+}
+
+static void count_sent(struct sl_sim_conn *conn, size_t n)
+{
+	size_t first = conn->out.len - conn->out_at;
+
+	first = n < first ? n : first;
+	conn->out_at += first;
+	if (n == first)
+		return;
+	conn->tail.ptr += n - first;
+	conn->tail.len -= n - first;
 }
 
 void sl_sim_conn_flush(struct sl_sim_conn *conn)
@@ -125,8 +156,7 @@ void sl_sim_conn_flush(struct sl_sim_conn *conn)
 	if (conn->state == SL_SIM_CONN_DEAD)
 		return;
 	while (sl_sim_conn_backlog(conn)) {
-		ssize_t n = send(conn->fd, conn->out.ptr + conn->out_at, sl_sim_conn_backlog(conn),
-		                 MSG_NOSIGNAL);
+		ssize_t n = send_some(conn);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -138,11 +168,13 @@ void sl_sim_conn_flush(struct sl_sim_conn *conn)
 			sl_sim_conn_close(conn, false);
 			return;
 		}
-		conn->out_at += (size_t)n;
+		count_sent(conn, (size_t)n);
 	}
 	conn->out.len = conn->out_at = 0;
+	conn->tail = sl_span(NULL, 0);
 	trim(&conn->out);
-	event_del(&conn->write_event);
+	if (event_pending(&conn->write_event, EV_WRITE, NULL))
+		event_del(&conn->write_event);
 	if (conn->state == SL_SIM_CONN_CLOSING)
 		sl_sim_conn_close(conn, false);
 }
@@ -155,8 +187,7 @@ void sl_sim_conn_finish(struct sl_sim_conn *conn)
 	sl_sim_conn_flush(conn);
 }
 
-/* The answer is complete: the next request may be read. */
-static void end_answer(struct sl_sim_conn *conn)
+void sl_sim_conn_end(struct sl_sim_conn *conn)
 {
 	const struct sl_sim_conn_list *list = conn->list;
 
@@ -176,6 +207,7 @@ static void end_answer(struct sl_sim_conn *conn)
 
 void sl_sim_conn_raw(struct sl_sim_conn *conn, struct sl_span data)
 {
+	fold_tail(conn);
 	sl_sim_buf_add(&conn->out, data);
 }
 
@@ -209,10 +241,15 @@ static const char *phrase(int status)
 
 static void put_status(struct sl_sim_conn *conn, int status, const char *extra)
 {
+	const char *fields = conn->list->fields;
+
+	fold_tail(conn);
 	conn->status = status;
-	sl_sim_buf_printf(&conn->out, "HTTP/1.1 %d%s\r\ndate: %s\r\nserver: uvicorn\r\n%s", status,
-	                  phrase(status), sl_sim_date_text(&conn->list->net->date),
-	                  extra ? extra : "");
+	sl_sim_buf_printf(&conn->out, "HTTP/1.1 %d%s\r\ndate: %s\r\n", status, phrase(status),
+	                  sl_sim_date_text(&conn->list->net->date));
+	sl_sim_buf_str(&conn->out, fields ? fields : "server: uvicorn\r\n");
+	if (extra)
+		sl_sim_buf_str(&conn->out, extra);
 }
 
 static const char *closing(const struct sl_sim_conn *conn)
@@ -220,27 +257,62 @@ static const char *closing(const struct sl_sim_conn *conn)
 	return conn->head.keep_alive ? "" : "connection: close\r\n";
 }
 
+static void put_reply_head(struct sl_sim_conn *conn, const char *content_type, size_t body_bytes)
+{
+	sl_sim_buf_printf(&conn->out, "content-length: %zu\r\n", body_bytes);
+	if (content_type)
+		sl_sim_buf_printf(&conn->out, "content-type: %s\r\n", content_type);
+	sl_sim_buf_printf(&conn->out, "%s%s\r\n", conn->list->fields ? "" : "vary: Origin\r\n",
+	                  closing(conn));
+	conn->answer_bytes = body_bytes;
+}
+
 void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content_type,
                        const char *extra, struct sl_span body)
 {
 	put_status(conn, status, extra);
-	sl_sim_buf_printf(&conn->out, "content-length: %zu\r\n", body.len);
-	if (content_type)
-		sl_sim_buf_printf(&conn->out, "content-type: %s\r\n", content_type);
-	sl_sim_buf_printf(&conn->out, "vary: Origin\r\n%s\r\n", closing(conn));
+	put_reply_head(conn, content_type, body.len);
 	if (!conn->head.head_request)
 		sl_sim_buf_add(&conn->out, body);
+	sl_sim_conn_end(conn);
+}
+
+void sl_sim_conn_reply_long(struct sl_sim_conn *conn, int status, const char *content_type,
+                            struct sl_span body, struct sl_span tail)
+{
+	put_status(conn, status, NULL);
+	put_reply_head(conn, content_type, body.len + tail.len);
+	sl_sim_buf_reserve(&conn->out, body.len);
+	sl_sim_buf_add(&conn->out, body);
+	conn->tail = tail;
+	sl_sim_conn_end(conn);
+}
+
+void sl_sim_conn_reply_chunked(struct sl_sim_conn *conn, const char *content_type,
+                               struct sl_span body)
+{
+	put_status(conn, 200, NULL);
+	sl_sim_buf_printf(&conn->out, "content-type: %s\r\n%stransfer-encoding: chunked\r\n\r\n",
+	                  content_type, closing(conn));
+	sl_sim_conn_chunk(conn, body);
 	conn->answer_bytes = body.len;
-	end_answer(conn);
+	sl_sim_conn_stream_end(conn);
+}
+
+void sl_sim_conn_delay(struct sl_sim_conn *conn, uint64_t us)
+{
+	struct timeval tv = sl_sim_timeval(us);
+
+	event_add(&conn->idle_timer, &tv);
 }
 
 static void put_stream_head(struct sl_sim_conn *conn)
 {
 	put_status(conn, 200, NULL);
 	sl_sim_buf_printf(&conn->out,
-	                  "content-type: text/event-stream; charset=utf-8\r\nvary: Origin\r\n"
+	                  "content-type: text/event-stream; charset=utf-8\r\n%s"
 	                  "%stransfer-encoding: chunked\r\n\r\n",
-	                  closing(conn));
+	                  conn->list->fields ? "" : "vary: Origin\r\n", closing(conn));
 	conn->answer_bytes = 0;
 }
 
@@ -269,7 +341,7 @@ void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data)
 void sl_sim_conn_stream_end(struct sl_sim_conn *conn)
 {
 	sl_sim_buf_str(&conn->out, "0\r\n\r\n");
-	end_answer(conn);
+	sl_sim_conn_end(conn);
 }
 
 /* ---- input ----------------------------------------------------------- */
@@ -393,7 +465,7 @@ static void feed(struct sl_sim_conn *conn)
 		if (conn->state == SL_SIM_CONN_BODY && conn->framing.done) {
 			conn->state = SL_SIM_CONN_BUSY;
 			conn->handler = -1;
-			conn->held = false;
+			conn->held = conn->released = conn->late = false;
 			conn->started_us = sl_sim_now_us();
 			conn->list->ops->request(conn);
 		} else if (used == 0) {
@@ -437,11 +509,19 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		conn->list->ops->drained(conn);
 }
 
+/* Nobody has come for long; or a delay is over. */
 static void on_idle(evutil_socket_t fd, short what, void *arg)
 {
+	struct sl_sim_conn *conn = arg;
+
 	(void)fd;
 	(void)what;
-	sl_sim_conn_close(arg, false);
+	if (conn->state != SL_SIM_CONN_BUSY) {
+		sl_sim_conn_close(conn, false);
+		return;
+	}
+	conn->late = true;
+	conn->list->ops->request(conn);
 }
 
 struct sl_sim_conn *sl_sim_conn_new(struct sl_sim_conn_list *list, int fd)

@@ -49,7 +49,8 @@ struct sl_sim_conn_list {
 	void *owner; /* the ops know what it is */
 	struct sl_sim_conn *first;
 	uint32_t n;
-	bool closing; /* every answer is its connection's last */
+	bool closing;       /* every answer is its connection's last */
+	const char *fields; /* header lines of every answer; NULL: uvicorn's, and vary */
 };
 
 enum sl_sim_conn_state {
@@ -83,15 +84,18 @@ struct sl_sim_conn {
 	int status; /* of the answer */
 	struct sl_sim_buf in, out;
 	size_t out_at;
+	struct sl_span tail; /* borrowed: goes out behind `out` */
 	size_t resume;
 	struct sl_h1_body framing;
 	struct sl_sim_head head;
 	struct sl_sim_buf raw_head, body;
 
 	/* The list owner's. */
-	void *job;   /* what makes an answer that takes time, or NULL */
-	int handler; /* what the request is counted as; -1 when it arrives */
-	bool held;   /* a fault keeps its request from being answered */
+	void *job;     /* what makes an answer that takes time, or NULL */
+	int handler;   /* what the request is counted as; -1 when it arrives */
+	bool held;     /* a fault keeps its request from being answered */
+	bool released; /* it did; its owner is about to ask again */
+	bool late;     /* it was delayed, and is due now */
 };
 
 void sl_sim_net_init(struct sl_sim_net *net, struct event_base *base);
@@ -107,14 +111,25 @@ void sl_sim_conn_close(struct sl_sim_conn *conn, bool reset);
  * header lines ("allow: POST\r\n") or NULL; content_type NULL: no field. */
 void sl_sim_conn_reply(struct sl_sim_conn *conn, int status, const char *content_type,
                        const char *extra, struct sl_span body);
+/* The same; the body goes on with `tail`, which must stay where it is for as
+ * long as there are connections. */
+void sl_sim_conn_reply_long(struct sl_sim_conn *conn, int status, const char *content_type,
+                            struct sl_span body, struct sl_span tail);
+/* The same, the body in one chunk. */
+void sl_sim_conn_reply_chunked(struct sl_sim_conn *conn, const char *content_type,
+                               struct sl_span body);
+/* Its request comes to the owner again after this time, with conn->late. */
+void sl_sim_conn_delay(struct sl_sim_conn *conn, uint64_t us);
 /* An event stream: its head (sent at once), its chunks, its end. */
 void sl_sim_conn_stream(struct sl_sim_conn *conn);
 void sl_sim_conn_chunk(struct sl_sim_conn *conn, struct sl_span data);
 void sl_sim_conn_stream_end(struct sl_sim_conn *conn);
 /* All of that in one go; `chunks` are framed already, but for the last. */
 void sl_sim_conn_stream_whole(struct sl_sim_conn *conn, struct sl_span chunks);
-/* Bytes as they are. */
+/* Bytes as they are; and that they make a whole answer, so that the next
+ * request may be read. */
 void sl_sim_conn_raw(struct sl_sim_conn *conn, struct sl_span data);
+void sl_sim_conn_end(struct sl_sim_conn *conn);
 /* Sends what the socket takes. May close the connection. */
 void sl_sim_conn_flush(struct sl_sim_conn *conn);
 /* Closes when all is sent. */

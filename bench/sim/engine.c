@@ -66,7 +66,7 @@ static bool begin_step(struct sl_sim_engine *e, uint64_t at_us)
 	start_fetches(e);
 	if (!any)
 		return false;
-	e->model.slow = e->faults.slow;
+	e->model.slow = e->faults.slow * e->gpu_slow;
 	e->step_end_us = at_us + load_adapters(e) + sl_sim_model_step_us(&e->model, &work);
 	sl_sim_observe(&e->metrics, SL_SIM_H_ITERATION, work.tokens);
 	return true;
@@ -186,7 +186,7 @@ void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t in
 	e->sim = sim;
 	e->index = index;
 	e->port = (uint16_t)(opt->listen.port + index);
-	e->listener.fd = -1;
+	e->listener.fd = e->metrics_listener.fd = -1;
 	make_id(&sim->rng, e->id, sizeof(e->id));
 	e->kv = sl_sim_kv_new(opt->kv_blocks);
 	sl_sim_batch_init(&e->batch, &limits, e->kv);
@@ -198,6 +198,7 @@ void sl_sim_engine_init(struct sl_sim_engine *e, struct sl_sim *sim, uint32_t in
 	e->metrics.created_s = (double)sl_sim_unix_s();
 	e->tally.last_abort_us = -1;
 	sl_sim_faults_init(&e->faults);
+	e->gpu_slow = 1;
 	evtimer_assign(&e->step_timer, sim->net.base, on_step, e);
 	evtimer_assign(&e->lease_timer, sim->net.base, on_lease, e);
 	evtimer_assign(&e->beat_timer, sim->net.base, beat, e);
@@ -239,6 +240,7 @@ void sl_sim_engine_renew(struct sl_sim_engine *e)
 	memset(&e->metrics, 0, sizeof(e->metrics));
 	e->metrics.created_s = (double)sl_sim_unix_s();
 	e->last_peer[0] = 0;
+	e->drained_steps = 0;
 	e->dead = e->stopping = false;
 	sl_sim_faults_init(&e->faults);
 }
@@ -247,6 +249,8 @@ void sl_sim_engine_fini(struct sl_sim_engine *e)
 {
 	sl_sim_batch_fini(&e->batch);
 	sl_sim_kv_free(e->kv);
+	for (size_t i = 0; i < SL_SIM_MAX_PAGES; i++)
+		sl_sim_buf_fini(&e->kept[i]);
 	sl_sim_buf_fini(&e->last_head);
 	sl_sim_buf_fini(&e->last_body);
 }

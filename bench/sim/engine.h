@@ -17,6 +17,8 @@
 
 struct sl_sim_gen;
 
+#define SL_SIM_MAX_PAGES 5 /* of a dialect */
+
 /* What tests want to know of an engine. */
 struct sl_sim_tally {
 	uint64_t requests; /* inference requests that came in */
@@ -28,6 +30,7 @@ struct sl_sim_tally {
 	uint64_t corrupted;   /* answers from blocks that were not the right ones */
 	uint64_t connections; /* accepted */
 	uint64_t adapter_loads;
+	uint64_t pages, health_checks; /* answered */
 };
 
 /* `owner` is a sequence's, and not NULL. */
@@ -67,13 +70,21 @@ struct sl_sim_engine {
 	uint64_t abort_us;    /* when the last client left whose sequence still computed */
 	char last_peer[40];   /* id of the engine that it last fetched from */
 
+	double gpu_slow; /* a throttled GPU: steps take so many times longer */
+
 	bool dead; /* its core has died: refuses connections */
 	bool stopping;
 	enum sl_sim_stop stop;
 
+	struct sl_sim_buf kept[SL_SIM_MAX_PAGES]; /* pages.c's: those that stand still */
+	uint64_t drained_steps;                   /* TensorRT-LLM's: read already */
+
 	/* engine_life.c's. */
 	struct sl_sim_listener listener;
 	struct sl_sim_conn_list conns;
+	bool has_metrics_port; /* its dialect's page is there */
+	struct sl_sim_listener metrics_listener;
+	struct sl_sim_conn_list metrics_conns;
 	/* The generations'. */
 	struct sl_sim_gen *dirty;               /* those that have something to say */
 	struct sl_sim_gen *hung;                /* those that came while it hung, in order */

@@ -13,6 +13,25 @@ static void on_accepted(int fd, void *arg)
 	sl_sim_conn_new(&e->conns, fd);
 }
 
+static void on_metrics_accepted(int fd, void *arg)
+{
+	struct sl_sim_engine *e = arg;
+
+	sl_sim_conn_new(&e->metrics_conns, fd);
+}
+
+/* The port for its page, if its dialect has one. */
+static int listen_for_metrics(struct sl_sim_engine *e)
+{
+	struct sl_sim_address address = e->sim->opt.listen;
+
+	address.port = (uint16_t)(e->port + e->sim->opt.metrics_offset);
+	if (!e->has_metrics_port || e->metrics_listener.fd >= 0)
+		return 0;
+	return sl_sim_listener_open(&e->metrics_listener, e->sim->net.base, &address,
+	                            on_metrics_accepted, e);
+}
+
 int sl_sim_engine_listen(struct sl_sim_engine *e)
 {
 	struct sl_sim_address address = e->sim->opt.listen;
@@ -22,8 +41,11 @@ int sl_sim_engine_listen(struct sl_sim_engine *e)
 	address.port = e->port;
 	if (!wanted) {
 		sl_sim_listener_close(&e->listener);
+		sl_sim_listener_close(&e->metrics_listener);
 		return 0;
 	}
+	if (listen_for_metrics(e) != 0)
+		return -1;
 	if (e->listener.fd >= 0)
 		return 0;
 	return sl_sim_listener_open(&e->listener, e->sim->net.base, &address, on_accepted, e);
@@ -70,17 +92,14 @@ static bool is_open(const struct sl_sim_conn *conn)
 	return conn->state != SL_SIM_CONN_CLOSING;
 }
 
-static bool is_held(const struct sl_sim_conn *conn)
-{
-	return conn->held && conn->state == SL_SIM_CONN_BUSY;
-}
-
 static void close_conns(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool reset)
 {
 	struct sl_sim_conn *conn;
 
 	while ((conn = find_conn(e, but, any)))
 		sl_sim_conn_close(conn, reset);
+	while (e->metrics_conns.first)
+		sl_sim_conn_close(e->metrics_conns.first, reset);
 }
 
 /* ---- ends and beginnings --------------------------------------------- */
@@ -96,6 +115,7 @@ static void clear(struct sl_sim_engine *e, const struct sl_sim_conn *but, bool r
 void sl_sim_engine_close(struct sl_sim_engine *e)
 {
 	sl_sim_listener_close(&e->listener);
+	sl_sim_listener_close(&e->metrics_listener);
 	clear(e, NULL, false);
 }
 
@@ -109,6 +129,8 @@ void sl_sim_engine_die(struct sl_sim_engine *e)
 		sl_sim_gen_fail(conn->job, SL_SIM_INTERNAL_ERROR);
 	while ((conn = find_conn(e, NULL, is_open)))
 		sl_sim_conn_finish(conn);
+	while (e->metrics_conns.first)
+		sl_sim_conn_close(e->metrics_conns.first, false);
 }
 
 void sl_sim_engine_restart(struct sl_sim_engine *e, const struct sl_sim_conn *asking)
@@ -119,16 +141,38 @@ void sl_sim_engine_restart(struct sl_sim_engine *e, const struct sl_sim_conn *as
 	sl_sim_engine_listen(e);
 }
 
-void sl_sim_engine_heed_faults(struct sl_sim_engine *e)
+static struct sl_sim_conn *find_held(const struct sl_sim_conn_list *list, bool released)
+{
+	struct sl_sim_conn *conn = list->first;
+
+	while (conn &&
+	       !(conn->state == SL_SIM_CONN_BUSY && (released ? conn->released : conn->held)))
+		conn = conn->next;
+	return conn;
+}
+
+/* What a fault held up is asked once more, and held up again if there is still
+ * a reason. */
+static void ask_again(struct sl_sim_conn_list *list)
 {
 	struct sl_sim_conn *conn;
 
+	while ((conn = find_held(list, false))) {
+		conn->held = false;
+		conn->released = true;
+	}
+	while ((conn = find_held(list, true))) {
+		conn->released = false;
+		list->ops->request(conn);
+	}
+}
+
+void sl_sim_engine_heed_faults(struct sl_sim_engine *e)
+{
 	sl_sim_engine_listen(e);
 	sl_sim_engine_kick(e);
-	while (!e->faults.hang_health && (conn = find_conn(e, NULL, is_held))) {
-		conn->held = false;
-		conn->list->ops->request(conn);
-	}
+	ask_again(&e->conns);
+	ask_again(&e->metrics_conns);
 }
 
 bool sl_sim_engine_stopped(const struct sl_sim_engine *e)

@@ -17,6 +17,13 @@ static const struct {
 	{ "hang_health", FLAG, AT(hang_health) },
 	{ "health_status", WHOLE, AT(health_status) },
 	{ "slow", REAL, AT(slow) },
+	{ "stale", FLAG, AT(page.stale) },
+	{ "hang_metrics", FLAG, AT(page.hang) },
+	{ "metrics_garbage", FLAG, AT(page.garbage) },
+	{ "metrics_redirect", FLAG, AT(page.redirect) },
+	{ "slow_metrics_ms", WHOLE, AT(page.slow_ms) },
+	{ "metrics_status", WHOLE, AT(page.status) },
+	{ "metrics_bytes", WHOLE, AT(page.bytes) },
 	{ "null_kv_params", FLAG, AT(null_kv_params) },
 	{ "silent_on_stop", FLAG, AT(silent_on_stop) },
 	{ "reset", FLAG, AT(reset) },
@@ -100,6 +107,8 @@ const char *sl_sim_faults_read(struct sl_sim_faults *f, const cJSON *json)
 	}
 	if (next.slow <= 0)
 		return "slow must be greater than 0";
+	if (next.page.bytes > SL_SIM_MAX_PAGE_BYTES)
+		return "metrics_bytes is too large";
 	*f = next;
 	return NULL;
 }
@@ -114,6 +123,7 @@ static void clear_per_request(struct sl_sim_faults *f)
 	none.hang_health = f->hang_health;
 	none.health_status = f->health_status;
 	none.slow = f->slow;
+	none.page = f->page;
 	none.silent_on_stop = f->silent_on_stop;
 	*f = none;
 }

@@ -7,6 +7,19 @@
 
 struct cJSON;
 
+#define SL_SIM_MAX_PAGE_BYTES 2000000u
+
+/* Of the pages of numbers. */
+struct sl_sim_page_faults {
+	bool stale;       /* they stand still */
+	bool hang;        /* they are not answered */
+	bool garbage;     /* bytes that are no numbers */
+	bool redirect;    /* /metrics is a 307 to /metrics/, which is chunked */
+	uint32_t slow_ms; /* they come so much later */
+	uint32_t status;  /* instead of 200 */
+	uint32_t bytes;   /* they are made as large as that */
+};
+
 struct sl_sim_faults {
 	/* Of the engine. */
 	bool refuse;            /* does not listen */
@@ -14,6 +27,7 @@ struct sl_sim_faults {
 	bool hang_health;       /* the same for /health, /ping, /load, /metrics, /v1/models */
 	uint32_t health_status; /* instead of 200 */
 	double slow;            /* steps take so many times longer; 1 */
+	struct sl_sim_page_faults page;
 	bool null_kv_params;
 	bool silent_on_stop;
 	/* Of single requests; `count` of them, then they are gone. */

@@ -57,10 +57,12 @@ static void count_token(struct sl_sim_choice *c, uint64_t now_us)
 	struct sl_sim_metrics *m = &c->gen->engine->metrics;
 
 	m->generation_tokens++;
-	if (c->seq->n_output == 1)
+	if (c->seq->n_output == 1) {
 		sl_sim_observe(m, SL_SIM_H_TTFT, seconds(c->seq->added_us, now_us));
-	else
+	} else {
 		sl_sim_observe(m, SL_SIM_H_ITL, seconds(c->token_us, now_us));
+		sl_sim_observe(m, SL_SIM_H_OLD_TPOT, seconds(c->token_us, now_us));
+	}
 	c->token_us = now_us;
 }
 

@@ -4,22 +4,25 @@
 #include "bench/sim/metrics_page.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
+
+#include "bench/sim/page_process.h"
 
 enum kind { GAUGE, COUNTER, MODEL_COUNTER, NIXL_GAUGE, NIXL_COUNTER, HISTOGRAM, NIXL_HISTOGRAM };
 
+/* Which vLLM shows it. */
+enum since { ALL, NEW, OLD };
+
 struct family {
 	enum kind kind;
+	enum since since;
 	const char *name, *label, *values, *help;
 	double (*get)(const struct sl_sim_engine *e, unsigned k);
 	enum sl_sim_hist hist;
 };
 
-#define SL_SIM_HISTOGRAM(id)
+#define SL_SIM_HISTOGRAM(id, since)
 #define SL_SIM_NIXL_HISTOGRAM(id)
-#define SL_SIM_FAMILY(kind, name, label, values, help, value)                                      \
+#define SL_SIM_FAMILY(kind, since, name, label, values, help, value)                               \
 	static double get_##name(const struct sl_sim_engine *e, unsigned k)                        \
 	{                                                                                          \
 		const struct sl_sim_metrics *m = &e->metrics;                                      \
@@ -34,10 +37,12 @@ struct family {
 #undef SL_SIM_NIXL_HISTOGRAM
 
 static const struct family families[] = {
-#define SL_SIM_FAMILY(kind, name, label, values, help, value)                                      \
-	{ kind, #name, label, values, help, get_##name, 0 },
-#define SL_SIM_HISTOGRAM(id) { HISTOGRAM, NULL, NULL, NULL, NULL, NULL, SL_SIM_H_##id },
-#define SL_SIM_NIXL_HISTOGRAM(id) { NIXL_HISTOGRAM, NULL, NULL, NULL, NULL, NULL, SL_SIM_H_##id },
+#define SL_SIM_FAMILY(kind, since, name, label, values, help, value)                               \
+	{ kind, since, #name, label, values, help, get_##name, 0 },
+#define SL_SIM_HISTOGRAM(id, since)                                                                \
+	{ HISTOGRAM, since, NULL, NULL, NULL, NULL, NULL, SL_SIM_H_##id },
+#define SL_SIM_NIXL_HISTOGRAM(id)                                                                  \
+	{ NIXL_HISTOGRAM, NEW, NULL, NULL, NULL, NULL, NULL, SL_SIM_H_##id },
 #include "bench/sim/families.def"
 #undef SL_SIM_FAMILY
 #undef SL_SIM_HISTOGRAM
@@ -45,34 +50,20 @@ static const struct family families[] = {
 };
 
 struct page {
-	struct sl_sim_buf *out;
+	struct sl_sim_page *out;
 	const struct sl_sim_engine *engine;
 	struct sl_sim_buf model; /* the model_name label, escaped */
 };
 
-static void escape_label(struct sl_sim_buf *b, struct sl_span text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-
-		if (c == '\\' || c == '"')
-			sl_sim_buf_str(b, "\\");
-		sl_sim_buf_add(b, c == '\n' ? SL_SPAN("\\n") : sl_span(&text.ptr[i], 1));
-	}
-}
-
 static void put_value(struct page *p, double value)
 {
-	sl_sim_buf_str(p->out, " ");
-	sl_sim_add_float(p->out, value);
-	sl_sim_buf_str(p->out, "\n");
+	sl_sim_page_value(p->out, value);
 }
 
 static void put_head(struct page *p, const char *prefix, const char *name, const char *suffix,
                      const char *type, const char *help)
 {
-	sl_sim_buf_printf(p->out, "# HELP %s%s%s %s\n# TYPE %s%s%s %s\n", prefix, name, suffix,
-	                  help, prefix, name, suffix, type);
+	sl_sim_page_head(p->out, prefix, name, suffix, type, help);
 }
 
 /* Labels in the alphabet's order: engine, finished_reason, le, model_name, the rest. */
@@ -81,16 +72,16 @@ static void put_series(struct page *p, const struct family *f, const char *suffi
 {
 	bool early = f->label && strcmp(f->label, "model_name") < 0;
 
-	sl_sim_buf_printf(p->out, "vllm:%s%s{%s", f->name, suffix,
-	                  f->kind == MODEL_COUNTER ? "" : "engine=\"0\",");
+	sl_sim_page_printf(p->out, "vllm:%s%s{%s", f->name, suffix,
+	                   f->kind == MODEL_COUNTER ? "" : "engine=\"0\",");
 	if (early)
-		sl_sim_buf_printf(p->out, "%s=\"%.*s\",", f->label, (int)label_value.len,
-		                  label_value.ptr);
-	sl_sim_buf_add(p->out, sl_sim_buf_span(&p->model));
+		sl_sim_page_printf(p->out, "%s=\"%.*s\",", f->label, (int)label_value.len,
+		                   label_value.ptr);
+	sl_sim_page_text(p->out, sl_sim_buf_span(&p->model));
 	if (f->label && !early)
-		sl_sim_buf_printf(p->out, ",%s=\"%.*s\"", f->label, (int)label_value.len,
-		                  label_value.ptr);
-	sl_sim_buf_str(p->out, "}");
+		sl_sim_page_printf(p->out, ",%s=\"%.*s\"", f->label, (int)label_value.len,
+		                   label_value.ptr);
+	sl_sim_page_text(p->out, SL_SPAN("}"));
 	put_value(p, value);
 }
 
@@ -130,12 +121,12 @@ static void put_histogram(struct page *p, const struct sl_sim_histogram *h, cons
 
 	for (unsigned i = 0; bounds[i] > 0; i++) {
 		sum += h->buckets[i];
-		sl_sim_buf_printf(p->out, "%s_bucket{%sle=\"", name, labels);
-		sl_sim_add_float(p->out, bounds[i]);
-		sl_sim_buf_printf(p->out, "\"%s}", more);
+		sl_sim_page_printf(p->out, "%s_bucket{%sle=\"", name, labels);
+		sl_sim_page_bound(p->out, bounds[i]);
+		sl_sim_page_printf(p->out, "\"%s}", more);
 		put_value(p, (double)sum);
 	}
-	sl_sim_buf_printf(p->out, "%s_bucket{%sle=\"+Inf\"%s}", name, labels, more);
+	sl_sim_page_printf(p->out, "%s_bucket{%sle=\"+Inf\"%s}", name, labels, more);
 	put_value(p, (double)h->count);
 }
 
@@ -147,8 +138,10 @@ static void put_engine_histogram(struct page *p, enum sl_sim_hist which)
 	struct family f = { .kind = HISTOGRAM, .name = info->name, .values = "" };
 	struct sl_sim_buf name = { 0 }, more = { 0 };
 
-	sl_sim_buf_printf(&name, "vllm:%s%c", info->name, 0);
-	sl_sim_buf_printf(&more, ",%.*s%c", (int)p->model.len, p->model.ptr, 0);
+	if (p->out->recording) {
+		sl_sim_buf_printf(&name, "vllm:%s%c", info->name, 0);
+		sl_sim_buf_printf(&more, ",%.*s%c", (int)p->model.len, p->model.ptr, 0);
+	}
 	put_head(p, "vllm:", info->name, "", "histogram", info->help);
 	put_histogram(p, h, info->bounds, name.ptr, "engine=\"0\",", more.ptr);
 	put_series(p, &f, suffixes[0], sl_span("", 0), (double)h->count);
@@ -161,14 +154,15 @@ static void put_engine_histogram(struct page *p, enum sl_sim_hist which)
 
 static void put_families(struct page *p)
 {
-	bool connector = p->engine->sim->opt.connector;
+	const struct sl_sim_options *opt = &p->engine->sim->opt;
+	enum since other = opt->dialect == SL_SIM_VLLM_0_10 ? NEW : OLD;
 
 	for (size_t i = 0; i < SL_COUNT(families); i++) {
 		const struct family *f = &families[i];
 		bool nixl = f->kind == NIXL_GAUGE || f->kind == NIXL_COUNTER ||
 		            f->kind == NIXL_HISTOGRAM;
 
-		if (nixl && !connector)
+		if ((nixl && !opt->connector) || f->since == other)
 			continue;
 		if (f->kind == HISTOGRAM || f->kind == NIXL_HISTOGRAM)
 			put_engine_histogram(p, f->hist);
@@ -177,62 +171,7 @@ static void put_families(struct page *p)
 	}
 }
 
-/* ---- the interpreter's, the cache's, the HTTP server's ------------------ */
-
-static double resident_bytes(void)
-{
-	FILE *f = fopen("/proc/self/statm", "r");
-	unsigned long size = 0, resident = 0;
-
-	if (f && fscanf(f, "%lu %lu", &size, &resident) != 2)
-		resident = 0;
-	if (f)
-		fclose(f);
-	return (double)resident * (double)sysconf(_SC_PAGESIZE);
-}
-
-static double cpu_seconds(void)
-{
-	struct rusage u;
-
-	if (getrusage(RUSAGE_SELF, &u) != 0)
-		return 0;
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-static void put_plain(struct page *p, const char *name, const char *type, const char *help,
-                      double value)
-{
-	put_head(p, "", name, "", type, help);
-	sl_sim_buf_str(p->out, name);
-	put_value(p, value);
-}
-
-static void put_process(struct page *p)
-{
-	static const char *const gc[][2] = {
-		{ "python_gc_objects_collected_total", "Objects collected during gc" },
-		{ "python_gc_objects_uncollectable_total",
-		  "Uncollectable objects found during GC" },
-		{ "python_gc_collections_total", "Number of times this generation was collected" },
-	};
-
-	for (size_t i = 0; i < SL_COUNT(gc); i++) {
-		put_head(p, "", gc[i][0], "", "counter", gc[i][1]);
-		for (unsigned k = 0; k < 3; k++)
-			sl_sim_buf_printf(p->out, "%s{generation=\"%u\"} 0.0\n", gc[i][0], k);
-	}
-	put_plain(p, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
-	          resident_bytes());
-	put_plain(p, "process_start_time_seconds", "gauge",
-	          "Start time of the process since unix epoch in seconds.",
-	          p->engine->metrics.created_s);
-	put_plain(p, "process_cpu_seconds_total", "counter",
-	          "Total user and system CPU time spent in seconds.", cpu_seconds());
-	put_plain(p, "process_open_fds", "gauge", "Number of open file descriptors.",
-	          p->engine->conns.n + 8);
-}
+/* ---- the cache's, the adapters', the HTTP server's ------------------ */
 
 /* Every field of CacheConfig is a label; here are those that anybody reads. */
 static void put_config(struct page *p)
@@ -242,17 +181,26 @@ static void put_config(struct page *p)
 
 	put_head(p, "vllm:", "cache_config_info", "", "gauge",
 	         "Information of the LLMEngine CacheConfig");
-	sl_sim_buf_printf(p->out,
-	                  "vllm:cache_config_info{_block_size_resolved=\"True\",block_size=\"%u\","
-	                  "cache_dtype=\"auto\",enable_prefix_caching=\"True\",engine=\"0\","
-	                  "gpu_memory_utilization=\"0.92\",is_attention_free=\"False\","
-	                  "kv_cache_max_concurrency=\"%.1f\",kv_cache_memory_bytes=\"None\","
-	                  "kv_cache_size_tokens=\"%u\",kv_offloading_backend=\"native\","
-	                  "mamba_block_size=\"None\",num_cpu_blocks=\"None\",num_gpu_blocks=\"%u\","
-	                  "num_gpu_blocks_override=\"None\",prefix_caching_hash_algo=\"sha256\","
-	                  "sliding_window=\"None\",user_specified_block_size=\"True\"} 1.0\n",
-	                  opt->block_tokens, (double)tokens / opt->max_model_len, tokens,
-	                  opt->kv_blocks);
+	sl_sim_page_printf(
+	        p->out,
+	        "vllm:cache_config_info{_block_size_resolved=\"True\",block_size=\"%u\","
+	        "cache_dtype=\"auto\",enable_prefix_caching=\"True\",engine=\"0\","
+	        "gpu_memory_utilization=\"0.92\",is_attention_free=\"False\","
+	        "kv_cache_max_concurrency=\"%.1f\",kv_cache_memory_bytes=\"None\","
+	        "kv_cache_size_tokens=\"%u\",kv_offloading_backend=\"native\","
+	        "mamba_block_size=\"None\",num_cpu_blocks=\"None\",num_gpu_blocks=\"%u\","
+	        "num_gpu_blocks_override=\"None\",prefix_caching_hash_algo=\"sha256\","
+	        "sliding_window=\"None\",user_specified_block_size=\"True\"} 1.0\n",
+	        opt->block_tokens, (double)tokens / opt->max_model_len, tokens, opt->kv_blocks);
+}
+
+static void put_escaped(struct page *p, struct sl_span text)
+{
+	struct sl_sim_buf b = { 0 };
+
+	sl_sim_label_escape(&b, text);
+	sl_sim_page_text(p->out, sl_sim_buf_span(&b));
+	sl_sim_buf_fini(&b);
 }
 
 /* The names of the adapters that sequences of a list have, each once. */
@@ -267,8 +215,8 @@ static void put_adapters(struct page *p, const struct sl_sim_seq_list *list)
 	for (uint32_t i = 0; i < opt->n_loras; i++) {
 		if (!has[i + 1])
 			continue;
-		sl_sim_buf_str(p->out, comma);
-		escape_label(p->out, opt->loras[i]);
+		sl_sim_page_text(p->out, sl_span_str(comma));
+		put_escaped(p, opt->loras[i]);
 		comma = ",";
 	}
 }
@@ -276,13 +224,13 @@ static void put_adapters(struct page *p, const struct sl_sim_seq_list *list)
 static void put_lora_state(struct page *p, const struct sl_sim_seq_list *running,
                            const struct sl_sim_seq_list *waiting, double since_s)
 {
-	sl_sim_buf_printf(p->out,
-	                  "vllm:lora_requests_info{max_lora=\"%u\",running_lora_adapters=\"",
-	                  p->engine->sim->opt.max_loras);
+	sl_sim_page_printf(p->out,
+	                   "vllm:lora_requests_info{max_lora=\"%u\",running_lora_adapters=\"",
+	                   p->engine->sim->opt.max_loras);
 	put_adapters(p, running);
-	sl_sim_buf_str(p->out, "\",waiting_lora_adapters=\"");
+	sl_sim_page_text(p->out, SL_SPAN("\",waiting_lora_adapters=\""));
 	put_adapters(p, waiting);
-	sl_sim_buf_str(p->out, "\"}");
+	sl_sim_page_text(p->out, SL_SPAN("\"}"));
 	put_value(p, since_s);
 }
 
@@ -312,9 +260,9 @@ static void put_http_summary(struct page *p, const char *name, const char *help,
 
 		if (!c->seconds.count)
 			continue;
-		sl_sim_buf_printf(p->out, "%s_count{handler=\"%s\"}", name, handlers[i]);
+		sl_sim_page_printf(p->out, "%s_count{handler=\"%s\"}", name, handlers[i]);
 		put_value(p, (double)c->seconds.count);
-		sl_sim_buf_printf(p->out, "%s_sum{handler=\"%s\"}", name, handlers[i]);
+		sl_sim_page_printf(p->out, "%s_sum{handler=\"%s\"}", name, handlers[i]);
 		put_value(p, request ? c->request_bytes : c->response_bytes);
 	}
 }
@@ -329,10 +277,10 @@ static void put_http_totals(struct page *p)
 
 			if (!n)
 				continue;
-			sl_sim_buf_printf(p->out,
-			                  "http_requests_total{handler=\"%s\",method=\"POST\","
-			                  "status=\"%uxx\"}",
-			                  handlers[i], class);
+			sl_sim_page_printf(p->out,
+			                   "http_requests_total{handler=\"%s\",method=\"POST\","
+			                   "status=\"%uxx\"}",
+			                   handlers[i], class);
 			put_value(p, (double)n);
 		}
 }
@@ -360,26 +308,79 @@ static void put_http(struct page *p)
 		snprintf(labels, sizeof(labels), "handler=\"%s\",", handlers[i]);
 		put_histogram(p, h, sl_sim_http_bounds, "http_request_duration_seconds", labels,
 		              ",method=\"POST\"");
-		sl_sim_buf_printf(p->out, "http_request_duration_seconds_count{%smethod=\"POST\"}",
-		                  labels);
+		sl_sim_page_printf(p->out, "http_request_duration_seconds_count{%smethod=\"POST\"}",
+		                   labels);
 		put_value(p, (double)h->count);
-		sl_sim_buf_printf(p->out, "http_request_duration_seconds_sum{%smethod=\"POST\"}",
-		                  labels);
+		sl_sim_page_printf(p->out, "http_request_duration_seconds_sum{%smethod=\"POST\"}",
+		                   labels);
 		put_value(p, h->sum);
 	}
 }
 
-void sl_sim_metrics_page(struct sl_sim_buf *b, const struct sl_sim_engine *e)
+static void begin(struct page *page, struct sl_sim_page *p, const struct sl_sim_engine *e)
 {
-	struct page page = { .out = b, .engine = e };
+	*page = (struct page){ .out = p, .engine = e };
+	if (!p->recording)
+		return;
+	sl_sim_buf_str(&page->model, "model_name=\"");
+	sl_sim_label_escape(&page->model, sl_span_str(e->sim->opt.models[0]));
+	sl_sim_buf_str(&page->model, "\"");
+}
 
-	sl_sim_buf_str(&page.model, "model_name=\"");
-	escape_label(&page.model, sl_span_str(e->sim->opt.models[0]));
-	sl_sim_buf_str(&page.model, "\"");
-	put_process(&page);
+/* What looks the same on each page of the process, but for the values. */
+static void walk_fixed(struct sl_sim_page *p, const void *engine)
+{
+	struct page page;
+
+	begin(&page, p, engine);
+	sl_sim_page_process(p, engine);
 	put_families(&page);
+	sl_sim_buf_fini(&page.model);
+}
+
+static void walk_rest(struct sl_sim_page *p, const void *engine)
+{
+	struct page page;
+
+	begin(&page, p, engine);
 	put_loras(&page);
 	put_config(&page);
 	put_http(&page);
 	sl_sim_buf_fini(&page.model);
+}
+
+/* Which series the rest of the page has: one bit for each that comes and goes.
+ * Never 0. */
+static uint64_t shape_of(const struct sl_sim_engine *e)
+{
+	uint64_t shape = 1;
+
+	for (size_t i = 0; i < SL_SIM_N_HANDLERS; i++)
+		for (unsigned class = 1; class < 6; class ++)
+			shape = shape << 1 | (e->metrics.http[i].by_class[class] > 0);
+	return shape;
+}
+
+/* Adapters' names are text, and change. */
+static void put_rest(struct sl_sim_buf *b, struct sl_sim_engine *e)
+{
+	struct sl_sim_template *kept = &e->sim->templates[1];
+	struct sl_sim_template once = { 0 };
+	uint64_t shape = shape_of(e);
+
+	if (e->sim->opt.n_loras) {
+		sl_sim_page_make(b, &once, SL_SIM_NUMBERS_PYTHON, walk_rest, e);
+		sl_sim_template_fini(&once);
+		return;
+	}
+	if (e->sim->rest_shape != shape)
+		sl_sim_template_fini(kept);
+	e->sim->rest_shape = shape;
+	sl_sim_page_make(b, kept, SL_SIM_NUMBERS_PYTHON, walk_rest, e);
+}
+
+void sl_sim_metrics_page(struct sl_sim_buf *b, struct sl_sim_engine *e)
+{
+	sl_sim_page_make(b, &e->sim->templates[0], SL_SIM_NUMBERS_PYTHON, walk_fixed, e);
+	put_rest(b, e);
 }

@@ -4,6 +4,6 @@
 
 #include "bench/sim/engine.h"
 
-void sl_sim_metrics_page(struct sl_sim_buf *b, const struct sl_sim_engine *e);
+void sl_sim_metrics_page(struct sl_sim_buf *b, struct sl_sim_engine *e);
 
 #endif

@@ -17,6 +17,9 @@ enum kind {
 	COUNT,
 	DURATION,
 	STOP,
+	DIALECT,
+	GPU_KIND,
+	PODS,
 	ON,
 	OFF
 };
@@ -57,19 +60,35 @@ static const struct option_rule {
 	{ "--transfer-rate", NUMBER, AT(transfer_gb_per_s), "GB/S", "of a hand-off (20)" },
 	{ "--keep-alive", DURATION, AT(keep_alive_us), "TIME", "idle connections close (5s)" },
 	{ "--api-key", WORD, AT(api_key), "KEY", "required for /v1 paths" },
+	{ "--dialect", DIALECT, AT(dialect), "NAME", "whose pages: see below (vllm)" },
+	{ "--metrics-offset", COUNT, AT(metrics_offset), "N", "Triton's page: port + N (--count)" },
+	{ "--metrics-bytes", COUNT, AT(metrics_bytes), "N", "make pages as large as that" },
+	{ "--gpu-exporter", ADDRESS, AT(gpu_exporter), "ADDR:PORT", "page of the engines' GPUs" },
+	{ "--gpu-kind", GPU_KIND, AT(gpu_kind), "KIND", "dcgm, dcgm-new, amd or ascend (dcgm)" },
+	{ "--gpus-per-engine", COUNT, AT(gpus_per_engine), "N", "GPUs of an engine (1)" },
+	{ "--gpu-host", WORD, AT(gpu_host), "NAME", "its hostname label (sim-node-0)" },
+	{ "--gpu-pods", PODS, AT(gpu_pods), "NS/PREFIX", "pod labels: engine K is PREFIX-K" },
+	{ "--gpu-defaults", OFF, AT(gpu_all), NULL, "only what the exporter shows by default" },
 	{ "--on-stop", STOP, AT(on_stop), "HOW", "exit, abort, stall or drain on SIGTERM (exit)" },
 };
+
+static const char *const dialects[] = { "vllm",     "vllm-0.10", "sglang", "trtllm", "tgi",
+	                                "llamacpp", "ollama",    "triton", "kserve" };
 
 static void print_help(void)
 {
 	puts("usage: sluice-bench engine [OPTION...]\n\n"
-	     "Simulated engines that imitate vLLM 0.32 on the wire.\n");
+	     "Simulated engines that imitate vLLM 0.32 on the wire, with the pages of any\n"
+	     "engine.\n");
 	for (size_t i = 0; i < SL_COUNT(rules); i++)
 		printf("  %-20s %-10s %s\n", rules[i].name, rules[i].value ? rules[i].value : "",
 		       rules[i].text);
 	printf("\nProfiles:");
 	for (size_t k = 0; sl_profile_at(k); k++)
 		printf(" %s", sl_profile_at(k)->name);
+	printf("\nDialects:");
+	for (size_t k = 0; k < SL_COUNT(dialects); k++)
+		printf(" %s", dialects[k]);
 	puts("\n\nPrints `ready ADDR:FIRST-LAST` when all engines listen.");
 }
 
@@ -113,16 +132,47 @@ bool sl_sim_address_read(const char *text, struct sl_sim_address *out)
 	return true;
 }
 
-bool sl_sim_stop_read(const char *text, enum sl_sim_stop *out)
+/* The number of the word among n. */
+static bool read_word(const char *const *words, unsigned n, const char *text, unsigned *out)
 {
-	static const char *const names[] = { "exit", "abort", "stall", "drain" };
-
-	for (unsigned i = 0; i < SL_COUNT(names); i++)
-		if (strcmp(text, names[i]) == 0) {
-			*out = (enum sl_sim_stop)i;
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(text, words[i]) == 0) {
+			*out = i;
 			return true;
 		}
 	return false;
+}
+
+bool sl_sim_stop_read(const char *text, enum sl_sim_stop *out)
+{
+	static const char *const names[] = { "exit", "abort", "stall", "drain" };
+	unsigned i;
+
+	if (!read_word(names, SL_COUNT(names), text, &i))
+		return false;
+	*out = (enum sl_sim_stop)i;
+	return true;
+}
+
+static bool read_gpu_kind(const char *text, enum sl_sim_gpu_kind *out)
+{
+	static const char *const names[] = { "dcgm", "dcgm-new", "amd", "ascend" };
+	unsigned i;
+
+	if (!read_word(names, SL_COUNT(names), text, &i))
+		return false;
+	*out = (enum sl_sim_gpu_kind)i;
+	return true;
+}
+
+static bool read_dialect(const char *text, enum sl_sim_dialect_id *out)
+{
+	unsigned i;
+
+	if (!read_word(dialects, SL_COUNT(dialects), text, &i))
+		return false;
+	*out = (enum sl_sim_dialect_id)i;
+	return true;
 }
 
 static bool read_role(const char *text, enum sl_role *out)
@@ -218,6 +268,13 @@ static bool set_option(struct sl_sim_options *opt, const struct option_rule *rul
 		return sl_sim_duration_read(value, to);
 	case STOP:
 		return sl_sim_stop_read(value, to);
+	case DIALECT:
+		return read_dialect(value, to);
+	case GPU_KIND:
+		return read_gpu_kind(value, to);
+	case PODS:
+		*(const char **)to = value;
+		return strchr(value, '/') != NULL;
 	case ON:
 	case OFF:
 		*(bool *)to = rule->kind == ON;
@@ -247,7 +304,22 @@ static void set_defaults(struct sl_sim_options *opt)
 		.transfer_gb_per_s = 20,
 		.connector = true,
 		.fast_tokens = 16,
+		.gpus_per_engine = 1,
+		.gpu_host = "sim-node-0",
+		.gpu_all = true,
 	};
+}
+
+#define MAX_GPUS_PER_ENGINE 64
+
+static bool is_in_range(const struct sl_sim_options *opt)
+{
+	uint32_t last_port = opt->listen.port + opt->count - 1;
+
+	if (opt->dialect == SL_SIM_TRITON)
+		last_port += opt->metrics_offset;
+	return opt->kv_blocks >= 2 && opt->count <= SL_SIM_MAX_ENGINES && last_port <= 65535 &&
+	       opt->metrics_offset <= 65535 && opt->gpus_per_engine <= MAX_GPUS_PER_ENGINE;
 }
 
 /* What depends on the profile, and what must fit together: a single request
@@ -274,10 +346,11 @@ static bool complete(struct sl_sim_options *opt)
 		opt->max_model_len = (uint32_t)room;
 	if (opt->max_loras > SL_SIM_MAX_ADAPTERS)
 		opt->max_loras = SL_SIM_MAX_ADAPTERS;
-	if (opt->kv_blocks < 2 || opt->count > SL_SIM_MAX_ENGINES ||
-	    opt->listen.port + opt->count - 1 > 65535) {
-		fprintf(stderr, "sluice-bench engine: --kv-blocks, --count or --listen is out of "
-		                "range\n");
+	if (!opt->metrics_offset)
+		opt->metrics_offset = opt->count;
+	if (!is_in_range(opt)) {
+		fprintf(stderr, "sluice-bench engine: --kv-blocks, --count, --listen, "
+		                "--metrics-offset or --gpus-per-engine is out of range\n");
 		return false;
 	}
 	if (!opt->advertise)

@@ -16,6 +16,28 @@ enum sl_sim_stop {
 	SL_SIM_STOP_DRAIN, /* finishes them; new requests get 500 */
 };
 
+/* Whose paths and pages an engine has. */
+enum sl_sim_dialect_id {
+	SL_SIM_VLLM,
+	SL_SIM_VLLM_0_10,
+	SL_SIM_SGLANG,
+	SL_SIM_TRTLLM,
+	SL_SIM_TGI,
+	SL_SIM_LLAMACPP,
+	SL_SIM_OLLAMA,
+	SL_SIM_TRITON,
+	SL_SIM_KSERVE,
+	SL_SIM_N_DIALECTS
+};
+
+/* What a GPU exporter imitates. */
+enum sl_sim_gpu_kind {
+	SL_SIM_GPU_DCGM,
+	SL_SIM_GPU_DCGM_NEW, /* the names since DCGM 4.6 */
+	SL_SIM_GPU_AMD,
+	SL_SIM_GPU_ASCEND,
+};
+
 struct sl_sim_address {
 	char host[64]; /* numeric IPv4 */
 	uint16_t port; /* 0: none */
@@ -45,6 +67,15 @@ struct sl_sim_options {
 	bool fast;
 	uint32_t fast_tokens;
 	enum sl_sim_stop on_stop;
+	enum sl_sim_dialect_id dialect;
+	uint32_t metrics_offset; /* from an engine's port to that of its page, where it has one */
+	uint32_t metrics_bytes;  /* pages are made as large as that */
+	struct sl_sim_address gpu_exporter;
+	enum sl_sim_gpu_kind gpu_kind;
+	uint32_t gpus_per_engine;
+	const char *gpu_host; /* the label */
+	const char *gpu_pods; /* "namespace/prefix": engine K is in pod prefix-K; or NULL */
+	bool gpu_all;         /* with the families that have to be turned on */
 };
 
 /* 0, or an exit status (help, or a complaint was printed) with *out_run false. */

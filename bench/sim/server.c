@@ -9,13 +9,16 @@
 
 #include "bench/bench.h"
 #include "bench/sim/api.h"
+#include "bench/sim/dialect.h"
 #include "bench/sim/engine_life.h"
+#include "bench/sim/exporter.h"
 #include "bench/sim/gen_step.h"
 #include "bench/sim/peer.h"
 
 struct server {
 	struct sl_sim sim;
 	struct sl_sim_listener admin;
+	struct sl_sim_exporter exporter;
 	struct sl_sim_conn_list admin_conns;
 	struct event stop_signals[2], stop_timer;
 };
@@ -90,6 +93,7 @@ static struct event_base *precise_base(void)
 
 static void init_sim(struct sl_sim *sim)
 {
+	const struct sl_sim_dialect *dialect = sl_sim_dialect(sim->opt.dialect);
 	struct event_base *base = precise_base();
 
 	sim->engines = calloc(sim->opt.count, sizeof(*sim->engines));
@@ -107,7 +111,10 @@ static void init_sim(struct sl_sim *sim)
 
 		sl_sim_engine_init(e, sim, i);
 		e->ops = &sl_sim_gen_steps;
-		e->conns = (struct sl_sim_conn_list){ &sim->net, &sl_sim_api_ops, .owner = e };
+		e->conns = (struct sl_sim_conn_list){ &sim->net, &sl_sim_api_ops, .owner = e,
+			                              .fields = dialect->fields };
+		e->metrics_conns = e->conns;
+		e->has_metrics_port = dialect->metrics_port;
 	}
 }
 
@@ -152,6 +159,11 @@ static bool listen_all(struct server *server)
 	if (opt->admin.port && sl_sim_listener_open(&server->admin, sim->net.base, &opt->admin,
 	                                            on_admin, &server->admin_conns) != 0)
 		return complain("admin ", &opt->admin, opt->admin.port);
+	if (!opt->gpu_exporter.port)
+		return true;
+	sim->exporter = &server->exporter;
+	if (sl_sim_exporter_init(sim->exporter, sim) != 0)
+		return complain("GPU exporter ", &opt->gpu_exporter, opt->gpu_exporter.port);
 	return true;
 }
 
@@ -161,6 +173,8 @@ static void fini(struct server *server)
 	struct event_base *base = sim->net.base;
 
 	sl_sim_listener_close(&server->admin);
+	if (sim->exporter)
+		sl_sim_exporter_fini(sim->exporter);
 	while (server->admin_conns.first)
 		sl_sim_conn_close(server->admin_conns.first, false);
 	for (uint32_t i = 0; i < sim->opt.count; i++) {
@@ -174,6 +188,10 @@ static void fini(struct server *server)
 	event_del(&server->stop_timer);
 	for (size_t i = 0; i < SL_COUNT(sim->fast); i++)
 		sl_sim_fast_fini(&sim->fast[i]);
+	for (size_t i = 0; i < SL_COUNT(sim->templates); i++)
+		sl_sim_template_fini(&sim->templates[i]);
+	sl_sim_buf_fini(&sim->filler);
+	sl_sim_buf_fini(&sim->scratch);
 	free(sim->engines);
 	event_base_free(base);
 }

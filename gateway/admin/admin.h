@@ -36,11 +36,17 @@ uint16_t sl_admin_port(const struct sl_admin *admin);
 struct sl_fleet_row {
 	const char *endpoint; /* "10.0.0.1:8000" */
 	const char *pool, *cluster, *engine, *connector;
-	const char *reason;         /* of its health state */
+	char reason[SL_REASON_TEXT_MAX]; /* of its health state */
+	bool ejected;
+	uint64_t returns_in_ms;     /* when ejected: not before */
+	uint32_t ejections, spared; /* so far; see sl_judge */
 	uint64_t health_since_ms;   /* ago */
 	const char *held;           /* why its source wants no new requests here; NULL */
 	int64_t sample_age_ms;      /* of the last metrics page, -1 none */
 	struct sl_engine_page page; /* last page; see probe.h */
+	const char *gpus;           /* what its GPUs mean for it: "healthy"; NULL: nobody tells */
+	const char *gpu_reason;     /* "" */
+	uint32_t n_gpus;
 	struct sl_endpoint_view view;
 	const char *const *models;
 	uint32_t n_models;
@@ -61,6 +67,38 @@ struct sl_fleet_redis {
 	uint64_t since_ms;  /* ago */
 	uint32_t peers;     /* other gateways that are alive */
 	int64_t heard_ms;   /* since the last message of one, -1: none yet */
+};
+/* A GPU, as its exporter's pages show it. Borrowed strings. What is not known:
+ * NaN. */
+struct sl_fleet_gpu {
+	const char *gpu; /* UUID */
+	const char *host, *exporter;
+	const char *state, *reason;
+	uint64_t since_ms; /* ago */
+	double derate;
+	double xid; /* the last one, whether it was acted on or not */
+	double temperature, clock_mhz, corrected_errors, error_code;
+};
+struct sl_fleet_exporter {
+	const char *url;
+	const char *kind;    /* NULL: no page yet */
+	const char *trouble; /* NULL: none */
+	int64_t age_ms;      /* of its last page, -1: none yet */
+	uint32_t gpus;
+};
+struct sl_fleet_gpus {
+	const struct sl_fleet_gpu *gpus;
+	uint32_t n_gpus;
+	const struct sl_fleet_exporter *exporters;
+	uint32_t n_exporters;
+};
+/* A change of an endpoint's health. */
+struct sl_fleet_event {
+	uint64_t wall_ms; /* Unix time */
+	char endpoint[280];
+	enum sl_health from, to;
+	enum sl_reason cause;
+	char reason[SL_REASON_TEXT_MAX];
 };
 /* A source of engines. Borrowed strings. */
 struct sl_fleet_source {
@@ -87,10 +125,15 @@ struct sl_fleet_page {
 	uint32_t n_workers;
 	const struct sl_fleet_source *sources;
 	uint32_t n_sources;
-	const struct sl_fleet_redis *redis; /* NULL: left out */
+	const struct sl_fleet_redis *redis;  /* NULL: left out */
+	struct sl_fleet_gpus gpus;           /* without exporters: left out */
+	const struct sl_fleet_event *events; /* newest first */
+	uint32_t n_events;
 };
-/* {"version":…,"redis":{…},"endpoints":[…],"models":[…],"workers":[…]} */
+/* {"version":…,"redis":{…},"endpoints":[…],"models":[…],"workers":[…],"events":[…]} */
 void sl_fleet_write(FILE *out, const struct sl_fleet_page *page);
+/* Its part about GPUs: ,"gpu_exporters":[…],"gpus":[…] */
+void sl_fleet_gpus_write(FILE *out, const struct sl_fleet_gpus *gpus);
 /* Prometheus lines of the same rows (sluice_endpoint_*{pool,endpoint,role}). */
 void sl_fleet_metrics_write(FILE *out, const struct sl_fleet_row *rows, uint32_t n_rows);
 /* And of the workers (sluice_worker_*{worker}). */

@@ -4,6 +4,7 @@
 
 #include "gateway/admin/admin.h"
 #include "gateway/admin/json.h"
+#include "sluice/gpu.h"
 
 static const char *role_name(enum sl_role role)
 {
@@ -53,7 +54,16 @@ static void put_identity(FILE *out, const struct sl_fleet_row *row)
 	put_member_str(out, "health", sl_health_name(row->view.health));
 	put_member_str(out, "reason", row->reason);
 	put_member(out, "since_ms", (double)row->health_since_ms);
+	put_member(out, "ejections", row->ejections);
+	put_member(out, "returns_in_ms", row->ejected ? (double)row->returns_in_ms : -1.0);
+	fprintf(out, ",\"slow_start\":%s", row->view.slow_start ? "true" : "false");
 	fprintf(out, ",\"draining\":%s", row->view.draining ? "true" : "false");
+	if (row->gpus) {
+		put_member_str(out, "gpu_state", row->gpus);
+		put_member_str(out, "gpu_reason", row->gpu_reason);
+		put_member(out, "gpus", row->n_gpus);
+		put_member(out, "derate", row->view.derate);
+	}
 	if (row->held)
 		put_member_str(out, "held", row->held);
 }
@@ -144,6 +154,17 @@ static void put_worker(FILE *out, uint32_t i, const struct sl_worker_row *row)
 	fputc('}', out);
 }
 
+static void put_event(FILE *out, uint32_t i, const struct sl_fleet_event *e)
+{
+	fprintf(out, "%s{\"time_ms\":%llu", i ? ",\n" : "\n", (unsigned long long)e->wall_ms);
+	put_member_str(out, "endpoint", e->endpoint);
+	put_member_str(out, "from", sl_health_name(e->from));
+	put_member_str(out, "to", sl_health_name(e->to));
+	put_member_str(out, "cause", sl_reason_label(e->cause));
+	put_member_str(out, "reason", e->reason);
+	fputc('}', out);
+}
+
 void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 {
 	fputs("{\"version\":", out);
@@ -168,7 +189,13 @@ void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 	fputs("],\"workers\":[", out);
 	for (uint32_t i = 0; i < page->n_workers; i++)
 		put_worker(out, i, &page->workers[i]);
-	fputs("]}\n", out);
+	fputs("],\"events\":[", out);
+	for (uint32_t i = 0; i < page->n_events; i++)
+		put_event(out, i, &page->events[i]);
+	fputc(']', out);
+	if (page->gpus.n_exporters)
+		sl_fleet_gpus_write(out, &page->gpus);
+	fputs("}\n", out);
 }
 
 /* ---- Prometheus ------------------------------------------------------ */
@@ -176,6 +203,15 @@ void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 static int endpoint_up(const struct sl_fleet_row *row)
 {
 	return row->view.health == SL_HEALTH_HEALTHY || row->view.health == SL_HEALTH_DEGRADED;
+}
+
+/* 0 healthy, 1 degraded, 2 failed. */
+static double gpu_state(const struct sl_fleet_row *row)
+{
+	for (int i = 0; row->gpus && i < SL_GPU_STATE_COUNT; i++)
+		if (strcmp(row->gpus, sl_gpu_state_name((enum sl_gpu_state)i)) == 0)
+			return i;
+	return -1;
 }
 
 static const struct family {

@@ -7,7 +7,7 @@
 #include "gateway/config/nearest.h"
 #include "gateway/config/table.h"
 
-#define MAX_DIRECTIVES 128
+#define MAX_DIRECTIVES 256
 
 struct binder {
 	struct conf_arena *arena;

@@ -110,8 +110,8 @@ static void check_engine_limits(struct checker *c, const struct conf_statement *
 	const struct conf_word *idle = conf_given(s, "idle_timeout"),
 	                       *lease = conf_given(s, "lease");
 
-	if (idle && pool->engine == SL_ENGINE_VLLM && !conf_was_broken(s, "engine") &&
-	    pool->idle_timeout_us >= VLLM_KEEP_ALIVE_US)
+	if (idle && (pool->engine == SL_ENGINE_VLLM || pool->engine == SL_ENGINE_AUTO) &&
+	    !conf_was_broken(s, "engine") && pool->idle_timeout_us >= VLLM_KEEP_ALIVE_US)
 		conf_complain(c->report, &idle->at, NULL,
 		              "idle_timeout: vLLM closes a connection that was idle for 5s, and a "
 		              "request sent at that moment is lost; expected less than 5s");
@@ -285,5 +285,7 @@ void conf_check(struct conf_arena *a, struct conf_report *report, const struct c
 	conf_check_names(&c);
 	conf_check_clusters(&c);
 	conf_check_discover(&c);
+	conf_check_signals(&c);
+	conf_check_gpu(&c);
 	check_fit(&c);
 }

@@ -35,5 +35,9 @@ void conf_check_names(struct checker *c);
 void conf_check_clusters(struct checker *c);
 /* check_discover.c: where engines are found. */
 void conf_check_discover(struct checker *c);
+/* check_signals.c: what is read of metrics pages beside the usual. */
+void conf_check_signals(struct checker *c);
+/* check_gpu.c: classes of XIDs. */
+void conf_check_gpu(struct checker *c);
 
 #endif

@@ -92,7 +92,8 @@ static void dump_value(struct dump *d, const struct conf_directive *directive, c
 	free(value);
 }
 
-/* " max_concurrent=4" for all that may stand on the line of the name. */
+/* " max_concurrent=4" for all that may stand on the line of the name, and has a
+ * value; a quote stands before a word, not in it. */
 static void put_assignments(FILE *out, const struct conf_block *block, const void *object)
 {
 	const struct conf_directive *inner;
@@ -103,8 +104,10 @@ static void put_assignments(FILE *out, const struct conf_block *block, const voi
 		if (!(inner->contexts & block->inside))
 			continue;
 		value = conf_dump_value(inner, object);
-		assert(value); /* such directives have defaults */
-		fprintf(out, " %s=%s", inner->name, value);
+		if (value && *value == '"')
+			fprintf(out, " \"%s=%s", inner->name, value + 1);
+		else if (value)
+			fprintf(out, " %s=%s", inner->name, value);
 		free(value);
 	}
 }

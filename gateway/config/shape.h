@@ -44,15 +44,24 @@ extern const struct conf_shape conf_shape_profile;
 extern const struct conf_shape conf_shape_host;
 extern const struct conf_shape conf_shape_file;     /* absolute after reading */
 extern const struct conf_shape conf_shape_log;      /* a file, or one of the words */
-extern const struct conf_shape conf_shape_url_path; /* "" for the word off */
+extern const struct conf_shape conf_shape_url_path; /* "" for the first word */
+extern const struct conf_shape conf_shape_family;   /* the name of a Prometheus metric */
 extern const struct conf_shape conf_shape_secret;
 extern const struct conf_shape conf_shape_resolver; /* "10.0.0.2:53": an address, no name */
 extern const struct conf_shape conf_shape_gateway;  /* of struct sl_pool_conf as a whole */
+extern const struct conf_shape conf_shape_statuses; /* struct sl_status_set */
 /* struct sl_addr_conf */
 extern const struct conf_shape conf_shape_listen;   /* the host may be left out: all addresses */
 extern const struct conf_shape conf_shape_admin;    /* it may be left out: 127.0.0.1; or off */
 extern const struct conf_shape conf_shape_server;   /* it may not */
 extern const struct conf_shape conf_shape_discover; /* struct sl_discover_target */
+/* struct sl_label_match: LABEL=VALUE */
+extern const struct conf_shape conf_shape_match;
+extern const struct conf_shape conf_shape_factor; /* double, above 0 */
+/* char *, in shape_gpu.c */
+extern const struct conf_shape conf_shape_exporter; /* a URL with placeholders, or off */
+extern const struct conf_shape conf_shape_xid;      /* a number or a class */
+extern const struct conf_shape conf_shape_gpus;     /* names, separated by commas */
 /* struct sl_redis_url */
 extern const struct conf_shape conf_shape_redis;
 

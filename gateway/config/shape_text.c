@@ -142,12 +142,14 @@ static bool is_url_path(const char *text)
 static bool read_url_path(const struct conf_reader *reader, const struct conf_word *word,
                           void *field)
 {
-	if (conf_find_word(reader->directive, word->text) >= 0) {
+	int k = conf_find_word(reader->directive, word->text);
+
+	if (k == 0) {
 		*(char **)field = conf_strndup(reader->arena, "", 0);
 		return true;
 	}
-	return keep_text(reader, word, is_url_path(word->text) ? NULL : "is no path of a URL",
-	                 field);
+	return keep_text(reader, word,
+	                 k > 0 || is_url_path(word->text) ? NULL : "is no path of a URL", field);
 }
 
 static bool write_url_path(FILE *out, const struct conf_directive *d, const void *field)

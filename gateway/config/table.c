@@ -13,6 +13,7 @@
 
 static const char *const auto_words[] = { "auto", NULL };
 static const char *const off_words[] = { "off", NULL };
+static const char *const auto_off_words[] = { "auto", "off", NULL };
 static const char *const level_words[] = { "debug", "info", "warn", "error", NULL };
 static const char *const log_words[] = { "off", "stdout", "stderr", NULL };
 static const char *const protocol_words[] = { "auto", "h2c", "http/1.1", NULL };
@@ -24,8 +25,22 @@ static const char *const role_words[] = {
 	NULL,
 };
 static const char *const engine_words[] = {
+	[SL_ENGINE_AUTO] = "auto",
 	[SL_ENGINE_VLLM] = "vllm",
+	[SL_ENGINE_SGLANG] = "sglang",
+	[SL_ENGINE_TRTLLM] = "trtllm",
+	[SL_ENGINE_TGI] = "tgi",
+	[SL_ENGINE_LLAMACPP] = "llamacpp",
+	[SL_ENGINE_OLLAMA] = "ollama",
+	[SL_ENGINE_TRITON] = "triton",
+	[SL_ENGINE_KSERVE] = "kserve",
 	[SL_ENGINE_GENERIC] = "generic",
+	NULL,
+};
+static const char *const signal_words[] = {
+#define SL_SIGNAL(id, field, word, how) [SL_SIGNAL_##id] = word,
+#include "sluice/signals.def"
+#undef SL_SIGNAL
 	NULL,
 };
 static const char *const connector_words[] = {
@@ -90,6 +105,12 @@ static void open_server(void *object, const struct conf_statement *statement)
 {
 	(void)statement;
 	((struct sl_server_conf *)object)->found = (struct sl_found){ 0 };
+}
+
+static void open_signal(void *object, const struct conf_statement *statement)
+{
+	(void)statement;
+	((struct sl_signal_map *)object)->match.value = "";
 }
 
 static const struct conf_block listen_block = {
@@ -162,6 +183,16 @@ static const struct conf_block discover_block = {
 	.flag = CONF_NO_FIELD,
 	.most = 16,
 };
+static const struct conf_block signal_block = {
+	.inside = CONF_SIGNAL,
+	.form = CONF_ASSIGNED,
+	.size = sizeof(struct sl_signal_map),
+	.items = offsetof(struct sl_pool_conf, signals),
+	.count = offsetof(struct sl_pool_conf, n_signals),
+	.flag = CONF_NO_FIELD,
+	.most = 1024,
+	.open = open_signal,
+};
 static const struct conf_block model_block = {
 	.inside = CONF_MODEL,
 	.form = CONF_BRACES,
@@ -220,6 +251,19 @@ static const struct conf_block redis_block = {
 	  0,                                                                                       \
 	  NULL,                                                                                    \
 	  standard,                                                                                \
+	  when,                                                                                    \
+	  made,                                                                                    \
+	  sentence },
+#define WORDBLOCK(where, word, kind, type, field, choices, made, when, sentence)                   \
+	{ where,                                                                                   \
+	  word,                                                                                    \
+	  &conf_shape_##kind,                                                                      \
+	  offsetof(struct type, field),                                                            \
+	  CONF_NO_FIELD,                                                                           \
+	  0,                                                                                       \
+	  0,                                                                                       \
+	  choices,                                                                                 \
+	  NULL,                                                                                    \
 	  when,                                                                                    \
 	  made,                                                                                    \
 	  sentence },

@@ -22,6 +22,7 @@ enum conf_context {
 	CONF_GATEWAY = 128,
 	CONF_REDIS = 256,
 	CONF_DISCOVER = 512,
+	CONF_SIGNAL = 4096,
 };
 
 enum conf_change {

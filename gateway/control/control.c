@@ -14,15 +14,18 @@
 #include <unistd.h>
 
 #include "gateway/config/config.h"
+#include "gateway/control/exporters.h"
 #include "gateway/control/listeners.h"
 #include "gateway/control/prober.h"
 #include "gateway/control/registry.h"
 #include "gateway/control/thread.h"
 #include "gateway/control/trim.h"
+#include "gateway/control/vigil.h"
 #include "gateway/replica/replica.h"
 #include "gateway/telemetry/log.h"
 
 #define MAX_WORKERS 256 /* as directives.def allows */
+#define LOOK_US 1000000u
 #define MAX_SOURCES 256 /* that /fleet shows */
 
 enum phase { PHASE_RUN, PHASE_NOTICE, PHASE_FINAL };
@@ -33,6 +36,7 @@ struct control {
 	struct sl_config *config; /* ref, the effective one */
 	struct sl_registry *registry;
 	struct sl_prober *prober;
+	struct sl_exporters *exporters;
 	struct sl_discovery *discovery;
 	struct sl_threads *threads;
 	struct sl_listeners *listeners;
@@ -41,6 +45,8 @@ struct control {
 	struct sl_metrics *metrics;
 	struct event signals[5];
 	struct sl_trim trim;
+	struct sl_vigil *vigil;      /* owned */
+	struct sl_timer look_timer;  /* for slow engines */
 	struct sl_timer phase_timer; /* shutdown */
 	struct sl_task fleet_task;   /* a new fleet at the end of the turn */
 	enum phase phase;
@@ -60,17 +66,11 @@ static void publish(void *arg)
 	sl_fleet_unref(fleet);
 }
 
-static void say_health(struct sl_endpoint *ep)
+/* Every change of an engine's health, from any thread. The router knows. */
+static void tell_health(struct control *c, struct sl_endpoint *ep, struct sl_metrics *metrics)
 {
-	enum sl_health health;
-	const char *reason;
-
-	pthread_mutex_lock(&ep->judge_lock);
-	health = ep->judge.health;
-	reason = ep->judge.reason;
-	pthread_mutex_unlock(&ep->judge_lock);
-	sl_log(health == SL_HEALTH_UNHEALTHY ? SL_LOG_WARN : SL_LOG_INFO, "engine %s is %s (%s)",
-	       ep->name, sl_health_name(health), reason);
+	if (sl_vigil_tell(c->vigil, ep, metrics))
+		sl_threads_order(c->threads, SL_ORDER_RESCUE);
 }
 
 /* From a probe, on this thread. */
@@ -78,20 +78,31 @@ static void on_probe_health(void *ctx, struct sl_endpoint *ep)
 {
 	struct control *c = ctx;
 
-	say_health(ep);
-	if (atomic_load(&ep->health) == SL_HEALTH_UNHEALTHY)
-		sl_threads_order(c->threads, SL_ORDER_RESCUE);
+	tell_health(c, ep, c->metrics);
 }
 
 /* From live traffic, on a worker's thread: the router must know at once. */
-static void on_traffic_health(void *ctx, struct sl_endpoint *ep, uint64_t now_us)
+static void on_traffic_health(void *ctx, struct sl_endpoint *ep, struct sl_metrics *metrics,
+                              uint64_t now_us)
+{
+	sl_prober_apply_health(ep, now_us);
+	tell_health(ctx, ep, metrics);
+}
+
+/* From a comparison with the others of its pool, or another gateway. */
+static void on_own_health(void *ctx, struct sl_endpoint *ep)
 {
 	struct control *c = ctx;
 
-	sl_prober_apply_health(ep, now_us);
-	say_health(ep);
-	if (atomic_load(&ep->health) == SL_HEALTH_UNHEALTHY)
-		sl_threads_order(c->threads, SL_ORDER_RESCUE);
+	on_traffic_health(c, ep, c->metrics, c->loop.now_us);
+}
+
+static void on_look(void *arg)
+{
+	struct control *c = arg;
+
+	sl_vigil_look(c->registry, c->loop.now_us, on_own_health, c);
+	sl_timer_arm(&c->loop, &c->look_timer, LOOK_US);
 }
 
 static void on_models(void *ctx)
@@ -130,8 +141,7 @@ static void on_peer_ejected(void *ctx, struct sl_endpoint *ep)
 	pthread_mutex_unlock(&ep->judge_lock);
 	if (!changed)
 		return;
-	sl_prober_apply_health(ep, now);
-	say_health(ep);
+	on_own_health(c, ep);
 	sl_prober_hurry(c->prober, engine);
 }
 
@@ -198,6 +208,7 @@ static bool reconcile(struct control *c, struct sl_config *config, char *error, 
 static void adopt(struct control *c)
 {
 	publish(c);
+	sl_exporters_apply(c->exporters, c->config, sl_registry_engines(c->registry));
 	forget_removed(c);
 	probe_newcomers(c);
 }
@@ -405,6 +416,8 @@ static int page_fleet(void *ctx, FILE *out)
 		                      .sources = sources,
 		                      .n_sources = source_rows(c, sources) };
 
+	sl_exporters_view(c->exporters, c->loop.now_us, &page.gpus);
+	page.n_events = sl_vigil_events(c->vigil, &page.events);
 	if (c->replica) {
 		sl_replica_view(c->replica, &replica);
 		redis = (struct sl_fleet_redis){ replica.url,    replica.connected,
@@ -480,6 +493,7 @@ static bool start(struct control *c)
 	struct sl_fleet *fleet;
 
 	c->registry = sl_registry_new();
+	c->vigil = sl_vigil_new();
 	c->discovery = sl_discovery_new(&c->loop, c->metrics, on_found, c);
 	c->listeners = sl_listeners_new(c->config->worker_threads);
 	if (sl_listeners_prepare(c->listeners, c->config, error, sizeof(error)) != 0 ||
@@ -497,6 +511,9 @@ static bool start(struct control *c)
 	sl_fleet_unref(fleet);
 	c->prober = sl_prober_new(&c->loop, c->metrics, &prober_events, c);
 	probe_newcomers(c);
+	c->exporters = sl_exporters_new(&c->loop, c->metrics);
+	sl_exporters_apply(c->exporters, c->config, sl_registry_engines(c->registry));
+	sl_timer_arm(&c->loop, &c->look_timer, LOOK_US);
 	sl_discovery_apply(c->discovery, c->config);
 	sl_listeners_commit(c->listeners, c->threads);
 	return true;
@@ -505,7 +522,9 @@ static bool start(struct control *c)
 static void stop(struct control *c)
 {
 	sl_threads_join(c->threads);
+	sl_timer_disarm(&c->loop, &c->look_timer);
 	sl_replica_free(c->replica);
+	sl_exporters_free(c->exporters);
 	for (struct sl_engine *e = sl_registry_engines(c->registry); e; e = e->next)
 		sl_prober_del(c->prober, e);
 	sl_prober_free(c->prober);
@@ -524,6 +543,7 @@ int sl_control_run(const char *path, struct sl_config *config_take)
 	c->config = config_take;
 	c->metrics = sl_metrics_thread();
 	c->phase_timer = (struct sl_timer){ .fn = on_phase, .arg = c };
+	c->look_timer = (struct sl_timer){ .fn = on_look, .arg = c };
 	c->fleet_task = (struct sl_task){ .fn = publish, .arg = c };
 	apply_log_level(c->config);
 	raise_descriptor_limit();
@@ -544,6 +564,7 @@ int sl_control_run(const char *path, struct sl_config *config_take)
 	sl_loop_fini(&c->loop);
 	sl_listeners_free(c->listeners);
 	sl_registry_free(c->registry);
+	sl_vigil_free(c->vigil);
 	sl_config_unref(c->config);
 	free(c);
 	return started ? 0 : 1;

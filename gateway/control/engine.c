@@ -45,6 +45,9 @@ static struct sl_health_policy health_policy(const struct sl_pool_conf *pool)
 
 	if (policy.stale_us < least)
 		policy.stale_us = least;
+	/* Of another gateway's engines its time says nothing. */
+	if (pool->gateway)
+		policy.slow_factor = 0;
 	return policy;
 }
 
@@ -219,6 +222,7 @@ struct sl_endpoint_spec sl_engine_spec(const struct sl_config *config, const str
 		.remote_prefill = pool->connector == SL_CONNECTOR_NIXL,
 		.gateway = pool->gateway,
 		.cluster = sl_grouping_cluster(config, pool),
+		.slow_start_us = pool->health.slow_start_us,
 		.identity = identity_of(pool, m->ep),
 	};
 }

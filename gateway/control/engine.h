@@ -29,6 +29,7 @@ struct sl_engine {
 	bool models_fixed; /* the configuration, or its source, names them */
 	char **presumed;   /* owned: what it may serve, while that is not known */
 	uint32_t n_presumed;
+	enum sl_engine_kind kind;   /* as configured or detected; AUTO: not known yet */
 	char *probe_lines;          /* owned: fields that a probe has beside the usual ones */
 	struct sl_engine_page page; /* the last metrics page */
 	uint64_t page_us;           /* when; 0 never */

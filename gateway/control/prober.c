@@ -1,304 +1,370 @@
-/* prober.c: see prober.h. */
-#include "gateway/control/prober.h"
-
+/* prober.c: see prober.h. One round after the other for each engine; a round is
+ * a question after the other, each a fetch.
+ *
+ * Invariants: an engine has either a fetch or an armed timer, and neither only
+ * inside a callback. What it costs is asked for no more often than it must be: an
+ * engine that has no page is asked for it again after PROBER_AGAIN_US. */
 #include <stdlib.h>
 
-#include "gateway/telemetry/log.h"
+#include "gateway/control/prober_state.h"
 
-/* A model list is asked for again this often, and when an engine returns. */
-#define MODELS_US 30000000u
-#define MODELS_MAX (1u << 20)
+#define BODY_MAX (1u << 20)
 #define PAGE_MAX (8u << 20)
-#define MODEL_NAMES 256
+#define BEGIN_AT_ONCE 64 /* engines that begin together; others within an interval */
 
-enum step { STEP_IDLE, STEP_HEALTH, STEP_METRICS, STEP_MODELS };
+static void ask_detect(struct sl_probe_run *r);
+static void ask_generate(struct sl_probe_run *r);
+static void ask(struct sl_probe_run *r, enum probe_step step);
+static const struct sl_fetch_events fetch_events;
 
-struct sl_probe_run {
-	struct sl_prober *prober;
-	struct sl_engine *engine;
-	struct sl_endpoint *ep; /* ref */
-	struct sl_call *call;
-	struct sl_timer next_timer;  /* to the next round */
-	struct sl_timer limit_timer; /* of the present question */
-	enum step step;
-	int status;
-	size_t bytes;
-	struct sl_page_reader *page; /* owned */
-	char *list;                  /* owned: a model list so far */
-	size_t list_len;
-	char *names[MODEL_NAMES];   /* owned while a list is read */
-	bool adapters[MODEL_NAMES]; /* which of them are */
-	uint32_t n_names;
-	uint64_t models_us;  /* when the list was last read */
-	double start_time_s; /* of the engine's process, from its page */
-};
+/* ---- between rounds -------------------------------------------------- */
 
-struct sl_prober {
-	struct sl_loop *loop;
-	struct sl_metrics *metrics;
-	const struct sl_prober_events *events;
-	void *ctx;
-	struct sl_upstreams *upstreams; /* owned */
-	struct sl_rng rng;
-};
-
-static void ask(struct sl_probe_run *r, enum step step);
-static const struct sl_call_events call_events;
-
-/* ---- what was learned ------------------------------------------------ */
-
-void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
+static uint64_t random_below(struct sl_prober *p, uint64_t limit)
 {
-	int health = atomic_load(&ep->health);
-
-	sl_domain_lock(ep->domain);
-	sl_router_endpoint_health(ep->domain->router, ep->slot, (enum sl_health)health, now_us);
-	sl_domain_unlock(ep->domain);
+	return limit ? sl_rng_next(&p->rng) % limit : 0;
 }
 
-static void judge(struct sl_probe_run *r, enum sl_probe_result result)
+static void end_beginning(struct sl_probe_run *r)
 {
-	struct sl_endpoint *ep = r->ep;
-	uint64_t now = r->prober->loop->now_us;
-	bool changed;
-
-	pthread_mutex_lock(&ep->judge_lock);
-	changed = sl_judge_probe(&ep->judge, &ep->policy, result, now);
-	changed |= sl_judge_tick(&ep->judge, &ep->policy, now);
-	atomic_store(&ep->health, (int)ep->judge.health);
-	pthread_mutex_unlock(&ep->judge_lock);
-	if (result != SL_PROBE_OK)
-		sl_metric_add(r->prober->metrics, SL_M_PROBE_FAILURES, 1);
-	if (!changed)
-		return;
-	sl_prober_apply_health(ep, now);
-	r->prober->events->on_health(r->prober->ctx, ep);
-	/* One that was away may have come back as something else. */
-	r->models_us = 0;
+	r->prober->n_beginning -= r->beginning;
+	r->beginning = false;
 }
-
-/* Under the domain's lock. */
-static void learn_adapters(struct sl_probe_run *r, uint64_t now_us)
-{
-	struct sl_page_adapters lists = sl_page_reader_adapters(r->page);
-	struct sl_adapter_sample sample = {
-		.taken_us = now_us,
-		.max_adapters = r->engine->page.max_adapters,
-		.running = lists.running,
-		.waiting = lists.waiting,
-	};
-
-	sl_router_endpoint_adapters(r->ep->domain->router, r->ep->slot, &sample);
-}
-
-static void learn_page(struct sl_probe_run *r)
-{
-	struct sl_engine *engine = r->engine;
-	struct sl_endpoint *ep = r->ep;
-	uint64_t now = r->prober->loop->now_us;
-	struct sl_load_sample sample;
-	bool restarted;
-
-	if (sl_page_reader_finish(r->page, &engine->page) != 0)
-		return;
-	engine->page_us = now;
-	sample = (struct sl_load_sample){
-		.taken_us = now,
-		.running = engine->page.running,
-		.waiting = engine->page.waiting,
-		.kv_usage = engine->page.kv_usage,
-		.kv_capacity_tokens = engine->page.kv_capacity_tokens,
-		.prefix_hit_tokens = engine->page.prefix_hits,
-		.prefix_query_tokens = engine->page.prefix_queries,
-	};
-	/* Another process answers at the address: its cache is empty. */
-	restarted = r->start_time_s > 0 && engine->page.start_time_s > r->start_time_s + 1;
-	if (engine->page.start_time_s > 0)
-		r->start_time_s = engine->page.start_time_s;
-	sl_domain_lock(ep->domain);
-	if (restarted)
-		sl_router_endpoint_restarted(ep->domain->router, ep->slot);
-	sl_router_endpoint_sample(ep->domain->router, ep->slot, &sample, now);
-	learn_adapters(r, now);
-	sl_domain_unlock(ep->domain);
-	if (restarted)
-		sl_info("engine %s was restarted; its part of the prefix index is cleared",
-		        ep->name);
-}
-
-static void add_name(void *ctx, const struct sl_model_card *card)
-{
-	struct sl_probe_run *r = ctx;
-
-	if (r->n_names == MODEL_NAMES)
-		return;
-	r->adapters[r->n_names] = card->parent.len > 0;
-	r->names[r->n_names++] = strndup(card->id.ptr, card->id.len);
-}
-
-static void learn_models(struct sl_probe_run *r)
-{
-	r->n_names = 0;
-	if (sl_models_parse(r->list, r->list_len, add_name, r) >= 0 && r->n_names > 0) {
-		r->models_us = r->prober->loop->now_us;
-		if (sl_engine_set_models(r->engine, r->names, r->adapters, r->n_names)) {
-			sl_info("engine %s serves %s%s", r->ep->name, r->names[0],
-			        r->n_names > 1 ? " and more" : "");
-			r->prober->events->on_models(r->prober->ctx);
-		}
-	}
-	for (uint32_t i = 0; i < r->n_names; i++)
-		free(r->names[i]);
-	r->n_names = 0;
-}
-
-/* ---- one round ------------------------------------------------------- */
 
 static void rest(struct sl_probe_run *r)
 {
 	uint64_t interval = r->engine->pool->probe_interval_us;
 	/* A tenth either way, so that a fleet is not asked in one breath. */
-	uint64_t jitter = sl_rng_next(&r->prober->rng) % (interval / 5 + 1);
+	uint64_t jitter = random_below(r->prober, interval / 5 + 1);
 
 	r->step = STEP_IDLE;
+	end_beginning(r);
+	prober_forget_stale(r);
 	sl_timer_arm(r->prober->loop, &r->next_timer, interval - interval / 10 + jitter);
 }
+
+static bool is_due(const struct sl_probe_run *r, uint64_t last_us)
+{
+	return last_us == 0 || r->prober->loop->now_us - last_us > PROBER_AGAIN_US;
+}
+
+/* One that is down may come back as something else. */
+static bool must_detect(const struct sl_probe_run *r)
+{
+	return !r->detected || atomic_load(&r->ep->health) == SL_HEALTH_UNHEALTHY ||
+	       (r->detect.troubled && is_due(r, r->detected_us));
+}
+
+static void begin_round(void *arg)
+{
+	struct sl_probe_run *r = arg;
+	enum sl_engine_kind kind = prober_configured_kind(r->engine);
+
+	if (kind != SL_ENGINE_AUTO) {
+		prober_learn_kind(r, kind);
+		r->detected = false; /* should it not be configured any more */
+		ask(r, STEP_HEALTH);
+	} else if (must_detect(r)) {
+		r->detect = (struct sl_detect){ 0 };
+		ask_detect(r);
+	} else {
+		ask(r, STEP_HEALTH);
+	}
+}
+
+/* ---- one round ------------------------------------------------------- */
 
 /* While nothing is known, after a return (models_us 0), and now and then. */
 static bool wants_models(const struct sl_probe_run *r)
 {
-	return !r->engine->models_fixed &&
-	       (r->models_us == 0 || r->prober->loop->now_us - r->models_us > MODELS_US);
+	return !r->engine->models_fixed && is_due(r, r->models_us);
 }
 
-static void next_step(struct sl_probe_run *r, bool ok)
+static bool wants_load(const struct sl_probe_run *r)
 {
-	const struct sl_pool_conf *pool = r->engine->pool;
+	struct sl_probe_path path;
 
-	if (r->step == STEP_HEALTH && ok && *pool->metrics_path && pool->engine == SL_ENGINE_VLLM)
-		ask(r, STEP_METRICS);
-	else if (ok && r->step != STEP_MODELS && wants_models(r))
-		ask(r, STEP_MODELS);
+	return is_due(r, r->no_page_us) && prober_path(r, SL_ASK_LOAD, 0, &path);
+}
+
+static void after_models(struct sl_probe_run *r)
+{
+	if (sl_generate_due(&r->generate, r->engine, r->prober->loop->now_us))
+		ask_generate(r);
 	else
 		rest(r);
 }
 
-static void answered(struct sl_probe_run *r)
+static void after_load(struct sl_probe_run *r)
 {
-	bool ok = r->status == 200;
-
-	sl_timer_disarm(r->prober->loop, &r->limit_timer);
-	r->call = NULL;
-	if (r->step == STEP_HEALTH)
-		judge(r, ok ? SL_PROBE_OK : SL_PROBE_STATUS);
-	else if (r->step == STEP_METRICS && ok)
-		learn_page(r);
-	else if (r->step == STEP_MODELS && ok)
-		learn_models(r);
-	/* A page that is not there does not keep the model list from us. */
-	next_step(r, ok || r->step == STEP_METRICS);
+	if (wants_models(r))
+		ask(r, STEP_MODELS);
+	else
+		after_models(r);
 }
 
+static void end_detect(struct sl_probe_run *r, int status)
+{
+	sl_detect_answer(&r->detect, status, sl_span(r->body, r->body_len));
+	if (sl_detect_ask(&r->detect)) {
+		ask_detect(r);
+		return;
+	}
+	r->detected = true;
+	r->detected_us = r->prober->loop->now_us;
+	/* One that only has errors is what it was. */
+	if (!r->detect.troubled || r->detect.kind != SL_ENGINE_GENERIC ||
+	    r->engine->kind == SL_ENGINE_AUTO)
+		prober_learn_kind(r, r->detect.kind);
+	ask(r, STEP_HEALTH);
+}
+
+static void end_health(struct sl_probe_run *r, int status)
+{
+	/* A healthy answer may have told the load; not if it is elsewhere. */
+	bool told = status == 200 && r->path.form == SL_ANSWER_LOADS &&
+	            !r->engine->pool->n_signals && !*r->engine->pool->metrics_path &&
+	            prober_learn_load(r);
+	bool well = sl_status_set_has(&r->engine->pool->health_status, status);
+
+	/* Its word alone does not count where a generation has failed. */
+	if (!well || !r->generate.failed)
+		prober_judge(r, well ? SL_PROBE_OK : SL_PROBE_STATUS);
+	if (!well)
+		rest(r);
+	else if (!told && wants_load(r))
+		ask(r, STEP_LOAD);
+	else
+		after_load(r);
+}
+
+static void end_load(struct sl_probe_run *r, int status)
+{
+	bool told = status == 200 && prober_learn_load(r);
+
+	r->no_page_us = told || !sl_probe_path_missing(status) ? 0 : r->prober->loop->now_us;
+	/* A page that is not there does not keep the model list from us. */
+	after_load(r);
+}
+
+static void end_models(struct sl_probe_run *r, int status)
+{
+	if (status == 200)
+		prober_learn_models(r);
+	after_models(r);
+}
+
+static const struct step {
+	enum sl_probe_question question;
+	void (*end)(struct sl_probe_run *r, int status);
+} steps[] = {
+	[STEP_HEALTH] = { SL_ASK_HEALTH, end_health },
+	[STEP_LOAD] = { SL_ASK_LOAD, end_load },
+	[STEP_MODELS] = { SL_ASK_MODELS, end_models },
+};
+
+/* The same question at the next path, if there is one that was not tried. */
+static bool ask_elsewhere(struct sl_probe_run *r)
+{
+	enum sl_probe_question question = steps[r->step].question;
+	unsigned tried = r->tried + 1;
+	struct sl_probe_path path;
+
+	r->at[question]++;
+	if (!prober_path(r, question, r->at[question], &path))
+		r->at[question] = 0;
+	if (!prober_path(r, question, tried, &path))
+		return false;
+	ask(r, r->step);
+	r->tried = tried;
+	return true;
+}
+
+static void answered(struct sl_probe_run *r, int status)
+{
+	if (r->step == STEP_DETECT) {
+		end_detect(r, status);
+		return;
+	}
+	if (r->step == STEP_GENERATE) {
+		prober_judge(r, sl_generate_answered(&r->generate, status));
+		rest(r);
+		return;
+	}
+	if (sl_probe_path_missing(status) && ask_elsewhere(r))
+		return;
+	steps[r->step].end(r, status);
+}
+
+/* An engine whose page hangs is not asked to be well by its health; but a port
+ * of somebody else's says nothing of it. */
 static void failed(struct sl_probe_run *r, enum sl_probe_result result)
 {
-	sl_timer_disarm(r->prober->loop, &r->limit_timer);
-	r->call = NULL;
-	/* An engine whose page hangs is not asked to be well by its health. */
-	judge(r, result);
+	if (r->step == STEP_LOAD && r->page_ep) {
+		after_load(r);
+		return;
+	}
+	if (r->step == STEP_GENERATE)
+		r->generate.failed = true;
+	prober_judge(r, result);
 	rest(r);
 }
 
-static void on_limit(void *arg)
-{
-	struct sl_probe_run *r = arg;
+/* ---- asking ---------------------------------------------------------- */
 
-	sl_call_cancel(r->call);
-	failed(r, SL_PROBE_TIMEOUT);
+static uint64_t hash_signals(const struct sl_pool_conf *pool)
+{
+	uint64_t hash = pool->n_signals;
+
+	for (uint32_t i = 0; i < pool->n_signals; i++) {
+		const struct sl_signal_map *map = &pool->signals[i];
+
+		hash = sl_name_hash(hash, sl_span_str(map->family));
+		hash = sl_name_hash(hash, sl_span_str(map->match.label));
+		hash = sl_name_hash(hash, sl_span_str(map->match.value));
+		hash = sl_name_hash(hash, sl_span((const char *)&map->scale, sizeof(map->scale)));
+		hash = sl_name_hash(hash, sl_span((const char *)&map->signal, sizeof(map->signal)));
+	}
+	return hash;
 }
 
-static void on_next(void *arg)
-{
-	ask(arg, STEP_HEALTH);
-}
-
-static struct sl_span step_path(const struct sl_probe_run *r)
+/* Its signals are those of the present configuration. */
+static void prepare_page(struct sl_probe_run *r)
 {
 	const struct sl_pool_conf *pool = r->engine->pool;
 
-	if (r->step == STEP_HEALTH)
-		return sl_span_str(pool->health_path);
-	return r->step == STEP_METRICS ? sl_span_str(pool->metrics_path) : SL_SPAN("/v1/models");
+	if (r->page && r->page_signals == hash_signals(pool)) {
+		sl_page_reader_reset(r->page);
+		return;
+	}
+	sl_page_reader_free(r->page);
+	r->page = sl_page_reader_new_mapped(r->engine->kind, pool->signals, pool->n_signals);
+	r->page_signals = hash_signals(pool);
 }
 
-static void ask(struct sl_probe_run *r, enum step step)
+/* A reload may free the engine's own while they are being sent. */
+static struct sl_span copy_lines(struct sl_probe_run *r)
+{
+	if (!r->lines || strcmp(r->lines, r->engine->probe_lines) != 0) {
+		free(r->lines);
+		r->lines = strdup(r->engine->probe_lines);
+		if (!r->lines)
+			abort();
+	}
+	return sl_span_str(r->lines);
+}
+
+static void fetch(struct sl_probe_run *r, struct sl_endpoint *ep)
 {
 	const struct sl_pool_conf *pool = r->engine->pool;
-	struct sl_call_limits limits = { pool->connect_timeout_us, pool->idle_timeout_us, 1 };
-	static const char user_agent[] = "user-agent: sluice/" SLUICE_VERSION "\r\n";
-	struct sl_call_request request = {
-		.method = SL_SPAN("GET"),
-		.lines = sl_span(user_agent, sizeof(user_agent) - 1),
+	struct sl_prober *p = r->prober;
+	struct sl_fetch_spec spec = {
+		.path = sl_span_str(r->path.path),
+		.lines = copy_lines(r),
+		.connect_timeout_us = pool->connect_timeout_us,
+		.timeout_us = pool->probe_timeout_us,
+		.max_bytes = r->path.form == SL_ANSWER_PAGE ? PAGE_MAX : BODY_MAX,
+		.idle_timeout_us = pool->idle_timeout_us,
 	};
 
-	r->step = step;
+	if (r->step == STEP_GENERATE)
+		spec.body = sl_span_str(r->generate.body);
 	r->status = 0;
-	r->bytes = 0;
-	r->list_len = 0;
-	if (step == STEP_METRICS)
-		sl_page_reader_reset(r->page);
-	request.path = step_path(r);
-	request.more_lines = sl_span_str(r->engine->probe_lines);
-	sl_metric_add(r->prober->metrics, SL_M_PROBES, 1);
-	sl_timer_arm(r->prober->loop, &r->limit_timer, pool->probe_timeout_us);
-	r->call = sl_call_start(r->prober->upstreams, r->ep, &limits, &request, &call_events, r);
+	r->body_len = 0;
+	r->tried = 0;
+	sl_metric_add(p->metrics, SL_M_PROBES, 1);
+	r->fetch = sl_fetch_start(p->loop, ep == r->ep ? p->upstreams : p->pages, ep, &spec,
+	                          &fetch_events, r);
 }
 
-/* ---- the call's events ----------------------------------------------- */
+static void ask(struct sl_probe_run *r, enum probe_step step)
+{
+	enum sl_probe_question question = steps[step].question;
+	bool any = prober_path(r, question, r->at[question], &r->path);
 
-static void on_head(void *user, const struct sl_head *head)
+	if (!any) { /* the configuration has changed */
+		r->at[question] = 0;
+		any = prober_path(r, question, 0, &r->path);
+	}
+	r->step = step;
+	if (!any) {
+		rest(r);
+		return;
+	}
+	if (r->path.form == SL_ANSWER_PAGE)
+		prepare_page(r);
+	fetch(r, step == STEP_LOAD ? prober_load_endpoint(r) : r->ep);
+}
+
+static void ask_detect(struct sl_probe_run *r)
+{
+	r->step = STEP_DETECT;
+	r->path = (struct sl_probe_path){ sl_detect_ask(&r->detect), SL_ANSWER_MODELS };
+	fetch(r, r->ep);
+}
+
+static void ask_generate(struct sl_probe_run *r)
+{
+	sl_generate_ask(&r->generate, r->engine, r->prober->loop->now_us);
+	r->step = STEP_GENERATE;
+	r->path = (struct sl_probe_path){ r->generate.path, SL_ANSWER_NOTHING };
+	fetch(r, r->ep);
+}
+
+/* ---- the fetch's events ---------------------------------------------- */
+
+static void on_status(void *user, int status)
 {
 	struct sl_probe_run *r = user;
 
-	r->status = head->status;
+	r->status = status;
+	r->arrived_us = r->prober->loop->now_us;
 }
 
-static void keep_list(struct sl_probe_run *r, const char *data, size_t len)
+static void keep_body(struct sl_probe_run *r, const char *data, size_t len)
 {
-	r->list = realloc(r->list, r->list_len + len);
-	if (!r->list)
-		abort();
-	memcpy(r->list + r->list_len, data, len);
-	r->list_len += len;
+	if (r->body_len + len > r->body_size) {
+		r->body_size = 2 * (r->body_len + len);
+		r->body = realloc(r->body, r->body_size);
+		if (!r->body)
+			abort(); /* at most twice BODY_MAX */
+	}
+	memcpy(r->body + r->body_len, data, len);
+	r->body_len += len;
 }
 
-static void on_body(void *user, const char *data, size_t len)
+static void on_data(void *user, const char *data, size_t len)
 {
 	struct sl_probe_run *r = user;
 
-	r->bytes += len;
-	if (r->bytes > (r->step == STEP_METRICS ? PAGE_MAX : MODELS_MAX)) {
-		sl_call_cancel(r->call); /* a page without an end */
-		failed(r, SL_PROBE_BROKEN);
-	} else if (r->status == 200 && r->step == STEP_METRICS) {
-		sl_page_reader_feed(r->page, data, len);
-	} else if (r->status == 200 && r->step == STEP_MODELS) {
-		keep_list(r, data, len);
+	if (r->path.form == SL_ANSWER_PAGE) {
+		if (r->status == 200)
+			sl_page_reader_feed(r->page, data, len);
+	} else if (r->path.form != SL_ANSWER_NOTHING) {
+		keep_body(r, data, len);
 	}
 }
 
-static void on_end(void *user)
+static void drop_body(struct sl_probe_run *r)
 {
-	answered(user);
+	free(r->body);
+	r->body = NULL;
+	r->body_len = r->body_size = 0;
 }
 
-static void on_fail(void *user, int err, bool started, bool sent)
+static void on_end(void *user, enum sl_probe_result result, int status)
 {
-	(void)started;
-	(void)sent;
-	failed(user, err == SL_E_UPSTREAM_CONNECT ? SL_PROBE_REFUSED : SL_PROBE_BROKEN);
+	struct sl_probe_run *r = user;
+
+	r->fetch = NULL;
+	if (result == SL_PROBE_OK)
+		answered(r, status);
+	else
+		failed(r, result);
+	if (r->step == STEP_IDLE)
+		drop_body(r);
 }
 
-static const struct sl_call_events call_events = { on_head, on_body, on_end, on_fail };
+static const struct sl_fetch_events fetch_events = { on_status, on_data, on_end };
 
 /* ---- life ------------------------------------------------------------ */
 
@@ -323,11 +389,13 @@ struct sl_prober *sl_prober_new(struct sl_loop *loop, struct sl_metrics *metrics
 	p->ctx = ctx;
 	p->rng.state = 88172645463325252ull;
 	p->upstreams = sl_upstreams_new(loop, metrics, ignore_report, p);
+	p->pages = sl_upstreams_new(loop, metrics, ignore_report, p);
 	return p;
 }
 
 void sl_prober_free(struct sl_prober *p)
 {
+	sl_upstreams_free(p->pages);
 	sl_upstreams_free(p->upstreams);
 	free(p);
 }
@@ -341,25 +409,36 @@ void sl_prober_add(struct sl_prober *p, struct sl_engine *engine)
 	r->prober = p;
 	r->engine = engine;
 	r->ep = sl_endpoint_ref(engine->ep);
-	r->page = sl_page_reader_new(engine->pool->engine);
-	r->next_timer = (struct sl_timer){ .fn = on_next, .arg = r };
-	r->limit_timer = (struct sl_timer){ .fn = on_limit, .arg = r };
+	r->next_timer = (struct sl_timer){ .fn = begin_round, .arg = r };
+	sl_engine_page_clear(&r->last);
 	engine->probe = r;
-	ask(r, STEP_HEALTH);
+	if (p->n_beginning >= BEGIN_AT_ONCE) {
+		sl_timer_arm(p->loop, &r->next_timer,
+		             random_below(p, engine->pool->probe_interval_us));
+		return;
+	}
+	r->beginning = true;
+	p->n_beginning++;
+	begin_round(r);
+}
+
+static void stop_asking(struct sl_probe_run *r)
+{
+	if (r->fetch)
+		sl_fetch_cancel(r->fetch);
+	r->fetch = NULL;
+	sl_timer_disarm(r->prober->loop, &r->next_timer);
 }
 
 void sl_prober_hurry(struct sl_prober *p, struct sl_engine *engine)
 {
 	struct sl_probe_run *r = engine->probe;
 
+	(void)p;
 	if (!r)
 		return;
-	if (r->call)
-		sl_call_cancel(r->call);
-	r->call = NULL;
-	sl_timer_disarm(p->loop, &r->next_timer);
-	sl_timer_disarm(p->loop, &r->limit_timer);
-	ask(r, STEP_HEALTH);
+	stop_asking(r);
+	begin_round(r);
 }
 
 void sl_prober_del(struct sl_prober *p, struct sl_engine *engine)
@@ -369,13 +448,13 @@ void sl_prober_del(struct sl_prober *p, struct sl_engine *engine)
 	if (!r)
 		return;
 	engine->probe = NULL;
-	if (r->call)
-		sl_call_cancel(r->call);
-	sl_timer_disarm(p->loop, &r->next_timer);
-	sl_timer_disarm(p->loop, &r->limit_timer);
+	stop_asking(r);
+	end_beginning(r);
+	prober_drop_load_endpoint(r);
 	sl_upstreams_retire(p->upstreams, r->ep);
 	sl_endpoint_unref(r->ep);
 	sl_page_reader_free(r->page);
-	free(r->list);
+	free(r->body);
+	free(r->lines);
 	free(r);
 }

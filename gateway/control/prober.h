@@ -1,8 +1,10 @@
 /* prober.h: asks every engine how it is, on the control thread.
  *
- * Each engine is asked for its health, then for its metrics page, then, while
- * the configuration does not name its models, for its model list; over the
- * same transport that requests take. Judging is done by probes/. */
+ * Each engine is asked what it is (until that is known, or its configuration
+ * says it), for its health, for its load, then, while the configuration does not
+ * name its models, for its model list; over the same transport that requests
+ * take. What is asked where, and what an answer means, is a dialect's
+ * (sluice/dialect.h). Judging is done by probes/. */
 #ifndef SLUICE_CONTROL_PROBER_H
 #define SLUICE_CONTROL_PROBER_H
 
@@ -21,13 +23,13 @@ struct sl_prober_events {
 struct sl_prober *sl_prober_new(struct sl_loop *loop, struct sl_metrics *metrics,
                                 const struct sl_prober_events *events, void *ctx);
 void sl_prober_free(struct sl_prober *p);
-/* Starts probing an engine, at once. */
+/* Starts probing an engine: at once, or if many are new within the interval. */
 void sl_prober_add(struct sl_prober *p, struct sl_engine *engine);
 /* Asks for its health now, whatever is being asked. */
 void sl_prober_hurry(struct sl_prober *p, struct sl_engine *engine);
 /* Stops; the engine may be freed after. */
 void sl_prober_del(struct sl_prober *p, struct sl_engine *engine);
-/* Tells the engine's router what the judge says now. Any thread. */
+/* Tells the engine's router what its judge and its GPUs say now. Any thread. */
 void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us);
 
 #endif

@@ -322,6 +322,7 @@ static void enter_service(struct sl_registry *r, const struct sl_config *config,
 	ep->id = take_id(r);
 	r->by_id[ep->id] = sl_endpoint_ref(ep);
 	sl_domain_add(m->domain, ep, &spec);
+	sl_wards_join(&r->wards, ep, m->pool);
 	m->domain = NULL;
 	m->next = r->members;
 	r->members = m;
@@ -330,7 +331,7 @@ static void enter_service(struct sl_registry *r, const struct sl_config *config,
 static void apply_hold(const struct sl_engine *m)
 {
 	sl_domain_lock(m->ep->domain);
-	sl_router_endpoint_drain(m->ep->domain->router, m->ep->slot, m->server->found.hold);
+	sl_router_endpoint_drain(m->ep->domain->router, m->ep->slot, sl_endpoint_drains(m->ep));
 	sl_domain_unlock(m->ep->domain);
 }
 
@@ -359,6 +360,7 @@ static void remove_unwanted(struct sl_registry *r)
 		*at = m->next;
 		atomic_store(&m->ep->removed, true);
 		sl_domain_del(m->ep->domain, m->ep);
+		sl_wards_leave(m->ep);
 		m->next = r->removed;
 		r->removed = m;
 	}
@@ -475,6 +477,7 @@ void sl_registry_free(struct sl_registry *r)
 		r->domains = d->next;
 		sl_domain_free(d);
 	}
+	sl_wards_fini(&r->wards);
 	free(r->by_id);
 	free(r->rows);
 	sl_config_unref(r->config);

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include "gateway/control/registry.h"
+#include "gateway/control/wards.h"
 
 struct sl_registry {
+	struct sl_wards wards;
 	struct sl_config *config;  /* ref, NULL before the first reconcile */
 	struct sl_engine *members; /* in the order of the configuration */
 	struct sl_engine *removed;

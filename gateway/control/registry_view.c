@@ -133,6 +133,11 @@ struct sl_fleet *sl_registry_fleet(struct sl_registry *r)
 
 /* ---- the pages' view ------------------------------------------------- */
 
+static uint64_t ms_between(uint64_t from_us, uint64_t to_us)
+{
+	return to_us > from_us ? (to_us - from_us) / 1000 : 0;
+}
+
 static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *row)
 {
 	static const char *const connectors[] = { "none", "nixl" };
@@ -142,7 +147,7 @@ static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *
 		.endpoint = ep->name,
 		.pool = m->pool->name,
 		.cluster = m->pool->cluster,
-		.engine = sl_engine_kind_name(m->pool->engine),
+		.engine = sl_engine_kind_name(m->kind),
 		.connector = connectors[m->pool->connector],
 		.held = m->server->found.hold ? m->server->found.why : NULL,
 		.sample_age_ms = m->page_us ? (int64_t)((now_us - m->page_us) / 1000) : -1,
@@ -150,9 +155,18 @@ static void fill_row(struct sl_engine *m, uint64_t now_us, struct sl_fleet_row *
 		.models = (const char *const *)m->models,
 		.n_models = m->n_models,
 	};
+	if (ep->gpus.known) {
+		row->gpus = sl_gpu_state_name((enum sl_gpu_state)atomic_load(&ep->gpus.state));
+		row->gpu_reason = ep->gpus.reason;
+		row->n_gpus = ep->gpus.n;
+	}
 	pthread_mutex_lock(&ep->judge_lock);
-	row->reason = ep->judge.reason;
-	row->health_since_ms = (now_us - ep->judge.since_us) / 1000;
+	memcpy(row->reason, ep->judge.reason, sizeof(row->reason));
+	row->health_since_ms = ms_between(ep->judge.since_us, now_us);
+	row->ejected = ep->judge.ejected;
+	row->returns_in_ms = ms_between(now_us, ep->judge.return_us);
+	row->ejections = ep->judge.ejections;
+	row->spared = ep->judge.spared;
 	pthread_mutex_unlock(&ep->judge_lock);
 	sl_domain_lock(ep->domain);
 	sl_router_endpoint_view(ep->domain->router, ep->slot, now_us, &row->view);

@@ -491,9 +491,10 @@ static void init_worker(struct thread *t, struct sl_threads *all, struct sl_flee
 	w->rng.state = random_word(w);
 }
 
-struct sl_threads *
-sl_threads_start(uint32_t n, struct sl_fleet *fleet,
-                 void (*on_health)(void *ctx, struct sl_endpoint *ep, uint64_t now_us), void *ctx)
+struct sl_threads *sl_threads_start(uint32_t n, struct sl_fleet *fleet,
+                                    void (*on_health)(void *ctx, struct sl_endpoint *ep,
+                                                      struct sl_metrics *metrics, uint64_t now_us),
+                                    void *ctx)
 {
 	struct sl_threads *all = calloc(1, sizeof(*all));
 	sigset_t every, before;

@@ -36,9 +36,10 @@ enum sl_order {
 
 /* Starts n workers with their first fleet. The fleet's config says where the
  * access log goes. on_health: see worker.h, called in any thread. */
-struct sl_threads *
-sl_threads_start(uint32_t n, struct sl_fleet *fleet,
-                 void (*on_health)(void *ctx, struct sl_endpoint *ep, uint64_t now_us), void *ctx);
+struct sl_threads *sl_threads_start(uint32_t n, struct sl_fleet *fleet,
+                                    void (*on_health)(void *ctx, struct sl_endpoint *ep,
+                                                      struct sl_metrics *metrics, uint64_t now_us),
+                                    void *ctx);
 void sl_threads_publish(struct sl_threads *all, struct sl_fleet *fleet);
 /* sets[i] is for worker i; taken. */
 void sl_threads_listen(struct sl_threads *all, struct sl_listener_set *sets);

@@ -6,12 +6,14 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "gateway/ctl/ctl.h"
 
 #define CLUSTER_COLUMN 2
 #define PEERS_COLUMN 7
 #define TROUBLES_MAX 10
+#define EVENTS_MAX 5
 
 static const struct ctl_column endpoint_columns[] = {
 	{ .title = "ENDPOINT" },
@@ -260,6 +262,64 @@ static void write_redis(FILE *out, const cJSON *redis)
 	fputc('\n', out);
 }
 
+/* GPUs that take an endpoint out, or slow it down, and exporters that do not
+ * tell; below the others. */
+static void add_gpu_trouble(struct ctl_table *t, const cJSON *endpoint)
+{
+	const char *reason = text_of(endpoint, "gpu_reason");
+	bool failed = strcmp(text_of(endpoint, "gpu_state"), "failed") == 0;
+	char line[512];
+
+	if (!*reason)
+		return;
+	snprintf(line, sizeof(line), "%s %s", text_of(endpoint, "endpoint"), reason);
+	ctl_table_add(t, failed ? CTL_RED : CTL_YELLOW, line);
+}
+
+static void add_exporter_trouble(struct ctl_table *t, const cJSON *exporter)
+{
+	char age[32], line[512];
+
+	if (!*text_of(exporter, "trouble"))
+		return;
+	write_age(age, sizeof(age), number_of(exporter, "age_ms"));
+	snprintf(line, sizeof(line), "exporter %s: %s; last page %s ago", text_of(exporter, "url"),
+	         text_of(exporter, "trouble"), age);
+	ctl_table_add(t, CTL_YELLOW, line);
+}
+
+static void write_gpu_troubles(FILE *out, const cJSON *endpoints, const cJSON *exporters,
+                               const struct ctl_view *view)
+{
+	static const struct ctl_column columns[] = { { .title = "GPU TROUBLE" } };
+	const cJSON *item;
+	struct ctl_table t;
+
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (item = first(endpoints); item && t.n_cells < TROUBLES_MAX; item = item->next)
+		add_gpu_trouble(&t, item);
+	for (item = first(exporters); item && t.n_cells < 2 * TROUBLES_MAX; item = item->next)
+		add_exporter_trouble(&t, item);
+	if (t.n_cells) {
+		fputc('\n', out);
+		ctl_table_write(&t, out, 0, view->colours);
+	}
+	ctl_table_fini(&t);
+}
+
+/* ", back in 8s" of one that is ejected for a time. */
+static void write_return(char *out, size_t size, const cJSON *endpoint)
+{
+	double ms = number_of(endpoint, "returns_in_ms");
+	char in[32];
+
+	*out = '\0';
+	if (!isfinite(ms))
+		return;
+	write_age(in, sizeof(in), ms);
+	snprintf(out, size, ", on trial in %s", in);
+}
+
 /* Why an endpoint does not get requests, below the table: reasons are long. */
 static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_view *view)
 {
@@ -271,14 +331,15 @@ static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_v
 	ctl_table_init(&t, columns, SL_COUNT(columns));
 	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next) {
 		const char *state = state_of(endpoint), *reason = text_of(endpoint, "reason");
-		char since[32], line[512];
+		char since[32], back[64], line[512];
 
 		if (strcmp(state, "healthy") == 0 || strcmp(state, "draining") == 0 ||
 		    ++n > TROUBLES_MAX)
 			continue;
 		write_age(since, sizeof(since), number_of(endpoint, "since_ms"));
-		snprintf(line, sizeof(line), "%s %s for %s%s%s", text_of(endpoint, "endpoint"),
-		         state, since, *reason ? ": " : "", reason);
+		write_return(back, sizeof(back), endpoint);
+		snprintf(line, sizeof(line), "%s %s for %s%s%s%s", text_of(endpoint, "endpoint"),
+		         state, since, *reason ? ": " : "", reason, back);
 		ctl_table_add(&t, colour_of(state), line);
 	}
 	if (n > TROUBLES_MAX) {
@@ -286,6 +347,49 @@ static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_v
 
 		snprintf(line, sizeof(line), "and %d more", n - TROUBLES_MAX);
 		add_text(&t, line);
+	}
+	if (n) {
+		fputc('\n', out);
+		ctl_table_write(&t, out, 0, view->colours);
+	}
+	ctl_table_fini(&t);
+}
+
+/* Not what every start shows. */
+static bool is_news(const cJSON *event)
+{
+	return strcmp(text_of(event, "from"), "unknown") != 0 ||
+	       strcmp(text_of(event, "to"), "healthy") != 0;
+}
+
+/* "12:34:56Z 10.0.0.1:8000 healthy -> unhealthy: connection refused" */
+static void add_event(struct ctl_table *t, const cJSON *event)
+{
+	const char *to = text_of(event, "to");
+	double ms = number_of(event, "time_ms");
+	time_t seconds = isfinite(ms) ? (time_t)(ms / 1000) : 0;
+	char at[32] = "-", line[512];
+	struct tm tm;
+
+	if (isfinite(ms) && gmtime_r(&seconds, &tm))
+		strftime(at, sizeof(at), "%H:%M:%SZ", &tm);
+	snprintf(line, sizeof(line), "%s %s %s -> %s: %s", at, text_of(event, "endpoint"),
+	         text_of(event, "from"), to, text_of(event, "reason"));
+	ctl_table_add(t, colour_of(to), line);
+}
+
+static void write_events(FILE *out, const cJSON *events, const struct ctl_view *view)
+{
+	static const struct ctl_column columns[] = { { .title = "LATELY" } };
+	struct ctl_table t;
+	int n = 0;
+
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (const cJSON *e = first(events); e && n < EVENTS_MAX; e = e->next) {
+		if (!is_news(e))
+			continue;
+		add_event(&t, e);
+		n++;
 	}
 	if (n) {
 		fputc('\n', out);
@@ -332,6 +436,7 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 	const cJSON *endpoints = cJSON_GetObjectItemCaseSensitive(root, "endpoints");
 	const cJSON *models = cJSON_GetObjectItemCaseSensitive(root, "models");
 	const cJSON *redis = cJSON_GetObjectItemCaseSensitive(root, "redis");
+	const cJSON *exporters = cJSON_GetObjectItemCaseSensitive(root, "gpu_exporters");
 	bool is_fleet = cJSON_IsArray(endpoints);
 
 	if (is_fleet) {
@@ -340,6 +445,8 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 		if (cJSON_GetArraySize(endpoints))
 			write_endpoints(out, endpoints, redis != NULL, view);
 		write_troubles(out, endpoints, view);
+		write_gpu_troubles(out, endpoints, exporters, view);
+		write_events(out, cJSON_GetObjectItemCaseSensitive(root, "events"), view);
 		if (cJSON_GetArraySize(models))
 			write_models(out, models, view);
 	}

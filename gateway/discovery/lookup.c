@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <resolv.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,10 +160,19 @@ static bool use_servers(res_state state, const struct sl_name_servers *servers)
 	return servers->n == 0;
 }
 
+/* Around what glibc shares between resolvers; it locks that itself, but not so that
+ * a sanitizer sees it. */
+static pthread_mutex_t state_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static bool asking_init(struct asking *a, const struct sl_name_servers *servers)
 {
+	int rc;
+
 	*a = (struct asking){ .search = true };
-	if (res_ninit(&a->state) < 0)
+	pthread_mutex_lock(&state_lock);
+	rc = res_ninit(&a->state);
+	pthread_mutex_unlock(&state_lock);
+	if (rc < 0)
 		return false;
 	a->search = use_servers(&a->state, servers);
 	a->state.options |= RES_NOALIASES;
@@ -178,7 +188,9 @@ static bool asking_init(struct asking *a, const struct sl_name_servers *servers)
 
 static void asking_fini(struct asking *a)
 {
+	pthread_mutex_lock(&state_lock);
 	res_nclose(&a->state);
+	pthread_mutex_unlock(&state_lock);
 	free(a->answer);
 }
 

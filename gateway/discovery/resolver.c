@@ -6,11 +6,12 @@
 #include "gateway/discovery/resolver.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "gateway/net/detached.h"
 
 /* Names that wait at once for silent servers; more wait in line. */
 #define MAX_THREADS 16
@@ -95,24 +96,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Signals are the control thread's. */
-static bool start_thread(struct sl_question *q)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	pthread_t id;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = pthread_create(&id, &attr, run, q);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return rc == 0;
-}
-
 /* ---- the loop's side ------------------------------------------------- */
 
 static void begin(struct sl_resolver *r, struct sl_question *q)
@@ -125,7 +108,7 @@ static void begin(struct sl_resolver *r, struct sl_question *q)
 	pthread_mutex_lock(&hub->lock);
 	hub->refs++;
 	pthread_mutex_unlock(&hub->lock);
-	if (start_thread(q))
+	if (sl_detached_start(run, q))
 		return;
 	snprintf(q->places.reason, sizeof(q->places.reason), "no thread to resolve names");
 	deliver(hub, q);

@@ -58,6 +58,7 @@ static void reset_exchange(struct sl_exchange *x)
 	empty(&x->target);
 	empty(&x->sent_body);
 	empty(&x->more_lines);
+	empty(&x->sent_path);
 	empty(&x->handoff);
 	empty(&x->held);
 }
@@ -65,7 +66,8 @@ static void reset_exchange(struct sl_exchange *x)
 static size_t memory_of(const struct sl_exchange *x)
 {
 	return sizeof(*x) + x->body_cap + x->sent_body.cap + x->handoff.cap + x->held.cap +
-	       x->lines.cap + x->target.cap + x->more_lines.cap + x->held_head.cap + x->names.cap;
+	       x->lines.cap + x->target.cap + x->more_lines.cap + x->sent_path.cap +
+	       x->held_head.cap + x->names.cap;
 }
 
 static struct sl_exchange *take_spare(struct sl_worker *w)
@@ -118,6 +120,7 @@ static void destroy(struct sl_exchange *x)
 	sl_outbuf_fini(&x->target);
 	sl_outbuf_fini(&x->sent_body);
 	sl_outbuf_fini(&x->more_lines);
+	sl_outbuf_fini(&x->sent_path);
 	sl_outbuf_fini(&x->handoff);
 	sl_outbuf_fini(&x->held_head);
 	sl_outbuf_fini(&x->names);
@@ -319,6 +322,7 @@ static void end(struct sl_exchange *x, const char *how, int err)
 	if (x->retrying)
 		atomic_fetch_sub_explicit(&w->budget->retries, 1, memory_order_relaxed);
 	sl_exchange_forget_endpoints(x);
+	sl_witness_forget(x);
 	sl_sse_fini(&x->sse);
 	x->stream = NULL;
 	unlink_live(x);
@@ -451,23 +455,6 @@ static void on_gone(struct sl_stream *s, int err)
 	if (x->status == 0)
 		x->status = sl_err_info(SL_E_CLIENT_GONE)->status;
 	end(x, "client_gone", err);
-}
-
-void sl_worker_report(void *ctx, struct sl_endpoint *ep, bool ok)
-{
-	struct sl_worker *w = ctx;
-	bool changed;
-
-	/* All is well nearly always, and then nobody takes the lock. */
-	if (ok && !atomic_load_explicit(&ep->troubled, memory_order_relaxed))
-		return;
-	pthread_mutex_lock(&ep->judge_lock);
-	changed = sl_judge_traffic(&ep->judge, &ep->policy, ok, w->loop.now_us);
-	atomic_store(&ep->health, (int)ep->judge.health);
-	atomic_store(&ep->troubled, !ok);
-	pthread_mutex_unlock(&ep->judge_lock);
-	if (changed)
-		w->on_health(w->health_ctx, ep, w->loop.now_us);
 }
 
 const struct sl_stream_events sl_exchange_stream_events = {

@@ -13,6 +13,7 @@
  * relay.c    what comes back: holding the 200, relaying, breaking off
  * release.c  abandoned hand-offs
  * patience.c silence
+ * witness.c  what all this says of the engines
  * exchange.c states, life, ends
  *
  * The client's status is held until the first real event (or, for an answer
@@ -34,6 +35,7 @@ enum sl_leg { SL_LEG_PREFILL, SL_LEG_DECODE };
 #define SL_REQUEST_ID_MAX 128
 
 #define SL_HELD_FIELDS 64
+#define SL_ACCUSED 4
 
 struct sl_exchange {
 	/* Memory that outlives a request: an ended exchange is kept for the next. */
@@ -44,6 +46,7 @@ struct sl_exchange {
 	struct sl_outbuf target;     /* method, path, and the model as engines know it */
 	struct sl_outbuf sent_body;  /* an edited body */
 	struct sl_outbuf more_lines; /* the gateway's own fields */
+	struct sl_outbuf sent_path;  /* the path with what its engine wants before it */
 	struct sl_outbuf handoff;    /* the prefill engine's answer */
 	struct sl_outbuf held_head;  /* the held answer's fields, and behind them their text */
 	struct sl_outbuf names;      /* of engines, for the access log; unused without one */
@@ -101,7 +104,13 @@ struct sl_exchange {
 	enum sl_leg leg;
 	bool paused;
 	uint64_t leg_limit_us, idle_limit_us, answer_limit_us,
-	        lease_us;         /* of the pool, at dispatch */
+	        lease_us;  /* of the pool, at dispatch */
+	uint64_t leg_us;   /* when the present leg was sent */
+	uint64_t stuck_us; /* how long it may wait before its engine is looked at; 0: no limit */
+	uint64_t predicted_us; /* that it would wait */
+	/* Refs: engines that failed it by their own word; see witness.c. */
+	struct sl_endpoint *accused[SL_ACCUSED];
+	uint32_t n_accused;
 	struct sl_span kv_params; /* within handoff, byte for byte */
 	bool handoff_open;        /* blocks wait on the prefill engine */
 	struct sl_usage prefill_usage;
@@ -213,7 +222,25 @@ void sl_queue_watch(struct sl_worker *w);
 /* patience.c: sl_exchange.timer's */
 void sl_patience_on_timer(void *exchange);
 
-/* leg.c: 0, or negative if the engine has just left the fleet. */
+/* witness.c */
+/* A leg was sent: how long it may take to its first event. */
+void sl_witness_begin(struct sl_exchange *x, const struct sl_pool_conf *pool);
+/* The engines of the present placement have answered. */
+void sl_witness_ok(struct sl_exchange *x);
+/* The engines of the present leg have failed it. */
+void sl_witness_failed(struct sl_exchange *x);
+/* They say that they have, but it may be the request. */
+void sl_witness_accuse(struct sl_exchange *x);
+void sl_witness_forget(struct sl_exchange *x);
+/* The engine of the present leg has said something. */
+void sl_witness_life(struct sl_exchange *x);
+/* Looks whether the engine that is waited for stands still. Returns when to look
+ * again, from now; UINT64_MAX never. */
+uint64_t sl_witness_wait(struct sl_exchange *x);
+
+/* leg.c: what stands before the path of a request to this engine; "" nothing. */
+const char *sl_leg_prefix(const struct sl_pool_conf *pool, const struct sl_endpoint *ep);
+/* 0, or negative if the engine has just left the fleet. */
 SL_MUST_CHECK int sl_leg_start(struct sl_exchange *x, enum sl_leg leg);
 extern const struct sl_call_events sl_relay_call_events;
 

@@ -99,7 +99,7 @@ bool sl_endpoint_ready(struct sl_endpoint *ep)
 	ready = ep->judge.health == SL_HEALTH_HEALTHY || ep->judge.health == SL_HEALTH_DEGRADED ||
 	        ep->judge.suspected;
 	pthread_mutex_unlock(&ep->judge_lock);
-	return ready && !atomic_load(&ep->held);
+	return ready && !sl_endpoint_drains(ep);
 }
 
 bool sl_fleet_ready(const struct sl_fleet *fleet, bool local)

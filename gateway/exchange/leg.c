@@ -115,6 +115,28 @@ static struct sl_span gateway_lines(struct sl_exchange *x, const struct sl_pool_
 	return sl_span(out->data, out->len);
 }
 
+/* ---- path ------------------------------------------------------------ */
+
+const char *sl_leg_prefix(const struct sl_pool_conf *pool, const struct sl_endpoint *ep)
+{
+	if (*pool->path_prefix)
+		return *pool->path_prefix == '/' ? pool->path_prefix : "";
+	return sl_dialect_prefix((enum sl_engine_kind)atomic_load(&ep->kind));
+}
+
+static struct sl_span leg_path(struct sl_exchange *x, const struct sl_pool_conf *pool,
+                               const struct sl_endpoint *ep)
+{
+	struct sl_span prefix = sl_span_str(sl_leg_prefix(pool, ep)), path = sl_exchange_path(x);
+
+	if (!prefix.len)
+		return path;
+	x->sent_path.off = x->sent_path.len = 0;
+	sl_outbuf_add(&x->sent_path, prefix.ptr, prefix.len);
+	sl_outbuf_add(&x->sent_path, path.ptr, path.len);
+	return sl_span(x->sent_path.data, x->sent_path.len);
+}
+
 /* ---- starting -------------------------------------------------------- */
 
 static void forget_answer(struct sl_exchange *x)
@@ -180,7 +202,7 @@ int sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 		                          pool->max_idle };
 	request = (struct sl_call_request){
 		.method = sl_exchange_method(x),
-		.path = sl_exchange_path(x),
+		.path = leg_path(x, pool, ep),
 		.lines = client_lines(x, pool),
 		.more_lines = gateway_lines(x, pool),
 		.body = leg_body(x, leg),
@@ -191,6 +213,8 @@ int sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 	x->attempts++;
 	sl_metric_add_at(w->metrics, SL_M_LEGS, (unsigned)leg, 1);
 	x->call = sl_call_start(w->upstreams, ep, &limits, &request, &sl_relay_call_events, x);
-	sl_exchange_arm(x, x->leg_limit_us);
+	sl_witness_begin(x, pool);
+	sl_exchange_arm(x, x->stuck_us && x->stuck_us < x->leg_limit_us ? x->stuck_us
+	                                                                : x->leg_limit_us);
 	return 0;
 }

@@ -52,10 +52,12 @@ static void on_silence(struct sl_exchange *x)
 		break;
 	case SL_X_PREFILL:
 	case SL_X_DECODE:
+		sl_witness_failed(x);
 		if (!sl_plan_retry(x, SL_E_UPSTREAM_TIMEOUT, true))
 			sl_exchange_fail(x, SL_E_UPSTREAM_TIMEOUT, NULL, NULL);
 		break;
 	case SL_X_RELAY:
+		sl_witness_failed(x);
 		sl_exchange_broken(x, SL_E_UPSTREAM_TIMEOUT);
 		break;
 	case SL_X_DONE:
@@ -63,20 +65,32 @@ static void on_silence(struct sl_exchange *x)
 	}
 }
 
+static bool is_leg(const struct sl_exchange *x)
+{
+	return x->state == SL_X_PREFILL || x->state == SL_X_DECODE;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 void sl_patience_on_timer(void *arg)
 {
 	struct sl_exchange *x = arg;
 	uint64_t limit = silence_limit(x);
 	uint64_t quiet = sl_exchange_now(x) - x->quiet_since_us;
+	uint64_t look;
 
 	if (too_slow(x))
 		return;
+	look = is_leg(x) ? sl_witness_wait(x) : UINT64_MAX;
 	/* A client that does not take what is there makes the engine's silence
 	 * ours; how long it may, its session knows. */
 	if (x->paused)
 		sl_timer_arm(&x->worker->loop, &x->timer, limit);
 	else if (quiet < limit)
-		sl_timer_arm(&x->worker->loop, &x->timer, limit - quiet);
+		sl_timer_arm(&x->worker->loop, &x->timer, least(limit - quiet, look));
 	else
 		on_silence(x);
 }
@@ -86,7 +100,7 @@ static bool waits_for_the_dead(const struct sl_exchange *x)
 {
 	const struct sl_endpoint *other = x->state == SL_X_DECODE ? x->decode_ep : NULL;
 
-	if (x->state != SL_X_PREFILL && x->state != SL_X_DECODE)
+	if (!is_leg(x))
 		return false;
 	return (x->prefill_ep && atomic_load(&x->prefill_ep->health) == SL_HEALTH_UNHEALTHY) ||
 	       (other && atomic_load(&other->health) == SL_HEALTH_UNHEALTHY);

@@ -168,11 +168,12 @@ static void wait_for_engine(struct sl_exchange *x)
 }
 
 /* Worth waiting for: room, or engines that are new and have not said yet what
- * they serve (a reload may have replaced all others). */
+ * they serve (a reload may have replaced all others). That the router knows nobody
+ * for a model that the fleet has means that the next fleet is on its way. */
 static bool is_worth_waiting(const struct sl_exchange *x, int rc)
 {
-	return rc == SL_E_SATURATED || (x->worker->fleet->learning &&
-	                                (rc == SL_E_NO_ENDPOINT || rc == SL_E_MODEL_NOT_FOUND));
+	return rc == SL_E_SATURATED || rc == SL_E_MODEL_NOT_FOUND ||
+	       (x->worker->fleet->learning && rc == SL_E_NO_ENDPOINT);
 }
 
 static void refuse_displaced(struct sl_worker *w, struct sl_domain *d)

@@ -69,6 +69,8 @@ static void first_event(struct sl_exchange *x)
 	uint64_t now = sl_exchange_now(x);
 
 	x->first_us = now;
+	if (!x->passing)
+		sl_witness_ok(x);
 	if (x->end_of_body_us)
 		sl_metric_observe(x->worker->metrics, SL_M_TTFT,
 		                  (double)(now - x->end_of_body_us) / 1e6);
@@ -182,6 +184,7 @@ static void prefill_answered(struct sl_exchange *x)
 	int rc;
 
 	sl_usage_read(json, len, &x->prefill_usage);
+	sl_witness_life(x);
 	x->prefilled_us = sl_exchange_now(x);
 	if (params.len < 2 || params.ptr[0] != '{') {
 		sl_metric_add(x->worker->metrics, SL_M_HANDOFFS_NULL, 1);
@@ -222,8 +225,16 @@ static void pass_refusal(struct sl_exchange *x)
 	sl_exchange_done(x, sl_outbuf_size(&x->held));
 }
 
+/* Not the word about load, and not what no engine does. */
+static bool is_ill(const struct sl_exchange *x)
+{
+	return x->status >= 500 && x->status != 501 && x->status != 503;
+}
+
 static void refused(struct sl_exchange *x)
 {
+	if (is_ill(x))
+		sl_witness_accuse(x);
 	/* A retry that finds no other engine leaves what is held in place. */
 	if (!is_worth_another(x) || !sl_plan_retry(x, SL_E_UPSTREAM_STATUS, true))
 		pass_refusal(x);
@@ -256,6 +267,7 @@ static void pass_error_event(struct sl_exchange *x, size_t complete)
 static void begin_stream(struct sl_exchange *x, size_t complete)
 {
 	if (x->sse.first_is_error) {
+		sl_witness_accuse(x);
 		if (!sl_plan_retry(x, SL_E_UPSTREAM_STATUS, true))
 			pass_error_event(x, complete);
 		return;
@@ -306,6 +318,7 @@ static void on_body(void *user, const char *data, size_t len)
 
 	x->quiet_since_us = sl_exchange_now(x);
 	if (x->state == SL_X_RELAY) {
+		sl_witness_life(x);
 		if (x->event_stream)
 			relay_stream(x, data, len);
 		else
@@ -383,6 +396,7 @@ static void on_end(void *user)
 	struct sl_exchange *x = user;
 
 	if (is_cut(x)) {
+		sl_witness_failed(x);
 		on_fail(x, SL_E_UPSTREAM_TRUNCATED, true, true);
 		return;
 	}
@@ -397,6 +411,7 @@ static void on_end(void *user)
 		prefill_answered(x);
 	} else if (x->event_stream) {
 		/* 200 and then nothing: it has failed politely. */
+		sl_witness_failed(x);
 		leg_failed(x, SL_E_UPSTREAM_TRUNCATED, true);
 	} else {
 		answer_complete(x);

@@ -105,7 +105,8 @@ static void write_body(const struct sl_exchange *x, struct sl_splice *s)
 	sl_splice_set(s, SL_F_KV_TRANSFER_PARAMS, x->kv_params);
 }
 
-static struct sl_call_request copy_request(struct sl_release *r, const struct sl_exchange *x)
+static struct sl_call_request copy_request(struct sl_release *r, const struct sl_exchange *x,
+                                           struct sl_span prefix)
 {
 	struct sl_splice s;
 	size_t body_len;
@@ -114,12 +115,14 @@ static struct sl_call_request copy_request(struct sl_release *r, const struct sl
 
 	write_body(x, &s);
 	body_len = sl_splice_len(&s);
-	r->text = malloc(x->target.len + x->lines.len + x->more_lines.len + body_len + 1);
+	r->text = malloc(prefix.len + x->target.len + x->lines.len + x->more_lines.len + body_len +
+	                 1);
 	if (!r->text)
 		abort();
 	at = r->text;
 	request.method = copy(&at, sl_exchange_method(x));
-	request.path = copy(&at, sl_exchange_path(x));
+	request.path = copy(&at, prefix);
+	request.path.len += copy(&at, sl_exchange_path(x)).len;
 	request.lines = copy(&at, sl_span(x->lines.data, x->lines.len));
 	request.more_lines = copy(&at, sl_span(x->more_lines.data, x->more_lines.len));
 	request.body = sl_span(at, sl_splice_write(&s, at));
@@ -153,7 +156,7 @@ void sl_release_handoff(struct sl_exchange *x)
 	r->ep = sl_endpoint_ref(x->decode_ep);
 	r->timer.fn = stop;
 	r->timer.arg = r;
-	request = copy_request(r, x);
+	request = copy_request(r, x, sl_span_str(sl_leg_prefix(pool, x->decode_ep)));
 	limits = (struct sl_call_limits){ pool->connect_timeout_us, pool->idle_timeout_us,
 		                          pool->max_idle };
 	r->call = sl_call_start(w->upstreams, r->ep, &limits, &request, &events, r);

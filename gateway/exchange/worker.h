@@ -49,8 +49,9 @@ struct sl_worker {
 	atomic_bool has_turn; /* set by others: it shall look at its queues */
 	/* Takes the newest fleet at once instead of with the next wake-up. */
 	void (*refresh)(struct sl_worker *w);
-	/* Live traffic's word about an endpoint changed its health. */
-	void (*on_health)(void *ctx, struct sl_endpoint *ep, uint64_t now_us);
+	/* Live traffic's word about an endpoint changed its health. metrics: the worker's. */
+	void (*on_health)(void *ctx, struct sl_endpoint *ep, struct sl_metrics *metrics,
+	                  uint64_t now_us);
 	void *health_ctx;
 };
 
@@ -67,7 +68,7 @@ void sl_worker_rescue(struct sl_worker *w);
 void sl_worker_stop_releases(struct sl_worker *w);
 /* Frees what it kept for requests. */
 void sl_worker_trim(struct sl_worker *w);
-/* sl_upstream_report_fn with the worker as ctx. */
-void sl_worker_report(void *ctx, struct sl_endpoint *ep, bool ok);
+/* witness.c: sl_upstream_report_fn with the worker as ctx. */
+void sl_worker_report(void *ctx, struct sl_endpoint *ep, bool refused);
 
 #endif

@@ -41,6 +41,14 @@ int sl_sockaddr_numeric(const char *host, uint16_t port, struct sl_sockaddr *out
 	return resolve(host, port, AI_NUMERICHOST | AI_NUMERICSERV, out_addr);
 }
 
+void sl_sockaddr_set_port(struct sl_sockaddr *addr, uint16_t port)
+{
+	if (addr->ss.ss_family == AF_INET)
+		((struct sockaddr_in *)(void *)&addr->ss)->sin_port = htons(port);
+	else if (addr->ss.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)(void *)&addr->ss)->sin6_port = htons(port);
+}
+
 bool sl_sockaddr_eq(const struct sl_sockaddr *a, const struct sl_sockaddr *b)
 {
 	return a->len == b->len && memcmp(&a->ss, &b->ss, a->len) == 0;

@@ -19,6 +19,8 @@ SL_MUST_CHECK int sl_sockaddr_resolve(const char *host, uint16_t port,
 /* The same of an address that must be numeric: never blocks. */
 SL_MUST_CHECK int sl_sockaddr_numeric(const char *host, uint16_t port,
                                       struct sl_sockaddr *out_addr);
+/* Another port of the same host. */
+void sl_sockaddr_set_port(struct sl_sockaddr *addr, uint16_t port);
 bool sl_sockaddr_eq(const struct sl_sockaddr *a, const struct sl_sockaddr *b);
 /* "10.0.0.1:8000" or "[::1]:8000"; returns its length. buf of 64 is enough. */
 size_t sl_sockaddr_format(const struct sockaddr *sa, char *buf, size_t size);

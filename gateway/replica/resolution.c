@@ -3,10 +3,10 @@
 #include "gateway/replica/resolution.h"
 
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#include "gateway/net/detached.h"
 
 struct resolution {
 	atomic_uint refs;
@@ -35,24 +35,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Signals are the control thread's. */
-static bool start_thread(struct resolution *r)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	pthread_t id;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = pthread_create(&id, &attr, run, r);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return rc == 0;
-}
-
 struct resolution *resolution_start(const char *host, uint16_t port)
 {
 	struct resolution *r = calloc(1, sizeof(*r));
@@ -61,7 +43,7 @@ struct resolution *resolution_start(const char *host, uint16_t port)
 		abort();
 	r->port = port;
 	atomic_init(&r->refs, 2);
-	if (!start_thread(r)) {
+	if (!sl_detached_start(run, r)) {
 		r->rc = EAI_AGAIN;
 		atomic_store(&r->done, true);
 		atomic_store(&r->refs, 1);

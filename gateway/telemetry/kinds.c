@@ -27,11 +27,23 @@ static const char *const limit_values[] = {
 #include "gateway/telemetry/limits.def"
 #undef SL_LIMIT
 };
+static const char *const gpu_state_values[] = { "healthy", "degraded", "failed" };
+static const char *const gpu_cause_values[] = {
+#define SL_GPU_CAUSE(NAME, label, text) label,
+#include "sluice/gpu_cause.def"
+#undef SL_GPU_CAUSE
+};
+static const char *const reason_values[] = {
+#define SL_REASON(NAME, label, text) label,
+#include "sluice/reasons.def"
+#undef SL_REASON
+};
 static const char *const class_values[] = { "2xx", "4xx", "5xx" };
 
 _Static_assert(SL_COUNT(placement_values) == METRIC_VALUES_PLACEMENT, "placements");
 _Static_assert(SL_COUNT(protocol_values) == METRIC_VALUES_PROTOCOL, "protocols");
 _Static_assert(SL_COUNT(leg_values) == METRIC_VALUES_LEG, "legs");
+_Static_assert(SL_COUNT(gpu_state_values) == METRIC_VALUES_GPU_STATE, "states of GPUs");
 _Static_assert(SL_COUNT(class_values) == METRIC_VALUES_CLASS, "classes");
 
 static const struct metric_label labels[] = {
@@ -41,6 +53,9 @@ static const struct metric_label labels[] = {
 	[METRIC_PROTOCOL] = { "protocol", protocol_values, METRIC_VALUES_PROTOCOL },
 	[METRIC_LEG] = { "leg", leg_values, METRIC_VALUES_LEG },
 	[METRIC_LIMIT] = { "limit", limit_values, METRIC_VALUES_LIMIT },
+	[METRIC_GPU_STATE] = { "state", gpu_state_values, METRIC_VALUES_GPU_STATE },
+	[METRIC_GPU_CAUSE] = { "cause", gpu_cause_values, METRIC_VALUES_GPU_CAUSE },
+	[METRIC_REASON] = { "reason", reason_values, METRIC_VALUES_REASON },
 	[METRIC_CLASS] = { "class", class_values, METRIC_VALUES_CLASS },
 };
 

@@ -8,6 +8,8 @@
 
 #include "gateway/telemetry/limits.h"
 #include "sluice/err.h"
+#include "sluice/gpu.h"
+#include "sluice/health.h"
 
 /* Upper bounds of the buckets, ascending, without +Inf. */
 #define METRIC_BOUNDS_SECONDS                                                                      \
@@ -39,6 +41,9 @@ enum metric_label_id {
 	METRIC_LEG,
 	METRIC_LIMIT,
 	METRIC_CLASS,
+	METRIC_GPU_STATE,
+	METRIC_GPU_CAUSE,
+	METRIC_REASON,
 };
 
 #define METRIC_VALUES_NONE 1
@@ -48,6 +53,9 @@ enum metric_label_id {
 #define METRIC_VALUES_LEG 2
 #define METRIC_VALUES_LIMIT SL_LIMIT_COUNT
 #define METRIC_VALUES_CLASS 3
+#define METRIC_VALUES_GPU_STATE SL_GPU_STATE_COUNT
+#define METRIC_VALUES_GPU_CAUSE SL_GPU_CAUSE_COUNT
+#define METRIC_VALUES_REASON SL_REASON_COUNT
 
 struct metric_label {
 	const char *name; /* NULL: no label */

@@ -248,7 +248,6 @@ void sl_call_succeed(struct sl_call *call)
 	const struct sl_call_events *events = call->events;
 	void *user = call->user;
 
-	call->pool->all->report(call->pool->all->ctx, call->pool->ep, true);
 	free_call(call);
 	events->on_end(user);
 }
@@ -258,12 +257,8 @@ void sl_call_fail(struct sl_call *call, int err, bool sent)
 	const struct sl_call_events *events = call->events;
 	void *user = call->user;
 	bool started = call->started;
-	/* Cut short in the middle says nothing about reachability; but engines send
-	 * a head before they have done anything. */
-	bool cut_early = err == SL_E_UPSTREAM_TRUNCATED && !call->body_seen;
 
-	if (!started || cut_early)
-		call->pool->all->report(call->pool->all->ctx, call->pool->ep, false);
+	call->pool->all->report(call->pool->all->ctx, call->pool->ep, err == SL_E_UPSTREAM_CONNECT);
 	free_call(call);
 	events->on_fail(user, err, started, sent);
 }

@@ -48,9 +48,10 @@ struct sl_call_limits {
 	uint32_t max_idle;
 };
 
-/* What live traffic learned of an endpoint. From inside the pool: do not call
- * back into it. */
-typedef void (*sl_upstream_report_fn)(void *ctx, struct sl_endpoint *ep, bool ok);
+/* A call failed by the endpoint's doing: refused, no connection could be made; else
+ * its answer did not come, or broke off. From inside the pool: do not call back
+ * into it. */
+typedef void (*sl_upstream_report_fn)(void *ctx, struct sl_endpoint *ep, bool refused);
 
 struct sl_upstreams *sl_upstreams_new(struct sl_loop *loop, struct sl_metrics *metrics,
                                       sl_upstream_report_fn report, void *ctx);

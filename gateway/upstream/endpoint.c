@@ -31,6 +31,7 @@ struct sl_endpoint *sl_endpoint_new(const char *name, const struct sl_sockaddr *
 	sl_health_policy_default(&ep->policy);
 	sl_judge_init(&ep->judge, now_us);
 	atomic_init(&ep->health, (int)ep->judge.health);
+	ep->gpus.derate = 1;
 	return ep;
 }
 

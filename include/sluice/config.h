@@ -26,6 +26,7 @@ enum sl_upstream_protocol { SL_UP_H1, SL_UP_H2C, SL_UP_H2_TLS, SL_UP_H1_TLS };
 struct sl_server_conf {
 	struct sl_addr_conf addr;
 	uint32_t max_concurrent; /* 0: the pool's */
+	uint32_t metrics_port;   /* 0: the pool's */
 	struct sl_found found;   /* of one that a source found; else all zero */
 };
 
@@ -71,7 +72,8 @@ struct sl_discover_conf {
 
 struct sl_cluster_conf {
 	char *name;
-	char *region; /* "" when not given */
+	char *region;      /* "" when not given */
+	char *gpu_metrics; /* as in sl_config; "" = the same */
 	uint32_t priority;
 };
 
@@ -86,9 +88,10 @@ struct sl_pool_conf {
 	char *tls_ca;          /* PEM path, "" = the system's */
 	char *tls_server_name; /* "" = the server's host */
 	bool tls_verify;
-	char *kv_group; /* "" = one group per domain */
-	char *api_key;  /* sent upstream as a Bearer token, replaces the client's; secret */
-	char **models;  /* names this pool serves; none: asked from /v1/models */
+	bool health_generate; /* idle engines are asked for a token now and then */
+	char *kv_group;       /* "" = one group per domain */
+	char *api_key;        /* sent upstream as a Bearer token, replaces the client's; secret */
+	char **models;        /* names this pool serves; none: asked from /v1/models */
 	uint32_t n_models;
 	struct sl_server_conf *servers;
 	uint32_t n_servers;
@@ -104,12 +107,19 @@ struct sl_pool_conf {
 	uint64_t answer_timeout_us;      /* for an answer that is no stream, 10 min */
 	uint64_t stream_idle_timeout_us; /* between two events */
 	uint64_t lease_us;               /* age past which a hand-off is redone */
-	char *health_path;               /* "/health" */
-	char *metrics_path;              /* "/metrics"; "" none */
+	char *path_prefix; /* before the path of every request; "" the dialect's, "off" none */
+	char *health_path; /* "" the dialect's */
+	struct sl_status_set health_status; /* of its answer, that are well */
+	char *metrics_path;                 /* "" the dialect's, "off" none */
+	uint32_t metrics_port;              /* 0: the dialect's, or the engine's own */
+	uint32_t n_signals;
+	struct sl_signal_map *signals; /* where its page has what; before the dialect's */
+	uint64_t health_generate_interval_us;
 	uint64_t probe_interval_us;
 	uint64_t probe_timeout_us;
 	struct sl_health_policy health;
-	uint32_t line; /* where the block begins, for messages */
+	char *gpu_metrics; /* as in sl_config; "" = the cluster's, or the same */
+	uint32_t line;     /* where the block begins, for messages */
 	char *file;
 };
 
@@ -184,7 +194,16 @@ struct sl_config {
 	/* clusters */
 	uint64_t failback_delay_us; /* how long a better one must be ready */
 	uint64_t failback_ramp_us;  /* time in which its share then grows to all */
-	char **resolvers;           /* name servers, "ADDRESS:PORT"; none: the system's */
+	/* GPUs */
+	char *gpu_metrics; /* URL with {host} and {node}, or "off" */
+	uint64_t gpu_interval_us;
+	uint64_t gpu_timeout_us;
+	uint64_t gpu_hold_us; /* an error without an end counts so long */
+	uint64_t gpu_calm_us; /* what is over must be over so long */
+	double gpu_max_out;   /* share of a pool, 0.3 */
+	char **xids;          /* numbers, and then their class: "79", "95", "failed" */
+	uint32_t n_xids;
+	char **resolvers; /* name servers, "ADDRESS:PORT"; none: the system's */
 	uint32_t n_resolvers;
 	/* things */
 	char *default_profile;

@@ -4,7 +4,9 @@
 #ifndef SLUICE_PROBE_H
 #define SLUICE_PROBE_H
 
+#include "sluice/dialect.h"
 #include "sluice/err.h"
+#include "sluice/health.h"
 #include "sluice/route.h"
 
 /* ---- Prometheus text, streamed --------------------------------------- */
@@ -33,110 +35,14 @@ typedef bool (*sl_prom_want_fn)(void *ctx, struct sl_span family);
 
 struct sl_prom; /* holds at most one partial line, bounded at 64 KiB */
 struct sl_prom *sl_prom_new(sl_prom_want_fn want, sl_prom_fn fn, void *ctx);
+/* Names that may be wanted, known beforehand: `want` is asked of others' lines only
+ * by chance, which saves most of the work on a page. Copied. */
+void sl_prom_expect(struct sl_prom *p, const struct sl_span *names, size_t n);
 void sl_prom_free(struct sl_prom *p);
 void sl_prom_reset(struct sl_prom *p);
 /* Any split of the page is fine. A malformed line is skipped and counted. */
 void sl_prom_feed(struct sl_prom *p, const char *data, size_t len);
 void sl_prom_finish(struct sl_prom *p);
 uint64_t sl_prom_bad_lines(const struct sl_prom *p);
-
-/* ---- engine dialects ------------------------------------------------- */
-
-enum sl_engine_kind {
-	SL_ENGINE_VLLM,
-	SL_ENGINE_GENERIC, /* no metrics page that we know */
-	SL_ENGINE_KIND_COUNT
-};
-const char *sl_engine_kind_name(enum sl_engine_kind k);
-
-/* Everything one /metrics page said. Absent: negative. */
-struct sl_engine_page {
-	double running; /* summed over engines on the page */
-	double waiting;
-	double kv_usage; /* mean over engines, 0..1 */
-	double block_size;
-	double num_blocks;
-	double kv_capacity_tokens; /* block_size * num_blocks, summed */
-	double prefix_hits;        /* counters, tokens */
-	double prefix_queries;
-	double preemptions;
-	double kv_expired;   /* nixl_num_kv_expired_reqs_total */
-	double start_time_s; /* process_start_time_seconds */
-	double generation_tokens;
-	double prompt_tokens;
-	double max_adapters; /* LoRA adapters computed at once */
-	uint32_t families;   /* wanted samples that were found */
-};
-
-struct sl_page_reader; /* a sl_prom with a dialect's table */
-struct sl_page_reader *sl_page_reader_new(enum sl_engine_kind kind);
-void sl_page_reader_free(struct sl_page_reader *r);
-void sl_page_reader_reset(struct sl_page_reader *r);
-void sl_page_reader_feed(struct sl_page_reader *r, const char *data, size_t len);
-/* 0, or BAD_HTTP if the page held none of the dialect's families. */
-SL_MUST_CHECK int sl_page_reader_finish(struct sl_page_reader *r, struct sl_engine_page *out_page);
-
-/* The adapters (LoRA) that the page tells of: names, separated by commas, empty
- * if it tells of none. Borrowed until the next reset; after finish. */
-struct sl_page_adapters {
-	struct sl_span running, waiting;
-};
-struct sl_page_adapters sl_page_reader_adapters(const struct sl_page_reader *r);
-
-/* A model of a /v1/models answer. */
-struct sl_model_card {
-	struct sl_span id;
-	struct sl_span parent; /* of an adapter (LoRA): its base model; else empty */
-};
-/* The models of a /v1/models answer (OpenAI's list: data[].id; an object without
- * one, such as KServe's {"models":[...]}, holds none: 0). Calls fn for
- * each; returns their number, or BAD_JSON. */
-SL_MUST_CHECK int sl_models_parse(const char *json, size_t len,
-                                  void (*fn)(void *ctx, const struct sl_model_card *card),
-                                  void *ctx);
-
-/* ---- health ---------------------------------------------------------- */
-
-struct sl_health_policy {
-	uint32_t rise;         /* good probes in a row to be healthy, 2 (1 at start) */
-	uint32_t fall;         /* bad ones in a row to be unhealthy, 3 */
-	uint32_t passive_fall; /* refused connections in a row that count as down at once, 3 */
-	uint64_t stale_us;     /* no answer for this long: unknown; twice that: unhealthy */
-};
-void sl_health_policy_default(struct sl_health_policy *p);
-
-enum sl_probe_result {
-	SL_PROBE_OK,
-	SL_PROBE_REFUSED, /* connect failed */
-	SL_PROBE_TIMEOUT,
-	SL_PROBE_STATUS, /* an answer other than expected */
-	SL_PROBE_BROKEN, /* closed or not HTTP */
-};
-const char *sl_probe_result_name(enum sl_probe_result r);
-
-/* One endpoint's judge. Plain data, zero-initialise through _init. */
-struct sl_judge {
-	enum sl_health health;
-	uint32_t good, bad; /* in a row */
-	uint32_t passive_bad;
-	bool ever_healthy;
-	bool suspected; /* by another gateway; the next probe decides */
-	uint64_t last_ok_us;
-	uint64_t since_us;  /* of the present state */
-	const char *reason; /* of the present state; static */
-};
-void sl_judge_init(struct sl_judge *j, uint64_t now_us);
-/* Each returns true if the state changed. */
-bool sl_judge_probe(struct sl_judge *j, const struct sl_health_policy *p,
-                    enum sl_probe_result result, uint64_t now_us);
-/* What live traffic saw: ok, or a connect failure or reset before any byte. */
-bool sl_judge_traffic(struct sl_judge *j, const struct sl_health_policy *p, bool ok,
-                      uint64_t now_us);
-bool sl_judge_tick(struct sl_judge *j, const struct sl_health_policy *p, uint64_t now_us);
-/* Another gateway found it dead. Until the next probe, which decides alone, it
- * is used only where there is nothing better. Nothing that is out already, and
- * nothing that is not known, can be suspected. */
-bool sl_judge_suspect(struct sl_judge *j, uint64_t now_us);
-const char *sl_health_name(enum sl_health h);
 
 #endif

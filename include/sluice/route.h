@@ -97,6 +97,9 @@ struct sl_endpoint_spec {
 	bool remote_prefill;     /* a connector for hand-offs is configured */
 	bool gateway;            /* no engine, but another gateway */
 	uint32_t cluster;        /* below SL_MAX_CLUSTERS; 0: in none */
+	/* After it was unhealthy, or restarted: the time in which its live requests
+	 * may grow from one to as many as it gets, while others can have them. */
+	uint64_t slow_start_us;
 	/* A hash of its name, the same on every gateway, so that they agree where
 	 * a prompt belongs; 0: they need not, its slot will do. */
 	uint64_t identity;
@@ -113,6 +116,10 @@ void sl_router_endpoint_del(struct sl_router *r, uint32_t ep);
 void sl_router_endpoint_health(struct sl_router *r, uint32_t ep, enum sl_health health,
                                uint64_t now_us);
 void sl_router_endpoint_drain(struct sl_router *r, uint32_t ep, bool draining);
+/* Its GPUs run slower than they usually do by this factor, 1 .. SL_DERATE_MAX: F
+ * is that much more at once, and what is learned is what remains beside it. */
+#define SL_DERATE_MAX 8.0
+void sl_router_endpoint_derate(struct sl_router *r, uint32_t ep, double factor);
 /* The engine was restarted: its cache and in-flight corrections are void. */
 void sl_router_endpoint_restarted(struct sl_router *r, uint32_t ep);
 /* Which models it serves: ids from sl_router_model. Replaces the former set. */
@@ -230,9 +237,13 @@ struct sl_endpoint_view {
 	double queue_ms;         /* Q_i */
 	double context_tokens;   /* K_i */
 	double kv_capacity_tokens;
-	double kv_usage; /* last scrape, or -1 */
-	double slowness; /* F_i */
-	double gamma;    /* prefix-hit correction */
+	double kv_usage;          /* last scrape, or -1 */
+	double slowness;          /* F_i, derating included */
+	double derate;            /* the GPUs' part of it */
+	double slowness_seen;     /* the same without belief in 1 */
+	double slowness_evidence; /* for it, in samples */
+	bool slow_start;
+	double gamma; /* prefix-hit correction */
 	uint32_t index_entries;
 	uint64_t index_bytes;
 	uint64_t dispatched; /* totals */
@@ -300,6 +311,7 @@ enum sl_filter {
 	SL_FILTER_KV_GROUP,
 	SL_FILTER_FULL,
 	SL_FILTER_CLUSTER, /* not allowed there, or another cluster goes first */
+	SL_FILTER_SLOW_START,
 	SL_FILTER_COUNT
 };
 const char *sl_filter_name(enum sl_filter f);

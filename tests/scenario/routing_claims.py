@@ -188,10 +188,11 @@ def test_and_so_is_one_that_is_faster_than_its_profile(t):
 
 
 def shares_with_a_slow_one(t, policy):
-    """(requests of an engine that is four times slower, mean of the others')."""
+    """(requests of an engine that is four times slower, mean of the others').
+    Slowness alone does not take it out here."""
     engines = t.engines(4)
     engines[0].fault(slow=4)
-    gateway = t.gateway(policy + pool("all", engines), *engines)
+    gateway = t.gateway(policy + pool("all", engines, slow_factor="0%"), *engines)
     ask_all(gateway, [words(f"q{i}-", 600) for i in range(sized(200, 100))])
     served = [e.requests for e in engines]
     return served[0], sum(served[1:]) / 3
@@ -205,7 +206,7 @@ def test_a_slow_engine_gets_less(t):
 
 def test_even_an_idle_slow_engine_gets_less(t):
     """One request at a time, so that no queue tells: what is learned of it does."""
-    gateway, engines = t.plain(4)
+    gateway, engines = t.plain(4, slow_factor="0%")
     engines[0].fault(slow=4)
     for i in range(100):
         ask(gateway, words(f"q{i}-", 600))

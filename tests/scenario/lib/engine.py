@@ -25,12 +25,11 @@ class Engine(Process):
         return f"{self.host}:{self.port}"
 
     def wait_ready(self):
-        def healthy():
+        def listening():
             assert self.running, f"{self.name} ended:\n{self.tail()}"
-            if self.host != "127.0.0.1":
-                return self.state()
-            return ask(self.port, "GET", "/health").status == 200
-        until(healthy, f"{self.name} to be healthy")
+            # Not /health: some dialects have none. The control port opens last.
+            return ask(self.control, "GET", "/sim/state?engine=0").status == 200
+        until(listening, f"{self.name} to listen")
         return self
 
     def again(self):
@@ -65,3 +64,14 @@ class Engine(Process):
 
     def heal(self):
         self.fault(clear=True)
+
+    # -- its GPUs, where it was started with --gpu-exporter --------------------
+
+    def gpus(self):
+        """What there is: each GPU's number, UUID, engine and engine's port."""
+        return ask(self.control, "GET", "/sim/gpu").json()["gpus"]
+
+    def gpu(self, **what):
+        """Changes a GPU (gpu=N, uuid=..., engine=K) or the exporter (down=True)."""
+        answer = ask(self.control, "POST", "/sim/gpu", json.dumps(what).encode())
+        assert answer.status == 200, f"/sim/gpu {what}: {answer}"

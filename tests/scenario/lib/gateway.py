@@ -8,7 +8,8 @@ from .process import Process, until
 from .wire import Connection, ask
 
 # Short times, so that a story about a time-out takes a second, not a minute.
-POOL_DEFAULTS = {"probe_interval": "100ms", "connect_timeout": "1s"}
+POOL_DEFAULTS = {"probe_interval": "100ms", "connect_timeout": "1s", "ejection_time": "500ms", "ejection_max": "1s",
+                 "slow_start": "500ms"}
 
 
 def pool(name, engines, **directives):

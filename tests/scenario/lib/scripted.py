@@ -25,10 +25,12 @@ class ScriptedEngine:
     """handler(request) is called for each POST, on the connection's thread.
     It sends what it likes through request.send() and returns True if the
     connection stays open. GETs (probes) are answered by themselves, on
-    connections of their own or not."""
+    connections of their own or not: from pages (whole answers by path, which
+    may be changed at any time, else 404), without them as a generic engine."""
 
-    def __init__(self, handler, host="127.0.0.1"):
+    def __init__(self, handler=lambda request: request.send(completion()) or True, pages=None, host="127.0.0.1"):
         self.port, self.handler, self.host = free_port(), handler, host
+        self.pages, self.asked = pages, []  # paths of all GETs
         self.connections = []  # of those that carried a POST: number of POSTs on each
         self._server = socket.create_server(
             (host, self.port), backlog=256, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -65,24 +67,31 @@ class ScriptedEngine:
                     while len(buffer) < length:
                         buffer += conn.recv(65536)
                     body, buffer = buffer[:length], buffer[length:]
+                    path = head.split(b" ", 2)[1].decode()
                     if head.startswith(b"GET"):
-                        conn.sendall(reply(MODELS if b" /v1/models" in head else b""))
+                        self.asked.append(path)
+                        conn.sendall(self._page(path))
                         continue
                     if number is None:
                         number = len(self.connections)
                         self.connections.append(0)
                     self.connections[number] += 1
-                    if not self.handler(Request(conn, body, number, self.connections[number])):
+                    if not self.handler(Request(conn, path, body, number, self.connections[number])):
                         return
         except OSError:
             pass
+
+    def _page(self, path):
+        if self.pages is None:
+            return reply(MODELS if path == "/v1/models" else b"")
+        return self.pages.get(path) or reply(b'{"detail":"Not Found"}', "404 Not Found")
 
 
 class Request:
     """connection: which one, from 0. nth: which request on it, from 1."""
 
-    def __init__(self, conn, body, connection, nth):
-        self.conn, self.body, self.connection, self.nth = conn, body, connection, nth
+    def __init__(self, conn, path, body, connection, nth):
+        self.conn, self.path, self.body, self.connection, self.nth = conn, path, body, connection, nth
 
     def send(self, data):
         self.conn.sendall(data)

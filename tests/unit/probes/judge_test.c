@@ -2,8 +2,8 @@
  *
  *   +  probe ok            T  probe timed out     B  probe broken
  *   R  probe refused       S  unexpected status
- *   o  live request ok     x  live request refused or reset
- *   !  another gateway found it dead
+ *   o  live request ok     x  live request refused    f  live request failed
+ *   !  another gateway found it dead              r  another process is there
  *   .  one second passes, then a tick
  * The state after each step: u(nknown) h(ealthy) d(own). */
 #include <setjmp.h>
@@ -35,15 +35,15 @@ static const struct story {
 	{ "+RRR++", "hhhddh", "probe ok" },
 	{ "+RRR+R++", "hhhddddh", "probe ok" },
 	/* live traffic takes it out at once, and only probes bring it back */
-	{ "+xxx", "hhhd", "live requests refused or reset" },
+	{ "+xxx", "hhhd", "live requests were refused a connection" },
 	{ "+xxoxx", "hhhhhh", "probe ok" },
-	{ "+xxxo", "hhhdd", "live requests refused or reset" },
-	{ "+xxx+", "hhhdd", "live requests refused or reset" },
+	{ "+xxxo", "hhhdd", "live requests were refused a connection" },
+	{ "+xxx+", "hhhdd", "live requests were refused a connection" },
 	{ "+xxx++", "hhhddh", "probe ok" },
 	{ "+xxx+x++", "hhhddddh", "probe ok" },
-	{ "+x+x+x", "hhhhhd", "live requests refused or reset" },
+	{ "+x+x+x", "hhhhhd", "live requests were refused a connection" },
 	{ "+xxx++xx", "hhhddhhh", "probe ok" },
-	{ "xxx", "uud", "live requests refused or reset" },
+	{ "xxx", "uud", "live requests were refused a connection" },
 	/* silence: five seconds to unknown, ten to unhealthy */
 	{ "+.....", "hhhhhu", "no recent answer" },
 	{ "+..........", "hhhhhuuuuud", "no answer for too long" },
@@ -63,11 +63,30 @@ static const struct story {
 	{ "+!T", "hud", "probe timed out" },
 	{ "+!T+", "hudd", "probe timed out" },
 	{ "+!T++", "huddh", "probe ok" },
-	{ "+!xxx", "huuud", "live requests refused or reset" },
+	{ "+!xxx", "huuud", "live requests were refused a connection" },
 	{ "+!+RR+", "huhhhh", "probe ok" },
 	{ "!", "u", "not probed yet" },
 	{ "+RRR!", "hhhdd", "connection refused" },
 	{ "", "", "not probed yet" },
+	/* what fails in a row is ejected, for ten seconds whatever probes say; then
+	 * the next good one brings it back */
+	{ "+fff", "hhhd", "live requests failed in a row" },
+	{ "+ffoff", "hhhhhh", "probe ok" },
+	{ "+fffo", "hhhdd", "live requests failed in a row" },
+	{ "+fff+.+..+......+", "hhhdddddddddddddd", "live requests failed in a row" },
+	{ "+fff+.+..+.......+", "hhhddddddddddddddh", "ejection over, probe ok" },
+	{ "+fff..........T+", "hhhddddddddddddh", "ejection over, probe ok" },
+	/* on trial one failure is enough, and the time is twice as long */
+	{ "+fff..........+f...................+", "hhhdddddddddddhddddddddddddddddddddd",
+	  "live requests failed in a row" },
+	{ "+fff..........+f....................+", "hhhdddddddddddhdddddddddddddddddddddh",
+	  "ejection over, probe ok" },
+	/* an ejected one that probes find dead is dead: good probes are all it takes */
+	{ "+fffR++", "hhhdddh", "probe ok" },
+	{ "+fffTT++", "hhhddddd", "live requests failed in a row" },
+	{ "+fffTTT++", "hhhdddddh", "probe ok" },
+	/* a new process has not done what the old one did */
+	{ "+fffr+", "hhhddh", "probe ok" },
 };
 
 static bool step(struct sl_judge *j, const struct sl_health_policy *p, char c, uint64_t *now_us)
@@ -84,8 +103,14 @@ static bool step(struct sl_judge *j, const struct sl_health_policy *p, char c, u
 	case 'B':
 		return sl_judge_probe(j, p, SL_PROBE_BROKEN, *now_us);
 	case 'o':
+		return sl_judge_traffic(j, p, SL_FATE_OK, *now_us);
 	case 'x':
-		return sl_judge_traffic(j, p, c == 'o', *now_us);
+		return sl_judge_traffic(j, p, SL_FATE_REFUSED, *now_us);
+	case 'f':
+		return sl_judge_traffic(j, p, SL_FATE_FAILED, *now_us);
+	case 'r':
+		sl_judge_restarted(j);
+		return false;
 	case '!':
 		return sl_judge_suspect(j, *now_us);
 	default:
@@ -107,12 +132,14 @@ static void run(const struct story *s, const struct sl_health_policy *p)
 	sl_judge_init(&j, now_us);
 	for (size_t i = 0; s->steps[i]; i++) {
 		enum sl_health before = j.health;
+		uint32_t changes = j.changes;
 		bool changed = step(&j, p, s->steps[i], &now_us);
 
 		if (letter(j.health) != s->states[i])
 			fail_msg("%s: step %zu gives %c, not %c", s->steps, i, letter(j.health),
 			         s->states[i]);
-		assert_int_equal(changed, before != j.health);
+		assert_int_equal(changed, changes != j.changes);
+		assert_true(changed || before == j.health);
 		if (changed)
 			since_us = now_us;
 		assert_int_equal(j.since_us, since_us);

@@ -442,6 +442,34 @@ static void who_returns_starts_anew(void **state)
 	fixture_fini(&f);
 }
 
+/* F is at once what the GPUs say, and again without them when they are well. */
+static void gpus_derate_an_engine(void **state)
+{
+	struct fixture f;
+	uint32_t slow, fast;
+
+	(void)state;
+	fixture_init(&f, 40000);
+	slow = help_add(f.r, SL_ROLE_BOTH);
+	fast = help_add(f.r, SL_ROLE_BOTH);
+	sl_router_endpoint_derate(f.r, slow, 3);
+	assert_near(help_view(f.r, slow, 1).slowness, 3, 0);
+	assert_near(help_view(f.r, slow, 1).derate, 3, 0);
+	assert_near(help_view(f.r, fast, 1).slowness, 1, 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(decide(&f, 1000).chosen.decode_ep, fast);
+	assert_near(help_view(f.r, slow, 1).slowness, 3, 0);
+	/* It returns from the dead with the same GPUs. */
+	sl_router_endpoint_health(f.r, slow, SL_HEALTH_UNHEALTHY, 2);
+	sl_router_endpoint_health(f.r, slow, SL_HEALTH_HEALTHY, 3);
+	assert_near(help_view(f.r, slow, 3).slowness, 3, 0);
+	sl_router_endpoint_derate(f.r, slow, SL_DERATE_MAX);
+	f.r->endpoints[slow].slow = SL_DERATE_MAX; /* as bounded */
+	sl_router_endpoint_derate(f.r, slow, 1);
+	assert_near(help_view(f.r, slow, 4).slowness, 1, 0);
+	fixture_fini(&f);
+}
+
 static void updates_keep_what_is_known(void **state)
 {
 	struct sl_endpoint_spec spec = { .role = SL_ROLE_BOTH, .kv_group = 5, .max_concurrent = 1 };
@@ -901,6 +929,26 @@ static void slow_engines_are_found_and_get_less(void **state)
 	loop_fini(&l);
 }
 
+/* What the GPUs said is not learned once more. */
+static void a_derated_engine_is_not_slow_twice(void **state)
+{
+	static struct loop l;
+
+	(void)state;
+	loop_init(&l, 192, 4096, 16384);
+	l.slow[3] = 3;
+	sl_router_endpoint_derate(l.r, 3, 3);
+	loop_start(&l);
+	loop_run(&l, 16000);
+	assert_true(l.served[3] > 0);
+	assert_in_range(help_view(l.r, 3, l.now_us).slowness * 100, 240, 375);
+	/* Its GPUs run as usual again, and so it does. */
+	l.slow[3] = 1;
+	sl_router_endpoint_derate(l.r, 3, 1);
+	assert_in_range(help_view(l.r, 3, l.now_us).slowness * 100, 80, 125);
+	loop_fini(&l);
+}
+
 /* A preset that is ten times too slow for everybody. */
 static void a_common_error_is_learned_as_scale(void **state)
 {
@@ -951,6 +999,7 @@ int main(void)
 		cmocka_unit_test(any_sequence_ends_at_exactly_nothing),
 		cmocka_unit_test(a_slot_is_reused_after_its_last_ticket),
 		cmocka_unit_test(who_returns_starts_anew),
+		cmocka_unit_test(gpus_derate_an_engine),
 		cmocka_unit_test(updates_keep_what_is_known),
 		cmocka_unit_test(model_names_are_interned_and_bounded),
 		cmocka_unit_test(thousands_of_endpoints),
@@ -963,6 +1012,7 @@ int main(void)
 		cmocka_unit_test(prompt_lengths_are_learned_per_model),
 		cmocka_unit_test(a_prefix_shared_by_all_attracts_nobody),
 		cmocka_unit_test(slow_engines_are_found_and_get_less),
+		cmocka_unit_test(a_derated_engine_is_not_slow_twice),
 		cmocka_unit_test(a_common_error_is_learned_as_scale),
 		cmocka_unit_test(a_new_engine_is_not_starved),
 	};

@@ -83,12 +83,49 @@ static void test_share(void **state)
 	assert_int_equal(sl_sim_faults_next(&f).status, 503);
 }
 
+static void test_one_in_three(void **state)
+{
+	struct sl_sim_faults f;
+	int struck = 0;
+
+	(void)state;
+	sl_sim_faults_init(&f);
+	assert_null(set(&f, "{\"status\":500,\"share\":0.3333333333333333}"));
+	for (int i = 0; i < 300; i++)
+		struck += sl_sim_faults_next(&f).status == 500;
+	assert_true(struck >= 99 && struck <= 100);
+}
+
+/* They are the engine's: requests do not use them up. */
+static void test_faults_of_pages_stay(void **state)
+{
+	struct sl_sim_faults f;
+
+	(void)state;
+	sl_sim_faults_init(&f);
+	assert_null(set(&f, "{\"stale\":true,\"hang_metrics\":true,\"slow_metrics_ms\":5,"
+	                    "\"metrics_status\":500,\"metrics_garbage\":true,"
+	                    "\"metrics_redirect\":true,\"metrics_bytes\":150000,"
+	                    "\"reset\":true,\"count\":1}"));
+	assert_true(sl_sim_faults_next(&f).reset);
+	assert_false(sl_sim_faults_next(&f).reset);
+	assert_true(f.page.stale && f.page.hang && f.page.garbage && f.page.redirect);
+	assert_int_equal(f.page.slow_ms, 5);
+	assert_int_equal(f.page.status, 500);
+	assert_int_equal(f.page.bytes, 150000);
+	assert_non_null(set(&f, "{\"metrics_bytes\":3000000}"));
+	assert_null(set(&f, "{\"clear\":true}"));
+	assert_false(f.page.stale || f.page.bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_and_types),
 		cmocka_unit_test(test_count_limits),
 		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_one_in_three),
+		cmocka_unit_test(test_faults_of_pages_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,8 @@ static void close_world(struct world *w)
 {
 	sl_sim_batch_fini(&w->engine.batch);
 	sl_sim_kv_free(w->engine.kv);
+	for (size_t i = 0; i < SL_COUNT(w->sim.templates); i++)
+		sl_sim_template_fini(&w->sim.templates[i]);
 	free(w);
 }
 

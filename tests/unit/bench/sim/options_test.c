@@ -94,7 +94,7 @@ static void test_small_cache_shortens_the_context(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const lines[][3] = {
+	static const char *const lines[][5] = {
 		{ "--nonsense", NULL, NULL },
 		{ "--listen", NULL, NULL },
 		{ "--listen", "localhost:80", NULL },
@@ -114,6 +114,11 @@ static void test_refused(void **state)
 		{ "--lora", "a,,b", NULL },
 		{ "--lora", "a,", NULL },
 		{ "--max-loras", "0", NULL },
+		{ "--dialect", "latin", NULL },
+		{ "--gpu-kind", "abacus", NULL },
+		{ "--gpu-pods", "no-namespace", NULL },
+		{ "--gpus-per-engine", "65", NULL },
+		{ "--dialect", "triton", "--metrics-offset", "60000", NULL },
 	};
 	struct sl_sim_options o;
 
@@ -121,6 +126,27 @@ static void test_refused(void **state)
 	for (size_t i = 0; i < SL_COUNT(lines); i++)
 		if (read_words(&o, lines[i]))
 			fail_msg("taken: %s %s", lines[i][0], lines[i][1]);
+}
+
+static void test_dialects_and_gpus(void **state)
+{
+	struct sl_sim_options o;
+
+	(void)state;
+	assert_true(
+	        read_words(&o, (const char *[]){ "--dialect", "triton", "--count", "8", NULL }));
+	assert_int_equal(o.dialect, SL_SIM_TRITON);
+	assert_int_equal(o.metrics_offset, 8);
+	assert_true(o.gpu_all);
+	assert_true(
+	        read_words(&o, (const char *[]){ "--dialect", "kserve", "--gpu-exporter",
+	                                         "127.0.0.1:9400", "--gpu-kind", "ascend",
+	                                         "--gpu-pods", "ns/p", "--gpu-defaults", NULL }));
+	assert_int_equal(o.dialect, SL_SIM_KSERVE);
+	assert_int_equal(o.gpu_kind, SL_SIM_GPU_ASCEND);
+	assert_int_equal(o.gpu_exporter.port, 9400);
+	assert_string_equal(o.gpu_pods, "ns/p");
+	assert_false(o.gpu_all);
 }
 
 static void test_durations(void **state)
@@ -152,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_small_cache_shortens_the_context),
 		cmocka_unit_test(test_loras),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_dialects_and_gpus),
 		cmocka_unit_test(test_durations),
 	};
 

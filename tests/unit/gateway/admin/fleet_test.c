@@ -55,7 +55,10 @@ static const struct sl_fleet_row rows[] = {
 	        .cluster = "",
 	        .engine = "vllm",
 	        .connector = "none",
-	        .reason = NULL,
+	        .reason = "",
+	        .ejected = true,
+	        .returns_in_ms = 2500,
+	        .ejections = 3,
 	        .sample_age_ms = -1,
 	        .page = { .running = 99 }, /* from no page at all */
 	        .view = { .spec = { .role = SL_ROLE_DECODE },
@@ -80,6 +83,16 @@ static const struct sl_worker_row workers[] = {
 	{ 0 },
 };
 
+static const struct sl_fleet_event events[] = {
+	{ .wall_ms = 1790000000123,
+	  .endpoint = "10.0.0.1:8000",
+	  .from = SL_HEALTH_HEALTHY,
+	  .to = SL_HEALTH_UNHEALTHY,
+	  .cause = SL_REASON_FAILURE_RATE,
+	  .reason = "40% of 10" },
+	{ .cause = SL_REASON_NEW },
+};
+
 static cJSON *fleet(const char *version, uint32_t n_rows, uint32_t n_models)
 {
 	char *text = NULL;
@@ -91,7 +104,9 @@ static cJSON *fleet(const char *version, uint32_t n_rows, uint32_t n_models)
 		                      .models = fleet_models,
 		                      .n_models = n_models,
 		                      .workers = workers,
-		                      .n_workers = 2 };
+		                      .n_workers = 2,
+		                      .events = events,
+		                      .n_events = SL_COUNT(events) };
 	cJSON *json;
 
 	sl_fleet_write(out, &page);
@@ -131,6 +146,49 @@ static void test_redis(void **state)
 	json = fleet("1", 2, 1);
 	assert_null(cJSON_GetObjectItem(json, "redis"));
 	cJSON_Delete(json);
+}
+
+static void test_gpus(void **state)
+{
+	static const struct sl_fleet_gpu gpus[] = {
+		{ "GPU-a\"b", "node-7", "http://x:9400/metrics", "failed", "XID 79", 1500, 1, 79,
+		  64, (double)NAN, 0, (double)NAN },
+	};
+	static const struct sl_fleet_exporter exporters[] = {
+		{ "http://x:9400/metrics", "dcgm", NULL, 20, 1 },
+		{ "http://y:9400/metrics", NULL, "no answer in time", -1, 0 },
+	};
+	struct sl_fleet_row row = rows[0];
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	struct sl_fleet_page page = { .version = "1", .rows = &row, .n_rows = 1 };
+	const cJSON *gpu, *exporter, *endpoint;
+	cJSON *json;
+
+	(void)state;
+	page.gpus = (struct sl_fleet_gpus){ gpus, 1, exporters, 2 };
+	row.gpus = "failed";
+	row.gpu_reason = "GPU GPU-a: XID 79";
+	row.n_gpus = 4;
+	sl_fleet_write(out, &page);
+	fclose(out);
+	json = cJSON_ParseWithOpts(text, NULL, true);
+	gpu = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "gpus"), 0);
+	exporter = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "gpu_exporters"), 1);
+	endpoint = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "endpoints"), 0);
+	assert_string_equal(cJSON_GetObjectItem(gpu, "gpu")->valuestring, "GPU-a\"b");
+	assert_string_equal(cJSON_GetObjectItem(gpu, "state")->valuestring, "failed");
+	assert_true(cJSON_GetObjectItem(gpu, "xid")->valuedouble == 79);
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(gpu, "clock_mhz")));
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(exporter, "age_ms")));
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(exporter, "kind")));
+	assert_string_equal(cJSON_GetObjectItem(exporter, "trouble")->valuestring,
+	                    "no answer in time");
+	assert_string_equal(cJSON_GetObjectItem(endpoint, "gpu_state")->valuestring, "failed");
+	assert_true(cJSON_GetObjectItem(endpoint, "gpus")->valuedouble == 4);
+	cJSON_Delete(json);
+	free(text);
 }
 
 static void test_sources(void **state)
@@ -207,7 +265,7 @@ static const struct {
 	{ "engine", { "vllm", "vllm" } },
 	{ "connector", { "nixl", "none" } },
 	{ "health", { "healthy", "unhealthy" } },
-	{ "reason", { "probe ok", NULL } },
+	{ "reason", { "probe ok", "" } },
 };
 
 static const struct {
@@ -225,6 +283,7 @@ static const struct {
 	{ "adapters_loaded", { 3, 0 } },   { "max_adapters", { 4, -1 } },
 	{ "prompt_tokens", { 1e9, -1 } },  { "generation_tokens", { 5, -1 } },
 	{ "prefix_queries", { 70, -1 } },  { "prefix_hits", { -1, -1 } },
+	{ "ejections", { 0, 3 } },         { "returns_in_ms", { -1, 2500 } },
 };
 
 static void test_endpoints(void **state)
@@ -245,6 +304,22 @@ static void test_endpoints(void **state)
 	assert_string_equal(
 	        cJSON_GetStringValue(cJSON_GetArrayItem(at(json, "endpoints", 0, "models"), 1)),
 	        models[1]);
+	cJSON_Delete(json);
+}
+
+static void test_events(void **state)
+{
+	cJSON *json = fleet("0.1.0", 0, 1);
+
+	(void)state;
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "events")), 2);
+	assert_true(at(json, "events", 0, "time_ms")->valuedouble == 1790000000123.0);
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "endpoint")),
+	                    "10.0.0.1:8000");
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "from")), "healthy");
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "to")), "unhealthy");
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "cause")), "failure_rate");
+	assert_string_equal(cJSON_GetStringValue(at(json, "events", 0, "reason")), "40% of 10");
 	cJSON_Delete(json);
 }
 
@@ -363,10 +438,11 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sources),   cmocka_unit_test(test_redis),
-		cmocka_unit_test(test_endpoints), cmocka_unit_test(test_models),
-		cmocka_unit_test(test_workers),   cmocka_unit_test(test_worker_metrics),
-		cmocka_unit_test(test_empty),     cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_gpus),    cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_redis),   cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_events),  cmocka_unit_test(test_models),
+		cmocka_unit_test(test_workers), cmocka_unit_test(test_worker_metrics),
+		cmocka_unit_test(test_empty),   cmocka_unit_test(test_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

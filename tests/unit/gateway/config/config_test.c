@@ -101,7 +101,8 @@ static void test_values(void **state)
 	assert_int_equal(d->connector, SL_CONNECTOR_NIXL);
 	assert_int_equal(d->protocol, SL_UP_H1_TLS);
 	assert_false(d->tls_verify);
-	assert_string_equal(d->metrics_path, "");
+	assert_string_equal(d->metrics_path, "off");
+	assert_string_equal(p->metrics_path, "");
 	assert_int_equal(d->n_models, 3);
 	assert_string_equal(d->models[2], "m3");
 	assert_int_equal(d->lease_us, 2000000);

@@ -61,8 +61,14 @@ static void check_filled(unsigned context, size_t size, const struct hole *holes
 static void test_every_field_has_a_directive(void **state)
 {
 	static const struct hole main_holes[] = {
+		HOLE(sl_config, xids),
+		HOLE(sl_config, n_xids),
+		GAP(sl_config, n_xids, resolvers),
 		HOLE(sl_config, resolvers),
 		HOLE(sl_config, n_resolvers),
+		HOLE(sl_config, xids),
+		HOLE(sl_config, n_xids),
+		GAP(sl_config, n_xids, resolvers),
 		GAP(sl_config, n_resolvers, default_profile),
 		HOLE(sl_config, listens),
 		HOLE(sl_config, n_listens),
@@ -96,9 +102,11 @@ static void test_every_field_has_a_directive(void **state)
 		HOLE(sl_pool_conf, n_servers),
 		HOLE(sl_pool_conf, discovers),
 		HOLE(sl_pool_conf, n_discovers),
+		HOLE(sl_pool_conf, signals),
+		HOLE(sl_pool_conf, n_signals),
 		HOLE(sl_pool_conf, line),
 		HOLE(sl_pool_conf, file),
-		GAP(sl_pool_conf, tls_verify, kv_group),
+		GAP(sl_pool_conf, health_generate, kv_group),
 		GAP(sl_pool_conf, n_models, servers),
 		GAP(sl_pool_conf, n_servers, discovers),
 		GAP(sl_pool_conf, max_idle, idle_timeout_us),
@@ -113,12 +121,16 @@ static void test_every_field_has_a_directive(void **state)
 	};
 	static const struct hole server_holes[] = {
 		HOLE(sl_server_conf, addr),
-		GAP(sl_server_conf, max_concurrent, found),
+		GAP(sl_server_conf, metrics_port, found),
 		HOLE(sl_server_conf, found),
 	};
 	static const struct hole discover_holes[] = {
 		HOLE(sl_discover_conf, target),
 		GAP(sl_discover_conf, watch, api),
+	};
+	static const struct hole signal_holes[] = {
+		HOLE(sl_signal_map, signal), GAP(sl_signal_map, signal, family),
+		HOLE(sl_signal_map, match.value), /* the block sets it */
 	};
 	static const struct hole cluster_holes[] = {
 		HOLE(sl_cluster_conf, name),
@@ -157,6 +169,8 @@ static void test_every_field_has_a_directive(void **state)
 	check_filled(CONF_MODEL, sizeof(struct sl_model_conf), model_holes, SL_COUNT(model_holes));
 	check_filled(CONF_DISCOVER, sizeof(struct sl_discover_conf), discover_holes,
 	             SL_COUNT(discover_holes));
+	check_filled(CONF_SIGNAL, sizeof(struct sl_signal_map), signal_holes,
+	             SL_COUNT(signal_holes));
 	check_filled(CONF_REDIS, sizeof(struct sl_redis_conf), redis_holes, SL_COUNT(redis_holes));
 }
 

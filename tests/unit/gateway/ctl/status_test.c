@@ -64,6 +64,31 @@ static void test_no_limit(void **state)
 "tiny      91.2k         211         4.12  gpt-4, x\n");
 }
 
+/* One that is ejected says when it is tried again; what happened is told newest
+ * first, without what every start shows. */
+static void test_ejected(void **state)
+{
+	static const char json[] =
+"{\"version\":\"1\",\"endpoints\":[{\"endpoint\":\"e:1\",\"health\":\"unhealthy\",\"since_ms\":3000,"
+"\"reason\":\"40% of 10 live requests failed\",\"returns_in_ms\":17400}],\"events\":["
+"{\"time_ms\":1790000003000,\"endpoint\":\"e:1\",\"from\":\"healthy\",\"to\":\"unhealthy\","
+"\"cause\":\"failure_rate\",\"reason\":\"40% of 10 live requests failed\"},"
+"{\"time_ms\":1790000000000,\"endpoint\":\"e:1\",\"from\":\"unknown\",\"to\":\"healthy\","
+"\"cause\":\"probe_ok\",\"reason\":\"probe ok\"}]}";
+	char text[4096] = "";
+
+	(void)state;
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_non_null(strstr(text,
+"\n"
+"TROUBLE\n"
+"e:1 unhealthy for 3s: 40% of 10 live requests failed, on trial in 17s\n"
+"\n"
+"LATELY\n"
+"14:13:23Z e:1 healthy -> unhealthy: 40% of 10 live requests failed\n"));
+	assert_null(strstr(text, "probe ok"));
+}
+
 static void test_80_columns(void **state)
 {
 	char text[4096] = "";
@@ -248,16 +273,36 @@ static void test_version(void **state)
 	assert_int_equal(ctl_fleet_version("{}", 2, version, sizeof(version)), -1);
 }
 
+static void test_gpu_troubles(void **state)
+{
+	static const char json[] =
+	        "{\"version\":\"1\",\"endpoints\":[{\"endpoint\":\"a:1\",\"health\":\"degraded\","
+	        "\"draining\":true,\"gpu_state\":\"failed\",\"gpu_reason\":\"GPU GPU-7: XID 79\"},"
+	        "{\"endpoint\":\"b:1\",\"health\":\"healthy\",\"gpu_state\":\"healthy\","
+	        "\"gpu_reason\":\"\"}],\"gpu_exporters\":[{\"url\":\"http://x/\",\"trouble\":null},"
+	        "{\"url\":\"http://y/\",\"trouble\":\"no answer in time\",\"age_ms\":61000}]}";
+	char text[4096];
+
+	(void)state;
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "GPU TROUBLE\n"
+	                             "a:1 GPU GPU-7: XID 79\n"
+	                             "exporter http://y/: no answer in time; last page 61s ago\n"));
+	assert_null(strstr(text, "http://x/"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_limit),
+		cmocka_unit_test(test_ejected),
 		cmocka_unit_test(test_80_columns),
 		cmocka_unit_test(test_every_width_fits),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_older_and_stranger_answers),
 		cmocka_unit_test(test_many_troubles),
 		cmocka_unit_test(test_clusters_are_shown_if_there_are_any),
+		cmocka_unit_test(test_gpu_troubles),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_redis_is_shown_if_there_is_one),
 		cmocka_unit_test(test_version),

@@ -18,7 +18,7 @@ struct rig {
 	int listen_fd;
 	struct wire wires[MAX_WIRES]; /* connections, in the order accepted */
 	unsigned n_wires;
-	unsigned good, bad; /* reports of live traffic */
+	unsigned bad, refused; /* reports of live traffic; of them: no connection */
 };
 
 /* A call and what its events said. */
@@ -167,15 +167,13 @@ static inline void ask_fini(struct ask *a)
 
 /* ---- the rig --------------------------------------------------------- */
 
-static void on_report(void *ctx, struct sl_endpoint *ep, bool ok)
+static void on_report(void *ctx, struct sl_endpoint *ep, bool refused)
 {
 	struct rig *r = ctx;
 
 	assert_ptr_equal(ep, r->ep);
-	if (ok)
-		r->good++;
-	else
-		r->bad++;
+	r->bad++;
+	r->refused += refused;
 }
 
 static inline struct sl_endpoint *endpoint_new(const struct sl_sockaddr *addr,

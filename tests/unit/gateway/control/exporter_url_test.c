@@ -1,0 +1,87 @@
+/* Where an engine's exporter is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gateway/control/exporter_url.h"
+
+static void patterns_become_addresses(void **state)
+{
+	static const struct {
+		const char *pattern, *host, *node;
+		const char *text; /* NULL: the engine lacks what is asked for */
+		const char *name, *path;
+	} rows[] = {
+		{ "http://{host}:9400/metrics", "10.0.0.7", "", "http://10.0.0.7:9400/metrics",
+		  "10.0.0.7:9400", "/metrics" },
+		{ "http://{host}:5000", "10.0.0.7", NULL, "http://10.0.0.7:5000", "10.0.0.7:5000",
+		  "/metrics" },
+		{ "http://{host}:9400/a/b?c=d", "::1", "", "http://[::1]:9400/a/b?c=d",
+		  "[::1]:9400", "/a/b?c=d" },
+		{ "http://{node}:9400/metrics", "10.0.0.7", "192.168.1.9",
+		  "http://192.168.1.9:9400/metrics", "192.168.1.9:9400", "/metrics" },
+		{ "http://{node}:9400/metrics", "10.0.0.7", "", NULL, NULL, NULL },
+		{ "http://{node}:9400/metrics", "10.0.0.7", NULL, NULL, NULL, NULL },
+		{ "http://10.1.1.1:9400/of/{host}", "10.0.0.7", "",
+		  "http://10.1.1.1:9400/of/10.0.0.7", "10.1.1.1:9400", "/of/10.0.0.7" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct sl_server_conf server = { .found.node = (char *)(uintptr_t)rows[i].node };
+		struct sl_sockaddr addr;
+		struct sl_exporter_url url;
+		struct sl_engine m = { .server = &server };
+
+		assert_int_equal(sl_sockaddr_numeric(rows[i].host, 8000, &addr), 0);
+		m.ep = sl_endpoint_new("engine", &addr, SL_UP_H1, NULL, "", 0);
+		assert_true(sl_exporter_url_text(rows[i].pattern, &m, url.text) ==
+		            (rows[i].text != NULL));
+		if (rows[i].text) {
+			sl_exporter_url_resolve(&url, &m);
+			assert_string_equal(url.text, rows[i].text);
+			assert_string_equal(url.name, rows[i].name);
+			assert_string_equal(url.path, rows[i].path);
+			assert_true(url.usable);
+		}
+		sl_endpoint_unref(m.ep);
+	}
+}
+
+/* Somebody else's words: they may be as long, and as strange, as they like. */
+static void a_node_that_is_no_address_is_not_looked_up(void **state)
+{
+	struct sl_server_conf server = { .found.node = (char *)(uintptr_t) "node-7.internal" };
+	static char longest[2 * SL_EXPORTER_URL_MAX];
+	struct sl_sockaddr addr;
+	struct sl_exporter_url url;
+	struct sl_engine m = { .server = &server };
+
+	(void)state;
+	assert_int_equal(sl_sockaddr_numeric("10.0.0.7", 8000, &addr), 0);
+	m.ep = sl_endpoint_new("engine", &addr, SL_UP_H1, NULL, "", 0);
+	assert_true(sl_exporter_url_text("http://{node}:9400/metrics", &m, url.text));
+	sl_exporter_url_resolve(&url, &m);
+	assert_false(url.usable);
+	memset(longest, 'x', sizeof(longest) - 1);
+	server.found.node = longest;
+	assert_false(sl_exporter_url_text("http://{node}:9400/metrics", &m, url.text));
+	longest[SL_EXPORTER_URL_MAX - 30] = '\0';
+	assert_true(sl_exporter_url_text("http://{node}:9400/metrics", &m, url.text));
+	sl_exporter_url_resolve(&url, &m);
+	assert_false(url.usable);
+	sl_endpoint_unref(m.ep);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(patterns_become_addresses),
+		cmocka_unit_test(a_node_that_is_no_address_is_not_looked_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
