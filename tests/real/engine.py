@@ -148,5 +148,5 @@ class KServe(Family):
     ready_path = "/v2/health/ready"
 
     def __init__(self, name, root, log, port, names):
-        super().__init__(name, [f"{root}/vllm-0.24.0/bin/python", f"{HERE}/kserve_model.py", "--http_port", port,
+        super().__init__(name, [f"{root}/vllm-0.24.0/bin/python", f"{HERE}/served/kserve_model.py", "--http_port", port,
                                 "--enable_grpc", "false", "--model_name", ",".join(names)], log, port, names)

@@ -3,7 +3,8 @@
 
 It says the words of the last message or the prompt again and again, a token
 every TOKEN_S, and fails where the first word is "fail". Everything around that
-(routes, errors, health, metrics) is KServe's.
+(routes, errors, health, metrics) is KServe's. It stands in a folder of its own:
+Python would take the step's programs for packages of the same name.
 """
 import asyncio
 import itertools
