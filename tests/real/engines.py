@@ -342,7 +342,7 @@ class Bench:
         until(lambda: self.row(engine)["dispatched"] > seen, f"{engine.name} to get requests", 300)
 
     def broken(self, engine, break_it):
-        """(seconds to the last request sent to it, the traffic)."""
+        """(how it was found out and when the last request was sent to it, the traffic)."""
         with Traffic(self.gateway.port) as traffic:
             for each in self.all():
                 self.takes_part(each)
@@ -350,13 +350,14 @@ class Bench:
             began = time.monotonic()
             break_it()
             self.gateway.wait_healthy(engine, state="unhealthy")
+            reason = self.row(engine)["reason"]
             traffic.more(40)
             watch.stop()
-        return max(0.0, (watch.last or began) - began), traffic
+        return f"{reason} | {max(0.0, (watch.last or began) - began):.1f} s", traffic
 
-    def fault_row(self, name, fault, quiet_s, traffic, back_s):
+    def fault_row(self, name, fault, found, traffic, back_s):
         equal(traffic.failed, [], f"{name} {fault}: requests that had no event yet and failed, of {traffic.done}")
-        row = f"| {name} | {fault} | {traffic.done} | 0 | {len(traffic.cut)} | {quiet_s:.1f} s | {back_s:.1f} s |"
+        row = f"| {name} | {fault} | {traffic.done} | 0 | {len(traffic.cut)} | {found} | {back_s:.1f} s |"
         print(row, flush=True)
         return row
 
@@ -369,21 +370,21 @@ class Bench:
         return time.monotonic() - began
 
     def frozen(self, name, engine):
-        quiet_s, traffic = self.broken(engine, engine.freeze)
+        found, traffic = self.broken(engine, engine.freeze)
         engine.thaw()
-        return self.fault_row(engine.name, "frozen", quiet_s, traffic, self.back(engine))
+        return self.fault_row(engine.name, "frozen", found, traffic, self.back(engine))
 
     def killed(self, name, engine):
-        quiet_s, traffic = self.broken(engine, engine.kill)
+        found, traffic = self.broken(engine, engine.kill)
         i = self.engines[name].index(engine)
         new = self.engines[name][i] = self.start(name, i, engine.port)
         new.wait_ready()
-        return self.fault_row(engine.name, "killed", quiet_s, traffic, self.back(new))
+        return self.fault_row(engine.name, "killed", found, traffic, self.back(new))
 
     def faults(self):
         true(len(self.all()) > 1, "a second engine, to serve what the first one cannot")
-        rows = ["| engine | fault | requests | failed | cut in their stream | last one sent to it after "
-                "| used again after |", "|---|---|---|---|---|---|---|"]
+        rows = ["| engine | fault | requests | failed | cut in their stream | found out by | last one sent to it after "
+                "| used again after |", "|---|---|---|---|---|---|---|---|"]
         for name, engine in self.firsts():
             rows.append(self.frozen(name, self.engines[name][-1]))
             if name != "vllm-0.32.0":  # the other vLLM is killed
