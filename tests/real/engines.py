@@ -17,7 +17,7 @@ from lib import gateway as gw
 from lib import story
 from lib.process import Failure
 from lib.story import equal, true
-from lib.wire import Connection
+from lib.wire import Connection, Truncated
 from own_page import COUNTERS, GAUGES, of_page
 
 ROOT, REPORT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
@@ -28,7 +28,7 @@ OLLAMA = os.environ.get("OLLAMA") or f"{ROOT}/ollama"
 # Six engines share two cores: an engine is slow before it is dead.
 TIMES = {"probe_interval": "500ms", "probe_timeout": "3s", "stale": "10s", "connect_timeout": "2s",
          "first_event_timeout": "10s", "answer_timeout": "15s", "stream_idle_timeout": "15s"}
-ENDLESS = 1800  # tokens; the engines' contexts end at 2048
+ENDLESS = 1700  # tokens; the engines' contexts end at 2048
 
 
 class Kind:
@@ -65,17 +65,21 @@ class Held:
     def __init__(self, port, path, body):
         self.connection = Connection(port, timeout=180)
         self.connection.request("POST", path, {**body, "stream": True}, [("Host", f"127.0.0.1:{port}")])
-        self.events, self.over = 0, False
+        self.answer, self.events = None, 0
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
         try:
-            answer = self.connection.head()
-            for _ in self.connection.events(answer):
+            self.answer = self.connection.head()
+            for _ in self.connection.events(self.answer):
                 self.events += 1
-        except (OSError, ValueError, AssertionError, EOFError):
-            pass
-        self.over = True
+        except (OSError, ValueError, Truncated):
+            pass  # it was let go
+
+    def wait(self):
+        until(lambda: self.answer, "an answer", 120)
+        equal(self.answer.status, 200, "status of a stream")
+        until(lambda: self.events > 3, "the stream's events", 120)
 
     def __enter__(self):
         return self
@@ -317,17 +321,18 @@ class Bench:
 
     def one_stream(self, name, engine):
         twins = self.engines[name]
-        body = chat(prompt(5, 40), model=self.kinds[name].listed, max_tokens=ENDLESS, ignore_eos=True)
+        body = chat(prompt(5, 20), model=self.kinds[name].listed, max_tokens=ENDLESS, ignore_eos=True)
         with Held(self.gateway.port, "/v1/chat/completions", body) as held:
-            until(lambda: held.events > 3, "the stream")
+            held.wait()
             busy = next(e for e in twins if of_page(self.kinds[name].kind, e)["running"] == 1)
             return self.compare(name, busy, "one stream", lambda said: said["running"] == 1)
 
     def a_queue(self, name, engine):
         """Four streams from elsewhere, for two places."""
-        body = chat(prompt(6, 40), model=engine.names[0], max_tokens=ENDLESS, ignore_eos=True)
+        body = chat(prompt(6, 20), model=engine.names[0], max_tokens=ENDLESS, ignore_eos=True)
         held = [Held(engine.port, "/v1/chat/completions", body) for _ in range(4)]
         try:
+            held[0].wait()
             return self.compare(name, engine, "others' queue",
                                 lambda said: said["running"] == 2 and said["waiting"] == 2)
         finally:
