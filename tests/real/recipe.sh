@@ -34,6 +34,11 @@ get_llama_tree() {
 mkdir -p "$dir" || skip "cannot write to $dir"
 dir=$(cd "$dir" && pwd)
 cd "$dir"
+if [ -z "${SLUICE_REAL_LOCKED:-}" ]; then # one recipe at a time; one may call another
+	exec 9> .lock
+	flock 9
+	export SLUICE_REAL_LOCKED=1
+fi
 export UV_CACHE_DIR="$dir/uv-cache" UV_LINK_MODE=hardlink
 if [ ! -x tools/bin/uv ]; then
 	python3 -m venv tools 2>/dev/null || skip "python3-venv is not installed"
