@@ -89,40 +89,47 @@ class Held:
 
 
 class Traffic:
-    """Clients that ask for one model without a pause, and what came of it."""
+    """A request for one model every PACE_S, whatever became of those before it:
+    clients that wait for an engine that hangs must not hide that it still gets
+    requests."""
 
-    def __init__(self, port, clients=4):
-        self.port, self.stopped = port, threading.Event()
-        self.good, self.cut, self.failed = [], [], []
-        self.threads = [threading.Thread(target=self._ask, args=(i,), daemon=True) for i in range(clients)]
+    PACE_S = 0.15
 
-    def _ask(self, seed):
-        n = seed * 100000
-        while not self.stopped.is_set():
+    def __init__(self, port):
+        self.port, self.stopped, self.clients = port, threading.Event(), []
+        self.thread = threading.Thread(target=self._ask, daemon=True)
+
+    def _ask(self):
+        n = 0
+        while not self.stopped.wait(self.PACE_S):
             n += 1
-            client = Client(self.port, chat(prompt(n, 12), max_tokens=4, stream=bool(n % 2))).wait()
-            if client.ok:
-                self.good.append(client)
-            else:
-                (self.cut if client.events else self.failed).append(f"{client.status} {client.error}")
-
-    @property
-    def done(self):
-        return len(self.good) + len(self.cut) + len(self.failed)
+            body = chat(prompt(int(time.monotonic() * 1000), 12), max_tokens=4, stream=bool(n % 2))
+            self.clients.append(Client(self.port, body))
 
     def more(self, n):
-        target = self.done + n
-        until(lambda: self.done >= target, f"{n} more requests", 300)
+        """n more that are sent from now on, and answered."""
+        later = len(self.clients) + n
+        until(lambda: len(self.clients) >= later, f"{n} more requests", 300)
+        for client in self.clients[later - n:later]:
+            client.wait()
 
     def __enter__(self):
-        for t in self.threads:
-            t.start()
+        self.thread.start()
         return self
 
     def __exit__(self, *_):
         self.stopped.set()
-        for t in self.threads:
-            t.join(120)
+        self.thread.join()
+        for client in self.clients:
+            client.wait()
+
+    def ended(self, cut):
+        """How those ended that were not answered, before or (cut) in their stream."""
+        return [f"{c.status} {c.error}" for c in self.clients if not c.ok and bool(c.events) == cut]
+
+    @property
+    def slowest_s(self):
+        return max(c.total_s for c in self.clients)
 
 
 class Watch:
@@ -361,8 +368,10 @@ class Bench:
         return f"{reason} | {max(0.0, (watch.last or began) - began):.1f} s", traffic
 
     def fault_row(self, name, fault, found, traffic, back_s):
-        equal(traffic.failed, [], f"{name} {fault}: requests that had no event yet and failed, of {traffic.done}")
-        row = f"| {name} | {fault} | {traffic.done} | 0 | {len(traffic.cut)} | {found} | {back_s:.1f} s |"
+        n, cut = len(traffic.clients), traffic.ended(cut=True)
+        equal(traffic.ended(cut=False), [], f"{name} {fault}: requests that failed before an event, of {n}")
+        row = (f"| {name} | {fault} | {n} | 0 | {len(cut)} | {found} | {back_s:.1f} s "
+               f"| {traffic.slowest_s:.1f} s |")
         print(row, flush=True)
         return row
 
@@ -370,7 +379,7 @@ class Bench:
         """Seconds until it is healthy and gets requests again."""
         began = time.monotonic()
         self.gateway.wait_healthy(engine)
-        with Traffic(self.gateway.port, clients=2):
+        with Traffic(self.gateway.port):
             self.takes_part(engine)
         return time.monotonic() - began
 
@@ -389,7 +398,7 @@ class Bench:
     def faults(self):
         true(len(self.all()) > 1, "a second engine, to serve what the first one cannot")
         rows = ["| engine | fault | requests | failed | cut in their stream | found out by | last one sent to it after "
-                "| used again after |", "|---|---|---|---|---|---|---|---|"]
+                "| used again after | slowest answer |", "|---|---|---|---|---|---|---|---|---|"]
         for name, engine in self.firsts():
             rows.append(self.frozen(name, self.engines[name][-1]))
             if name != "vllm-0.32.0":  # the other vLLM is killed
@@ -403,8 +412,9 @@ def shortened(text, limit=110):
 
 def write_report(checks, bench):
     lines = ["# Real engines", "",
-             "Written by `tests/real/engines.sh`; do not edit. One gateway in front of real engines on the CPU with a tiny",
-             "random model, each kind in a pool of its own. \"Equal\" is: to what the engine says when it is asked directly.", "",
+             "Written by `tests/real/engines.sh`; do not edit. One gateway in front of real engines on the CPU with",
+             "a tiny random model, each kind in a pool of its own. \"Equal\" is: to what the engine says when it is",
+             "asked directly.", "",
              "| check | result |", "|---|---|", *[f"| {name} | {word} |" for name, word in checks.results], ""]
     for name, reason in GIVEN.items():
         lines += [f"Left out: {name}: {reason.removeprefix('skipped: ')}", ""] if reason else []
@@ -417,12 +427,14 @@ def write_report(checks, bench):
 
 NOTES = [
     "## How it was done", "",
-    "- Signals: the gateway's sample lies between two looks at the engine's own page. What stands still is equal in all",
-    "  three; what grows meanwhile (tokens, the cache's use) is between the two. – is null in `/fleet`: the engine does not say.",
-    "- Faults: all engines serve one model in turns, to four clients that never pause, half of them streaming. Every",
-    "  engine has just been given a request when one is frozen (SIGSTOP of all its processes) or killed (SIGKILL of all).",
-    "  A request fails if its client sees no event and no answer; one that was cut had events already, and ends with an",
-    "  error event. The times are those of a busy machine: six engines, the gateway and the clients on two cores.",
+    "- Signals: the gateway's sample lies between two looks at the engine's own page. What stands still is equal in",
+    "  all three; what grows meanwhile (tokens, the cache's use) is between the two. – is null in `/fleet`: the engine",
+    "  does not say.",
+    "- Faults: all engines serve one model in turns, which gets seven requests each second, every other one streamed.",
+    "  Each engine has just been given some when one is frozen (SIGSTOP of all its processes) or killed (SIGKILL of",
+    "  all). A request fails if its client sees no event and no answer; one that is cut had events already and ends",
+    "  with an error. \"Last one sent\" and \"used again\" are seconds from the fault, and from SIGCONT or the restarted",
+    "  engine's readiness. It is a busy machine: six engines, the gateway and the clients on two cores.",
     f"- `probe_interval {TIMES['probe_interval']}`, `probe_timeout {TIMES['probe_timeout']}`, "
     f"`first_event_timeout {TIMES['first_event_timeout']}`, `answer_timeout {TIMES['answer_timeout']}`.", ""]
 
