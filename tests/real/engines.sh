@@ -23,8 +23,9 @@ while [ $# -gt 0 ]; do
 	esac
 done
 [ "${#wanted[@]}" -gt 0 ] || wanted=(vllm-0.32.0 vllm-0.19.1 kserve llama-server ollama)
-root=${SLUICE_REAL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice-real}
-build=$(cd "$build" && pwd)
+root=$(realpath -m "${SLUICE_REAL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice-real}")
+build=$(realpath "$build")
+report=$(realpath -m "$report")
 
 # What each takes while it runs, in MB, from what is free at the start.
 free_mb=$(awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
@@ -61,5 +62,5 @@ for engine in "${wanted[@]}"; do
 	*) echo "$engine: $why"; exit "$status" ;;
 	esac
 done
-cd "$root"
+cd / # an engine started with `python -m` would find the step's own programs
 SLUICE_BUILD=$build exec python3 "$here/engines.py" "$root" "$report" "${had[@]}"
