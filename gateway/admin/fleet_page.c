@@ -68,6 +68,23 @@ static void put_identity(FILE *out, const struct sl_fleet_row *row)
 		put_member_str(out, "held", row->held);
 }
 
+/* What the engine said counts only if it said something. */
+static double said(const struct sl_fleet_row *row, double value)
+{
+	return row->sample_age_ms < 0 ? -1 : value;
+}
+
+static void put_said(FILE *out, const struct sl_fleet_row *row)
+{
+	put_member(out, "sample_age_ms", (double)row->sample_age_ms);
+	put_member(out, "running", said(row, row->page.running));
+	put_member(out, "waiting", said(row, row->page.waiting));
+	put_member(out, "prompt_tokens", said(row, row->page.prompt_tokens));
+	put_member(out, "generation_tokens", said(row, row->page.generation_tokens));
+	put_member(out, "prefix_queries", said(row, row->page.prefix_queries));
+	put_member(out, "prefix_hits", said(row, row->page.prefix_hits));
+}
+
 static void put_endpoint(FILE *out, const struct sl_fleet_row *row)
 {
 	const struct sl_endpoint_view *view = &row->view;
@@ -87,9 +104,7 @@ static void put_endpoint(FILE *out, const struct sl_fleet_row *row)
 	put_member(out, "dispatched", (double)view->dispatched);
 	put_member(out, "adapters_loaded", view->adapters_loaded);
 	put_member(out, "max_adapters", view->max_adapters ? view->max_adapters : -1.0);
-	put_member(out, "sample_age_ms", (double)row->sample_age_ms);
-	put_member(out, "running", row->sample_age_ms < 0 ? -1 : row->page.running);
-	put_member(out, "waiting", row->sample_age_ms < 0 ? -1 : row->page.waiting);
+	put_said(out, row);
 	put_names(out, "models", row->models, row->n_models);
 	fputc('}', out);
 }
@@ -188,12 +203,6 @@ void sl_fleet_write(FILE *out, const struct sl_fleet_page *page)
 static int endpoint_up(const struct sl_fleet_row *row)
 {
 	return row->view.health == SL_HEALTH_HEALTHY || row->view.health == SL_HEALTH_DEGRADED;
-}
-
-/* What the engine said counts only if it said something. */
-static double said(const struct sl_fleet_row *row, double value)
-{
-	return row->sample_age_ms < 0 ? -1 : value;
 }
 
 /* 0 healthy, 1 degraded, 2 failed. */

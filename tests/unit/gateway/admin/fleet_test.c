@@ -23,7 +23,13 @@ static const struct sl_fleet_row rows[] = {
 	        .reason = "probe ok",
 	        .health_since_ms = 12345,
 	        .sample_age_ms = 250,
-	        .page = { .running = 3, .waiting = 1, .kv_expired = 2 },
+	        .page = { .running = 3,
+	                  .waiting = 1,
+	                  .kv_expired = 2,
+	                  .prompt_tokens = 1e9,
+	                  .generation_tokens = 5,
+	                  .prefix_queries = 70,
+	                  .prefix_hits = -1 },
 	        .view = { .spec = { .role = SL_ROLE_PREFILL },
 	                  .health = SL_HEALTH_HEALTHY,
 	                  .inflight = 4,
@@ -275,6 +281,8 @@ static const struct {
 	{ "sample_age_ms", { 250, -1 } },  { "running", { 3, -1 } },
 	{ "waiting", { 1, -1 } },          { "peers_inflight", { 9, 0 } },
 	{ "adapters_loaded", { 3, 0 } },   { "max_adapters", { 4, -1 } },
+	{ "prompt_tokens", { 1e9, -1 } },  { "generation_tokens", { 5, -1 } },
+	{ "prefix_queries", { 70, -1 } },  { "prefix_hits", { -1, -1 } },
 	{ "ejections", { 0, 3 } },         { "returns_in_ms", { -1, 2500 } },
 };
 

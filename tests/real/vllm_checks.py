@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""vllm.py DIR REPORT: the checks behind docs/real-vllm.md.
+"""vllm_checks.py DIR REPORT: the checks behind docs/real-vllm.md.
 
 Every check says what it saw; what a fault does is told request by request. The
 report is written whether or not all of them hold.
@@ -7,15 +7,15 @@ report is written whether or not all of them hold.
 import json
 import os
 import sys
-import threading
 import time
-import traceback
 
-from engine import MODEL, Vllm, free_port, until  # noqa: F401
+from checks import Checks
+from client import Client, chat, prompt
+from engine import MODEL, Vllm, free_port, until
 from lib import gateway as gw
 from lib import story
 from lib.story import equal, true
-from lib.wire import Connection, Truncated, text_of
+from lib.wire import Connection
 
 ROOT, REPORT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 VERSION = "0.32.0"
@@ -27,105 +27,6 @@ PATIENT = {"probe_interval": "500ms", "probe_timeout": "20s", "stale": "30s"}
 # the gateway or by hand, and answers no probe meanwhile.
 WATCHFUL = {"probe_interval": "500ms", "probe_timeout": "20s", "stale": "30s", "prefill_timeout": "30s",
             "first_event_timeout": "45s", "answer_timeout": "45s", "stream_idle_timeout": "45s"}
-
-
-def prompt(seed, words=120):
-    return " ".join(f"w{seed * 7919 + i * i}" for i in range(words))
-
-
-def chat(content, **fields):
-    return gw.chat(content, **{"model": MODEL, "max_tokens": 12, "temperature": 0, **fields})
-
-
-class Client:
-    """One request, and how it went, in a row of the report."""
-
-    def __init__(self, port, body, path="/v1/chat/completions"):
-        self.port, self.body, self.path = port, body, path
-        self.status, self.events, self.text, self.error = None, 0, "", ""
-        self.first_s = self.total_s = None
-        self.first_seen = threading.Event()
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        start = time.monotonic()
-        try:
-            with Connection(self.port, timeout=180) as c:
-                c.request("POST", self.path, self.body)
-                answer = c.head()
-                self.status = answer.status
-                if self.body.get("stream") and answer.status == 200:
-                    self._events(c, answer, start)
-                else:
-                    for piece in c.pieces(answer):
-                        answer.body += piece
-                    self._whole(answer)
-        except (OSError, Truncated) as e:
-            self.error = f"connection ended: {type(e).__name__}"
-        finally:
-            self.total_s = time.monotonic() - start
-            self.first_seen.set()
-
-    def _events(self, c, answer, start):
-        done = False
-        for event in c.events(answer):
-            self.first_s = self.first_s or time.monotonic() - start
-            if event == "[DONE]":
-                done = True
-            elif '"error"' in event:
-                self.error = json.loads(event)["error"]["code"]
-            else:
-                self.events += 1
-                self.text += text_of([event])
-                if self.events >= 3:
-                    self.first_seen.set()
-        if not done and not self.error:
-            self.error = "ended without [DONE]"
-
-    def _whole(self, answer):
-        body = answer.json()
-        if answer.status == 200:
-            choice = body["choices"][0]
-            self.text = choice["message"]["content"] if "message" in choice else choice["text"]
-        else:
-            self.error = str(body.get("error", {}).get("code"))
-
-    def wait(self):
-        self.thread.join(200)
-        true(not self.thread.is_alive(), "a client hangs")
-        return self
-
-    @property
-    def ok(self):
-        return self.status == 200 and not self.error
-
-    def row(self, what):
-        outcome = "complete" if self.ok else self.error
-        return f"| {what} | {'streamed' if self.body.get('stream') else 'whole'} | {self.status} | {outcome} |"
-
-
-class Checks:
-    """Runs checks in order, and remembers what to tell."""
-
-    def __init__(self, t):
-        self.t, self.results, self.rows = t, [], []
-
-    def __call__(self, name, run):
-        seen, word = [], "ok"
-        try:
-            seen = run() or []
-        except Exception:
-            word = "FAILED"
-            traceback.print_exc()
-            self.t.show_logs()
-        self.results.append((name, word))
-        self.rows += [(name, seen)] if seen else []
-        print(f"{word:6} {name}", flush=True)
-
-    @property
-    def failed(self):
-        return sum(word != "ok" for _, word in self.results)
 
 
 class Bench:
