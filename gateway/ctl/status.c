@@ -13,6 +13,7 @@
 #define CLUSTER_COLUMN 2
 #define PEERS_COLUMN 7
 #define TROUBLES_MAX 10
+#define SOURCES_MAX 10
 #define EVENTS_MAX 5
 
 static const struct ctl_column endpoint_columns[] = {
@@ -152,12 +153,16 @@ static bool is_draining(const cJSON *endpoint)
 }
 
 /* What decides whether it gets requests; an unhealthy one is just that, even
- * when it is being drained. */
+ * when it is being drained, or its source holds it back. */
 static const char *state_of(const cJSON *endpoint)
 {
 	const char *health = text_of(endpoint, "health");
 
-	return is_draining(endpoint) && strcmp(health, "unhealthy") != 0 ? "draining" : health;
+	if (strcmp(health, "unhealthy") == 0)
+		return health;
+	if (*text_of(endpoint, "held"))
+		return "held";
+	return is_draining(endpoint) ? "draining" : health;
 }
 
 static enum ctl_colour colour_of(const char *state)
@@ -223,8 +228,8 @@ static void write_endpoints(FILE *out, const cJSON *endpoints, bool has_peers,
 
 static void write_summary(FILE *out, const char *addr, const cJSON *root, const cJSON *endpoints)
 {
-	static const char *const states[] = { "healthy", "degraded", "draining", "unknown",
-		                              "unhealthy" };
+	static const char *const states[] = { "healthy", "degraded", "draining",
+		                              "held",    "unknown",  "unhealthy" };
 	int total = cJSON_GetArraySize(endpoints);
 	const char *gap = ":";
 
@@ -260,6 +265,16 @@ static void write_redis(FILE *out, const cJSON *redis)
 	if (connected && isfinite(peers))
 		fprintf(out, ", %.0f other gateway%s", peers, peers == 1 ? "" : "s");
 	fputc('\n', out);
+}
+
+/* "and 5 more", if there are */
+static void add_rest(struct ctl_table *t, int n)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "and %d more", n);
+	if (n > 0)
+		add_text(t, line);
 }
 
 /* GPUs that take an endpoint out, or slow it down, and exporters that do not
@@ -320,6 +335,23 @@ static void write_return(char *out, size_t size, const cJSON *endpoint)
 	snprintf(out, size, ", on trial in %s", in);
 }
 
+/* "e unhealthy for 3s: refused, on trial in 8s", "e held: the pod is not ready", or both */
+static void write_trouble(char *out, size_t size, const cJSON *endpoint)
+{
+	const char *state = state_of(endpoint), *held = text_of(endpoint, "held");
+	const char *reason = text_of(endpoint, "reason");
+	char since[32], back[64];
+
+	if (strcmp(state, "held") == 0) {
+		snprintf(out, size, "%s held: %s", text_of(endpoint, "endpoint"), held);
+		return;
+	}
+	write_age(since, sizeof(since), number_of(endpoint, "since_ms"));
+	write_return(back, sizeof(back), endpoint);
+	snprintf(out, size, "%s %s for %s%s%s%s%s%s", text_of(endpoint, "endpoint"), state, since,
+	         *reason ? ": " : "", reason, back, *held ? "; held: " : "", held);
+}
+
 /* Why an endpoint does not get requests, below the table: reasons are long. */
 static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_view *view)
 {
@@ -330,24 +362,76 @@ static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_v
 
 	ctl_table_init(&t, columns, SL_COUNT(columns));
 	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next) {
-		const char *state = state_of(endpoint), *reason = text_of(endpoint, "reason");
-		char since[32], back[64], line[512];
+		const char *state = state_of(endpoint);
+		char line[512];
 
 		if (strcmp(state, "healthy") == 0 || strcmp(state, "draining") == 0 ||
 		    ++n > TROUBLES_MAX)
 			continue;
-		write_age(since, sizeof(since), number_of(endpoint, "since_ms"));
-		write_return(back, sizeof(back), endpoint);
-		snprintf(line, sizeof(line), "%s %s for %s%s%s%s", text_of(endpoint, "endpoint"),
-		         state, since, *reason ? ": " : "", reason, back);
+		write_trouble(line, sizeof(line), endpoint);
 		ctl_table_add(&t, colour_of(state), line);
 	}
-	if (n > TROUBLES_MAX) {
-		char line[64];
-
-		snprintf(line, sizeof(line), "and %d more", n - TROUBLES_MAX);
-		add_text(&t, line);
+	add_rest(&t, n - TROUBLES_MAX);
+	if (n) {
+		fputc('\n', out);
+		ctl_table_write(&t, out, 0, view->colours);
 	}
+	ctl_table_fini(&t);
+}
+
+/* Who names the engines, and when that was last heard. */
+static void write_sources(FILE *out, const cJSON *sources, const struct ctl_view *view)
+{
+	static const struct ctl_column columns[] = {
+		{ .title = "SOURCE" },
+		{ .title = "ENGINES", .right = true },
+		{ .title = "LAST HEARD", .right = true },
+	};
+	int n = 0, total = cJSON_GetArraySize(sources);
+	struct ctl_table t;
+
+	if (!total)
+		return;
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (const cJSON *s = first(sources); s && n < SOURCES_MAX; s = s->next, n++) {
+		double ms = number_of(s, "synced_ms");
+		char age[32], heard[48];
+
+		write_age(age, sizeof(age), ms);
+		snprintf(heard, sizeof(heard), "%s ago", age);
+		add_text(&t, text_of(s, "source"));
+		add_count(&t, number_of(s, "engines"));
+		add_text(&t, isfinite(ms) ? heard : "never");
+	}
+	fputc('\n', out);
+	ctl_table_write(&t, out, view->width, view->colours);
+	ctl_table_fini(&t);
+	if (total > n)
+		fprintf(out, "and %d more\n", total - n);
+}
+
+/* "kubernetes:llm/llama: the API server does not answer; its 4 engines stay" */
+static void write_source_troubles(FILE *out, const cJSON *sources, const struct ctl_view *view)
+{
+	static const struct ctl_column columns[] = { { .title = "SOURCE TROUBLE" } };
+	struct ctl_table t;
+	int n = 0;
+
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (const cJSON *s = first(sources); s; s = s->next) {
+		const char *trouble = text_of(s, "trouble");
+		double engines = number_of(s, "engines");
+		char line[1024], stay[64] = "";
+
+		if (!*trouble || ++n > TROUBLES_MAX)
+			continue;
+		if (engines > 0)
+			snprintf(stay, sizeof(stay), "; its %.0f engine%s", engines,
+			         engines > 1 ? "s stay" : " stays");
+		snprintf(line, sizeof(line), "%s: %s%s", text_of(s, "source"), trouble, stay);
+		ctl_table_add(&t, CTL_YELLOW, line);
+	}
+	add_rest(&t, n - TROUBLES_MAX);
 	if (n) {
 		fputc('\n', out);
 		ctl_table_write(&t, out, 0, view->colours);
@@ -437,6 +521,7 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 	const cJSON *models = cJSON_GetObjectItemCaseSensitive(root, "models");
 	const cJSON *redis = cJSON_GetObjectItemCaseSensitive(root, "redis");
 	const cJSON *exporters = cJSON_GetObjectItemCaseSensitive(root, "gpu_exporters");
+	const cJSON *sources = cJSON_GetObjectItemCaseSensitive(root, "sources");
 	bool is_fleet = cJSON_IsArray(endpoints);
 
 	if (is_fleet) {
@@ -444,6 +529,8 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 		write_redis(out, redis);
 		if (cJSON_GetArraySize(endpoints))
 			write_endpoints(out, endpoints, redis != NULL, view);
+		write_sources(out, sources, view);
+		write_source_troubles(out, sources, view);
 		write_troubles(out, endpoints, view);
 		write_gpu_troubles(out, endpoints, exporters, view);
 		write_events(out, cJSON_GetObjectItemCaseSensitive(root, "events"), view);

@@ -291,6 +291,66 @@ static void test_gpu_troubles(void **state)
 	assert_null(strstr(text, "http://x/"));
 }
 
+/* clang-format off */
+static void test_sources(void **state)
+{
+	static const char json[] =
+"{\"version\":\"1\",\"endpoints\":[],\"sources\":["
+"{\"source\":\"kubernetes:llm/llama\",\"engines\":4,\"synced_ms\":61000,\"trouble\":\"the API "
+"server 10.0.0.1:443 does not answer\"},"
+"{\"source\":\"file:/etc/e.json\",\"engines\":12,\"synced_ms\":2000},"
+"{\"source\":\"dns:new:8000\",\"engines\":0,\"synced_ms\":null}]}";
+	char text[4096] = "";
+
+	(void)state;
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_string_equal(text,
+"sluice 1 at gw:9900, 0 endpoints\n"
+"\n"
+"SOURCE                ENGINES  LAST HEARD\n"
+"kubernetes:llm/llama        4     61s ago\n"
+"file:/etc/e.json           12      2s ago\n"
+"dns:new:8000                0       never\n"
+"\n"
+"SOURCE TROUBLE\n"
+"kubernetes:llm/llama: the API server 10.0.0.1:443 does not answer; its 4 engines stay\n");
+}
+
+/* Every host that is a name is a source: a list of hundreds helps nobody. */
+static void test_many_sources(void **state)
+{
+	char json[8192] = "{\"endpoints\":[],\"sources\":[", text[16384] = "";
+	size_t n = strlen(json);
+
+	(void)state;
+	for (int i = 0; i < 15; i++)
+		n += (size_t)sprintf(json + n, "%s{\"source\":\"s%d\",\"engines\":0%s}", i ? "," : "",
+		                     i, i == 14 ? ",\"trouble\":\"no such name\"" : "");
+	strcpy(json + n, "]}");
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "\ns9            0       never\nand 5 more\n"));
+	assert_null(strstr(text, "\ns10 "));
+	assert_non_null(strstr(text, "\nSOURCE TROUBLE\ns14: no such name\n"));
+}
+
+/* What its source holds back gets no requests, however well it is. */
+static void test_held(void **state)
+{
+	static const char json[] =
+"{\"version\":\"1\",\"endpoints\":[{\"endpoint\":\"e:1\",\"health\":\"healthy\",\"since_ms\":3000,"
+"\"draining\":true,\"held\":\"the pod is not ready\"},{\"endpoint\":\"e:2\",\"health\":\"unhealthy\","
+"\"since_ms\":3000,\"reason\":\"refused\",\"held\":\"the pod is terminating\"}]}";
+	char text[4096] = "";
+
+	(void)state;
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, ", 2 endpoints: 1 held, 1 unhealthy\n"));
+	assert_non_null(strstr(text, "\nTROUBLE\n"
+"e:1 held: the pod is not ready\n"
+"e:2 unhealthy for 3s: refused; held: the pod is terminating\n"));
+}
+/* clang-format on */
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +363,9 @@ int main(void)
 		cmocka_unit_test(test_many_troubles),
 		cmocka_unit_test(test_clusters_are_shown_if_there_are_any),
 		cmocka_unit_test(test_gpu_troubles),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_many_sources),
+		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_redis_is_shown_if_there_is_one),
 		cmocka_unit_test(test_version),
