@@ -204,11 +204,35 @@ static bool any_cluster(const cJSON *endpoints)
 	return false;
 }
 
+/* By pool, then by address, numbers as numbers. */
+static int compare_endpoints(const void *a, const void *b)
+{
+	const cJSON *x = *(const cJSON *const *)a, *y = *(const cJSON *const *)b;
+	int order = strcmp(text_of(x, "pool"), text_of(y, "pool"));
+
+	return order ? order : strverscmp(text_of(x, "endpoint"), text_of(y, "endpoint"));
+}
+
+/* The gateway's order is that in which engines came and went. */
+static void add_endpoints(struct ctl_table *t, const cJSON *endpoints)
+{
+	size_t n = 0, size = (size_t)cJSON_GetArraySize(endpoints);
+	const cJSON **sorted = malloc((size + 1) * sizeof(*sorted));
+
+	if (!sorted)
+		abort();
+	for (const cJSON *e = first(endpoints); e; e = e->next)
+		sorted[n++] = e;
+	qsort(sorted, n, sizeof(*sorted), compare_endpoints);
+	for (size_t i = 0; i < n; i++)
+		add_endpoint(t, sorted[i]);
+	free(sorted);
+}
+
 static void write_endpoints(FILE *out, const cJSON *endpoints, bool has_peers,
                             const struct ctl_view *view)
 {
 	struct ctl_column columns[SL_COUNT(endpoint_columns)];
-	const cJSON *endpoint;
 	struct ctl_table t;
 
 	memcpy(columns, endpoint_columns, sizeof(columns));
@@ -217,8 +241,7 @@ static void write_endpoints(FILE *out, const cJSON *endpoints, bool has_peers,
 	if (!has_peers)
 		columns[PEERS_COLUMN].title = NULL;
 	ctl_table_init(&t, columns, SL_COUNT(columns));
-	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next)
-		add_endpoint(&t, endpoint);
+	add_endpoints(&t, endpoints);
 	fputc('\n', out);
 	ctl_table_write(&t, out, view->width, view->colours);
 	ctl_table_fini(&t);
@@ -293,13 +316,16 @@ static void add_gpu_trouble(struct ctl_table *t, const cJSON *endpoint)
 
 static void add_exporter_trouble(struct ctl_table *t, const cJSON *exporter)
 {
-	char age[32], line[512];
+	double ms = number_of(exporter, "age_ms");
+	char age[32], last[48] = "; no page so far", line[512];
 
 	if (!*text_of(exporter, "trouble"))
 		return;
-	write_age(age, sizeof(age), number_of(exporter, "age_ms"));
-	snprintf(line, sizeof(line), "exporter %s: %s; last page %s ago", text_of(exporter, "url"),
-	         text_of(exporter, "trouble"), age);
+	write_age(age, sizeof(age), ms);
+	if (isfinite(ms))
+		snprintf(last, sizeof(last), "; last page %s ago", age);
+	snprintf(line, sizeof(line), "exporter %s: %s%s", text_of(exporter, "url"),
+	         text_of(exporter, "trouble"), last);
 	ctl_table_add(t, CTL_YELLOW, line);
 }
 
