@@ -139,6 +139,8 @@ def test_plain(t):
     equal({a: r["pool"] for a, r in rows(gate).items()},
           {**{e.address: "vllm" for e in engines}, other.address: "embeddings"}, "pools")
     equal(gate.chat(model="vllm").status, 200, "status")
+    equal([s["source"] for s in gate.fleet()["sources"]],
+          ["kubernetes:llm/app=vllm,tier in (gpu)", "kubernetes:llm/embeddings"], "sources, in the file's order")
 
 
 def test_isvc(t):
