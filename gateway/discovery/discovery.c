@@ -165,9 +165,24 @@ void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
 	sl_loop_defer(s->loop, &s->discovery->found_task);
 }
 
+/* The source's name says it already; of several files, or names, one is told. */
+static const char *without_name(const struct sl_source *s, const char *reason)
+{
+	const char *name = s->conf.target.name;
+	size_t len = strlen(name);
+
+	return len && !strncmp(reason, name, len) && !strncmp(reason + len, ": ", 2)
+	               ? reason + len + 2
+	               : reason;
+}
+
 void sl_source_trouble(struct sl_source *s, const char *reason)
 {
-	bool same = reason ? s->trouble && !strcmp(s->trouble, reason) : !s->trouble;
+	bool same;
+
+	if (reason)
+		reason = without_name(s, reason);
+	same = reason ? s->trouble && !strcmp(s->trouble, reason) : !s->trouble;
 
 	if (same)
 		return;
