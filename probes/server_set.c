@@ -14,6 +14,7 @@ static const size_t texts[] = {
 	offsetof(struct sl_server_conf, found.model),
 	offsetof(struct sl_server_conf, found.kv_group),
 	offsetof(struct sl_server_conf, found.node),
+	offsetof(struct sl_server_conf, found.node_address),
 	offsetof(struct sl_server_conf, found.namespace_),
 	offsetof(struct sl_server_conf, found.pod),
 	offsetof(struct sl_server_conf, found.gpus),

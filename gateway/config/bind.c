@@ -138,7 +138,10 @@ static void bind_value(struct binder *b, struct conf_statement *s, void *object)
 
 	if (s->block)
 		complain(b, s, &s->end,
-		         conf_sprintf(b->arena, "%s takes no block; expected ';'", d->name));
+		         conf_sprintf(b->arena,
+		                      "%s takes no block; expected ';', or quotes around a value "
+		                      "with braces",
+		                      d->name));
 	else if (s->n_words == 1)
 		expected_argument(b, s);
 	else if (s->n_words > 2 && !list)

@@ -6,6 +6,7 @@
 
 #include "gateway/control/grouping.h"
 #include "gateway/exchange/fleet.h"
+#include "gateway/telemetry/log.h"
 
 static void *zalloc(size_t n, size_t size)
 {
@@ -145,6 +146,16 @@ bool sl_engine_set_models(struct sl_engine *m, char **names, const bool *adapter
 	return true;
 }
 
+static void hold(struct sl_endpoint *ep, const struct sl_found *found)
+{
+	if (atomic_exchange(&ep->held, found->hold) == found->hold)
+		return;
+	if (found->hold)
+		sl_info("engine %s gets no new requests: %s", ep->name, found->why);
+	else
+		sl_info("engine %s may get requests again", ep->name);
+}
+
 void sl_engine_move(struct sl_engine *m, const struct sl_engine_place *to)
 {
 	struct sl_server_set *old = m->set;
@@ -155,7 +166,7 @@ void sl_engine_move(struct sl_engine *m, const struct sl_engine_place *to)
 	m->role = to->server->found.has_role ? to->server->found.role : to->pool->role;
 	sl_server_set_unref(old);
 	atomic_store(&m->ep->prefills_only, m->role == SL_ROLE_PREFILL);
-	atomic_store(&m->ep->held, to->server->found.hold);
+	hold(m->ep, &to->server->found);
 }
 
 uint64_t sl_engine_key(const struct sl_engine_place *at)

@@ -40,10 +40,18 @@ static void write_address(const struct sl_sockaddr *addr, char out[INET6_ADDRSTR
 		*out = '\0';
 }
 
+/* What {node} stands for. */
+static const char *node_of(const struct sl_engine *m)
+{
+	const struct sl_found *found = &m->server->found;
+
+	return found->node_address && *found->node_address ? found->node_address : found->node;
+}
+
 bool sl_exporter_url_text(const char *pattern, const struct sl_engine *m,
                           char out[SL_EXPORTER_URL_MAX])
 {
-	const char *node = m->server->found.node;
+	const char *node = node_of(m);
 	char address[INET6_ADDRSTRLEN];
 
 	write_address(&m->ep->addr, address);
@@ -67,7 +75,7 @@ bool sl_exporter_url_text(const char *pattern, const struct sl_engine *m,
 static bool find_address(const char *host, uint16_t port, const struct sl_engine *m,
                          struct sl_sockaddr *out)
 {
-	const char *node = m->server->found.node;
+	const char *node = node_of(m);
 
 	if (sl_sockaddr_numeric(host, port, out) == 0)
 		return true;

@@ -13,6 +13,7 @@
 #define CLUSTER_COLUMN 2
 #define PEERS_COLUMN 7
 #define TROUBLES_MAX 10
+#define SOURCES_MAX 10
 #define EVENTS_MAX 5
 
 static const struct ctl_column endpoint_columns[] = {
@@ -152,12 +153,16 @@ static bool is_draining(const cJSON *endpoint)
 }
 
 /* What decides whether it gets requests; an unhealthy one is just that, even
- * when it is being drained. */
+ * when it is being drained, or its source holds it back. */
 static const char *state_of(const cJSON *endpoint)
 {
 	const char *health = text_of(endpoint, "health");
 
-	return is_draining(endpoint) && strcmp(health, "unhealthy") != 0 ? "draining" : health;
+	if (strcmp(health, "unhealthy") == 0)
+		return health;
+	if (*text_of(endpoint, "held"))
+		return "held";
+	return is_draining(endpoint) ? "draining" : health;
 }
 
 static enum ctl_colour colour_of(const char *state)
@@ -199,11 +204,35 @@ static bool any_cluster(const cJSON *endpoints)
 	return false;
 }
 
+/* By pool, then by address, numbers as numbers. */
+static int compare_endpoints(const void *a, const void *b)
+{
+	const cJSON *x = *(const cJSON *const *)a, *y = *(const cJSON *const *)b;
+	int order = strcmp(text_of(x, "pool"), text_of(y, "pool"));
+
+	return order ? order : strverscmp(text_of(x, "endpoint"), text_of(y, "endpoint"));
+}
+
+/* The gateway's order is that in which engines came and went. */
+static void add_endpoints(struct ctl_table *t, const cJSON *endpoints)
+{
+	size_t n = 0, size = (size_t)cJSON_GetArraySize(endpoints);
+	const cJSON **sorted = malloc((size + 1) * sizeof(*sorted));
+
+	if (!sorted)
+		abort();
+	for (const cJSON *e = first(endpoints); e; e = e->next)
+		sorted[n++] = e;
+	qsort(sorted, n, sizeof(*sorted), compare_endpoints);
+	for (size_t i = 0; i < n; i++)
+		add_endpoint(t, sorted[i]);
+	free(sorted);
+}
+
 static void write_endpoints(FILE *out, const cJSON *endpoints, bool has_peers,
                             const struct ctl_view *view)
 {
 	struct ctl_column columns[SL_COUNT(endpoint_columns)];
-	const cJSON *endpoint;
 	struct ctl_table t;
 
 	memcpy(columns, endpoint_columns, sizeof(columns));
@@ -212,8 +241,7 @@ static void write_endpoints(FILE *out, const cJSON *endpoints, bool has_peers,
 	if (!has_peers)
 		columns[PEERS_COLUMN].title = NULL;
 	ctl_table_init(&t, columns, SL_COUNT(columns));
-	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next)
-		add_endpoint(&t, endpoint);
+	add_endpoints(&t, endpoints);
 	fputc('\n', out);
 	ctl_table_write(&t, out, view->width, view->colours);
 	ctl_table_fini(&t);
@@ -223,8 +251,8 @@ static void write_endpoints(FILE *out, const cJSON *endpoints, bool has_peers,
 
 static void write_summary(FILE *out, const char *addr, const cJSON *root, const cJSON *endpoints)
 {
-	static const char *const states[] = { "healthy", "degraded", "draining", "unknown",
-		                              "unhealthy" };
+	static const char *const states[] = { "healthy", "degraded", "draining",
+		                              "held",    "unknown",  "unhealthy" };
 	int total = cJSON_GetArraySize(endpoints);
 	const char *gap = ":";
 
@@ -262,6 +290,16 @@ static void write_redis(FILE *out, const cJSON *redis)
 	fputc('\n', out);
 }
 
+/* "and 5 more", if there are */
+static void add_rest(struct ctl_table *t, int n)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "and %d more", n);
+	if (n > 0)
+		add_text(t, line);
+}
+
 /* GPUs that take an endpoint out, or slow it down, and exporters that do not
  * tell; below the others. */
 static void add_gpu_trouble(struct ctl_table *t, const cJSON *endpoint)
@@ -278,13 +316,16 @@ static void add_gpu_trouble(struct ctl_table *t, const cJSON *endpoint)
 
 static void add_exporter_trouble(struct ctl_table *t, const cJSON *exporter)
 {
-	char age[32], line[512];
+	double ms = number_of(exporter, "age_ms");
+	char age[32], last[48] = "; no page so far", line[512];
 
 	if (!*text_of(exporter, "trouble"))
 		return;
-	write_age(age, sizeof(age), number_of(exporter, "age_ms"));
-	snprintf(line, sizeof(line), "exporter %s: %s; last page %s ago", text_of(exporter, "url"),
-	         text_of(exporter, "trouble"), age);
+	write_age(age, sizeof(age), ms);
+	if (isfinite(ms))
+		snprintf(last, sizeof(last), "; last page %s ago", age);
+	snprintf(line, sizeof(line), "exporter %s: %s%s", text_of(exporter, "url"),
+	         text_of(exporter, "trouble"), last);
 	ctl_table_add(t, CTL_YELLOW, line);
 }
 
@@ -323,16 +364,26 @@ static void write_return(char *out, size_t size, const cJSON *endpoint)
 /* What GPUs do to it is told below. */
 static bool is_trouble(const cJSON *endpoint, const char *state)
 {
-	if (strcmp(state, "draining") == 0)
-		return *text_of(endpoint, "held") != '\0';
 	if (strcmp(state, "degraded") == 0)
 		return *text_of(endpoint, "gpu_reason") == '\0';
-	return strcmp(state, "healthy") != 0;
+	return strcmp(state, "healthy") != 0 && strcmp(state, "draining") != 0;
 }
 
-static const char *reason_of(const cJSON *endpoint, const char *state)
+/* "e unhealthy for 3s: refused, on trial in 8s", "e held: the pod is not ready", or both */
+static void write_trouble(char *out, size_t size, const cJSON *endpoint)
 {
-	return text_of(endpoint, strcmp(state, "draining") ? "reason" : "held");
+	const char *state = state_of(endpoint), *held = text_of(endpoint, "held");
+	const char *reason = text_of(endpoint, "reason");
+	char since[32], back[64];
+
+	if (strcmp(state, "held") == 0) {
+		snprintf(out, size, "%s held: %s", text_of(endpoint, "endpoint"), held);
+		return;
+	}
+	write_age(since, sizeof(since), number_of(endpoint, "since_ms"));
+	write_return(back, sizeof(back), endpoint);
+	snprintf(out, size, "%s %s for %s%s%s%s%s%s", text_of(endpoint, "endpoint"), state, since,
+	         *reason ? ": " : "", reason, back, *held ? "; held: " : "", held);
 }
 
 /* Why an endpoint does not get requests, below the table: reasons are long. */
@@ -345,23 +396,75 @@ static void write_troubles(FILE *out, const cJSON *endpoints, const struct ctl_v
 
 	ctl_table_init(&t, columns, SL_COUNT(columns));
 	for (endpoint = first(endpoints); endpoint; endpoint = endpoint->next) {
-		const char *state = state_of(endpoint), *reason = reason_of(endpoint, state);
-		char since[32], back[64], line[512];
+		const char *state = state_of(endpoint);
+		char line[512];
 
 		if (!is_trouble(endpoint, state) || ++n > TROUBLES_MAX)
 			continue;
-		write_age(since, sizeof(since), number_of(endpoint, "since_ms"));
-		write_return(back, sizeof(back), endpoint);
-		snprintf(line, sizeof(line), "%s %s for %s%s%s%s", text_of(endpoint, "endpoint"),
-		         state, since, *reason ? ": " : "", reason, back);
+		write_trouble(line, sizeof(line), endpoint);
 		ctl_table_add(&t, colour_of(state), line);
 	}
-	if (n > TROUBLES_MAX) {
-		char line[64];
-
-		snprintf(line, sizeof(line), "and %d more", n - TROUBLES_MAX);
-		add_text(&t, line);
+	add_rest(&t, n - TROUBLES_MAX);
+	if (n) {
+		fputc('\n', out);
+		ctl_table_write(&t, out, 0, view->colours);
 	}
+	ctl_table_fini(&t);
+}
+
+/* Who names the engines, and when that was last heard. */
+static void write_sources(FILE *out, const cJSON *sources, const struct ctl_view *view)
+{
+	static const struct ctl_column columns[] = {
+		{ .title = "SOURCE" },
+		{ .title = "ENGINES", .right = true },
+		{ .title = "LAST HEARD", .right = true },
+	};
+	int n = 0, total = cJSON_GetArraySize(sources);
+	struct ctl_table t;
+
+	if (!total)
+		return;
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (const cJSON *s = first(sources); s && n < SOURCES_MAX; s = s->next, n++) {
+		double ms = number_of(s, "synced_ms");
+		char age[32], heard[48];
+
+		write_age(age, sizeof(age), ms);
+		snprintf(heard, sizeof(heard), "%s ago", age);
+		add_text(&t, text_of(s, "source"));
+		add_count(&t, number_of(s, "engines"));
+		add_text(&t, isfinite(ms) ? heard : "never");
+	}
+	fputc('\n', out);
+	ctl_table_write(&t, out, view->width, view->colours);
+	ctl_table_fini(&t);
+	if (total > n)
+		fprintf(out, "and %d more\n", total - n);
+}
+
+/* "kubernetes:llm/llama: the API server does not answer; its 4 engines stay" */
+static void write_source_troubles(FILE *out, const cJSON *sources, const struct ctl_view *view)
+{
+	static const struct ctl_column columns[] = { { .title = "SOURCE TROUBLE" } };
+	struct ctl_table t;
+	int n = 0;
+
+	ctl_table_init(&t, columns, SL_COUNT(columns));
+	for (const cJSON *s = first(sources); s; s = s->next) {
+		const char *trouble = text_of(s, "trouble");
+		double engines = number_of(s, "engines");
+		char line[1024], stay[64] = "";
+
+		if (!*trouble || ++n > TROUBLES_MAX)
+			continue;
+		if (engines > 0)
+			snprintf(stay, sizeof(stay), "; its %.0f engine%s", engines,
+			         engines > 1 ? "s stay" : " stays");
+		snprintf(line, sizeof(line), "%s: %s%s", text_of(s, "source"), trouble, stay);
+		ctl_table_add(&t, CTL_YELLOW, line);
+	}
+	add_rest(&t, n - TROUBLES_MAX);
 	if (n) {
 		fputc('\n', out);
 		ctl_table_write(&t, out, 0, view->colours);
@@ -451,6 +554,7 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 	const cJSON *models = cJSON_GetObjectItemCaseSensitive(root, "models");
 	const cJSON *redis = cJSON_GetObjectItemCaseSensitive(root, "redis");
 	const cJSON *exporters = cJSON_GetObjectItemCaseSensitive(root, "gpu_exporters");
+	const cJSON *sources = cJSON_GetObjectItemCaseSensitive(root, "sources");
 	bool is_fleet = cJSON_IsArray(endpoints);
 
 	if (is_fleet) {
@@ -458,6 +562,8 @@ int ctl_status_write(FILE *out, const char *addr, const char *json, size_t len,
 		write_redis(out, redis);
 		if (cJSON_GetArraySize(endpoints))
 			write_endpoints(out, endpoints, redis != NULL, view);
+		write_sources(out, sources, view);
+		write_source_troubles(out, sources, view);
 		write_troubles(out, endpoints, view);
 		write_gpu_troubles(out, endpoints, exporters, view);
 		write_events(out, cJSON_GetObjectItemCaseSensitive(root, "events"), view);

@@ -79,7 +79,8 @@ static char *name_of(const struct sl_discover_conf *conf)
 	if (conf->target.kind == SL_DISCOVER_KUBERNETES)
 		what = *conf->service          ? conf->service
 		       : *conf->inference_pool ? conf->inference_pool
-		                               : conf->selector;
+		       : *conf->selector       ? conf->selector
+		                               : "*";
 	if (asprintf(&name, "%s%s%s%s", kinds[conf->target.kind], conf->namespace_,
 	             *conf->namespace_ ? "/" : "", what) < 0)
 		abort();
@@ -99,10 +100,12 @@ static struct sl_source *find(struct sl_discovery *d, const struct sl_discover_c
 
 static void source_open(struct sl_discovery *d, const struct sl_discover_conf *conf)
 {
-	struct sl_source *s = calloc(1, sizeof(*s));
+	struct sl_source *s = calloc(1, sizeof(*s)), **end = &d->sources;
 
 	if (!s)
 		abort();
+	while (*end) /* they are shown in the configuration's order */
+		end = &(*end)->next;
 	s->discovery = d;
 	s->loop = d->loop;
 	s->metrics = d->metrics;
@@ -113,8 +116,7 @@ static void source_open(struct sl_discovery *d, const struct sl_discover_conf *c
 	s->name = name_of(conf);
 	s->wanted = true;
 	s->driver = drivers[conf->target.kind];
-	s->next = d->sources;
-	d->sources = s;
+	*end = s;
 	s->state = s->driver->open(s);
 }
 
@@ -157,15 +159,30 @@ void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
 		return;
 	}
 	if (!s->set || s->set->n != set_take->n)
-		sl_info("%s: %u engines", s->name, set_take->n);
+		sl_info("%s: %u engine%s", s->name, set_take->n, set_take->n == 1 ? "" : "s");
 	sl_server_set_unref(s->set);
 	s->set = set_take;
 	sl_loop_defer(s->loop, &s->discovery->found_task);
 }
 
+/* The source's name says it already; of several files, or names, one is told. */
+static const char *without_name(const struct sl_source *s, const char *reason)
+{
+	const char *name = s->conf.target.name;
+	size_t len = strlen(name);
+
+	return len && !strncmp(reason, name, len) && !strncmp(reason + len, ": ", 2)
+	               ? reason + len + 2
+	               : reason;
+}
+
 void sl_source_trouble(struct sl_source *s, const char *reason)
 {
-	bool same = reason ? s->trouble && !strcmp(s->trouble, reason) : !s->trouble;
+	bool same;
+
+	if (reason)
+		reason = without_name(s, reason);
+	same = reason ? s->trouble && !strcmp(s->trouble, reason) : !s->trouble;
 
 	if (same)
 		return;

@@ -39,7 +39,8 @@ struct sl_found {
 	char *model;            /* that it serves; else it is asked */
 	char *kv_group;         /* beside the pool's: who may exchange KV caches */
 	uint16_t metrics_port;  /* 0: the engine's own */
-	char *node;             /* the host whose GPUs it uses */
+	char *node;             /* the host whose GPUs it uses, as exporters name it */
+	char *node_address;     /* where that is, when `node` is only a name */
 	char *namespace_, *pod; /* by which GPU exporters name their user */
 	char *gpus;             /* UUIDs, separated by commas */
 };

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 
 status=0
-for check in includes.py sizes.py links.py words.sh format.sh; do
+for check in includes.py sizes.py links.py shown.py words.sh format.sh; do
 	"$here/$check"
 	code=$?
 	[ "$code" = 0 ] || [ "$code" = 77 ] || status=1

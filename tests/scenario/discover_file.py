@@ -140,7 +140,7 @@ def test_a_bad_file_changes_nothing(t):
         equal(endpoints(gateway), {a.address}, "the last good engines")
         equal(gateway.chat().status, 200, "an answer")
     os.unlink(path)
-    until(lambda: "No such file" in source(gateway).get("trouble", ""), "the source to miss its file")
+    until(lambda: source(gateway).get("trouble") == "No such file or directory", "the source to miss its file")
     equal(endpoints(gateway), {a.address}, "the last good engines")
     true(f"{path}: entry 1, target 1: '10.0.0.1' has no port" in gateway.text(), "the log has the reason")
     write(path, entry(b))

@@ -130,6 +130,8 @@ def test_readiness_under_load(t):
         equal(a.requests, served, "requests that it got")
         server.ready("a")
         until(lambda: a.requests > served, "it to be used again")
+        for word in "gets no new requests: the pod is not ready", "may get requests again":
+            true(f"engine {a.address} {word}" in gateway.tail(100), f"the log does not say that it {word}")
         server.label("b", app="other")
         until(lambda: listed(gateway) == {a.address}, "the one without its label to be gone")
         passed(load)

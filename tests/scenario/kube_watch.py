@@ -101,8 +101,8 @@ def test_forgotten_versions(t):
     wait_equal(server, gateway, "at first")
     for _ in range(3):
         lists = asked(server, "list")
-        server.fail(503, verb="watch")
         until(lambda: server.state()["watches"] == 1, "the watch")
+        server.fail(503, verb="watch")
         server.cut()
         server.churn(count=100)
         server.compact()

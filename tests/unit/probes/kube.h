@@ -68,7 +68,7 @@ static inline void kube_group(char *out, size_t size, const char *group)
 		snprintf(out, size, "%s", group);
 }
 
-/* "HOST:PORT ID role=… hold=… group=… engine=… model=… metrics=… node=…;" for each,
+/* "HOST:PORT ID role=… hold=… group=… engine=… model=… metrics=… node=…@…;" for each,
  * what is not said left out. Owned by the caller. */
 static inline char *kube_dump(const struct sl_server_set *set)
 {
@@ -98,6 +98,8 @@ static inline char *kube_dump(const struct sl_server_set *set)
 			fprintf(out, " metrics=%u", f->metrics_port);
 		if (*f->node)
 			fprintf(out, " node=%s", f->node);
+		if (*f->node_address)
+			fprintf(out, "@%s", f->node_address);
 		fputc(';', out);
 	}
 	fclose(out);

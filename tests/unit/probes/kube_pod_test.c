@@ -23,6 +23,10 @@ static const struct {
 	/* states */
 	{ PLAIN, POD("a", "", "\"nodeName\":\"n1\"," MAIN(9000), AT("10.0.0.1")),
 	  "10.0.0.1:9000 llm/a/u-a node=n1;", "" },
+	{ PLAIN,
+	  POD("a", "", "\"nodeName\":\"n1\"," MAIN(9000),
+	      "\"hostIP\":\"192.0.2.7\"," AT("10.0.0.1")),
+	  "10.0.0.1:9000 llm/a/u-a node=n1@192.0.2.7;", "" },
 	{ PLAIN, POD("a", "", MAIN(9000), AT("fd00::1")), "fd00::1:9000 llm/a/u-a;", "" },
 	{ PLAIN,
 	  POD("a", "", MAIN(9000),

@@ -51,6 +51,27 @@ static void patterns_become_addresses(void **state)
 	}
 }
 
+/* Kubernetes names a node by what is no address, and says its address beside it. */
+static void a_node_is_asked_at_its_address(void **state)
+{
+	struct sl_server_conf server = {
+		.found = { .node = (char *)(uintptr_t) "gpu-node-7",
+		           .node_address = (char *)(uintptr_t) "192.0.2.7" },
+	};
+	struct sl_sockaddr addr;
+	struct sl_exporter_url url;
+	struct sl_engine m = { .server = &server };
+
+	(void)state;
+	assert_int_equal(sl_sockaddr_numeric("10.0.0.7", 8000, &addr), 0);
+	m.ep = sl_endpoint_new("engine", &addr, SL_UP_H1, NULL, "", 0);
+	assert_true(sl_exporter_url_text("http://{node}:9400/metrics", &m, url.text));
+	sl_exporter_url_resolve(&url, &m);
+	assert_string_equal(url.name, "192.0.2.7:9400");
+	assert_true(url.usable);
+	sl_endpoint_unref(m.ep);
+}
+
 /* Somebody else's words: they may be as long, and as strange, as they like. */
 static void a_node_that_is_no_address_is_not_looked_up(void **state)
 {
@@ -80,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(patterns_become_addresses),
+		cmocka_unit_test(a_node_is_asked_at_its_address),
 		cmocka_unit_test(a_node_that_is_no_address_is_not_looked_up),
 	};
 

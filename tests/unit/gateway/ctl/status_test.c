@@ -53,9 +53,9 @@ static void test_no_limit(void **state)
 "sluice 0.1.0 at gw:9900, 3 endpoints: 1 healthy, 1 draining, 1 unhealthy\n"
 "\n"
 "ENDPOINT                POOL     ROLE     HEALTH     SINCE  LIVE  QUEUE  KV %  INDEX  SLOW    SENT  MODELS\n"
-"10.0.0.1:8000           prefill  prefill  healthy       2h     4  12 ms    41  60.2k  1.04  182.9k  llama-3.1-8b, sql-lora\n"
-"decode-0.internal:8000  decode   decode   unhealthy    12s     0      -     -      0  1.00      17  -\n"
 "10.0.0.3:8000           decode   decode   draining      3d    31  2.3 s   100      1  0.98    1.8M  tiny\n"
+"decode-0.internal:8000  decode   decode   unhealthy    12s     0      -     -      0  1.00      17  -\n"
+"10.0.0.1:8000           prefill  prefill  healthy       2h     4  12 ms    41  60.2k  1.04  182.9k  llama-3.1-8b, sql-lora\n"
 "\n"
 "TROUBLE\n"
 "decode-0.internal:8000 unhealthy for 12s: connection refused\n"
@@ -99,9 +99,9 @@ static void test_80_columns(void **state)
 "sluice 0.1.0 at gw:9900, 3 endpoints: 1 healthy, 1 draining, 1 unhealthy\n"
 "\n"
 "ENDPOINT                POOL     ROLE     HEALTH     SINCE  LIVE  QUEUE  KV %\n"
-"10.0.0.1:8000           prefill  prefill  \033[32mhealthy\033[0m       2h     4  12 ms    41\n"
-"decode-0.internal:8000  decode   decode   \033[31munhealthy\033[0m    12s     0      -     -\n"
 "10.0.0.3:8000           decode   decode   \033[33mdraining\033[0m      3d    31  2.3 s   100\n"
+"decode-0.internal:8000  decode   decode   \033[31munhealthy\033[0m    12s     0      -     -\n"
+"10.0.0.1:8000           prefill  prefill  \033[32mhealthy\033[0m       2h     4  12 ms    41\n"
 "\n"
 "TROUBLE\n"
 "\033[31mdecode-0.internal:8000 unhealthy for 12s: connection refused\033[0m\n"
@@ -280,16 +280,92 @@ static void test_gpu_troubles(void **state)
 	        "\"draining\":true,\"gpu_state\":\"failed\",\"gpu_reason\":\"GPU GPU-7: XID 79\"},"
 	        "{\"endpoint\":\"b:1\",\"health\":\"healthy\",\"gpu_state\":\"healthy\","
 	        "\"gpu_reason\":\"\"}],\"gpu_exporters\":[{\"url\":\"http://x/\",\"trouble\":null},"
-	        "{\"url\":\"http://y/\",\"trouble\":\"no answer in time\",\"age_ms\":61000}]}";
+	        "{\"url\":\"http://y/\",\"trouble\":\"no answer in time\",\"age_ms\":61000},"
+	        "{\"url\":\"http://z/\",\"trouble\":\"it refuses\",\"age_ms\":null}]}";
 	char text[4096];
 
 	(void)state;
 	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
 	assert_non_null(strstr(text, "GPU TROUBLE\n"
 	                             "a:1 GPU GPU-7: XID 79\n"
-	                             "exporter http://y/: no answer in time; last page 61s ago\n"));
+	                             "exporter http://y/: no answer in time; last page 61s ago\n"
+	                             "exporter http://z/: it refuses; no page so far\n"));
 	assert_null(strstr(text, "http://x/"));
 }
+
+static void test_rows_are_in_order(void **state)
+{
+	char text[4096] = "";
+	const char *a, *b, *c;
+
+	(void)state;
+	show("{\"endpoints\":[{\"endpoint\":\"10.0.0.10:8000\",\"pool\":\"b\"},{\"endpoint\":"
+	     "\"10.0.0.9:8000\",\"pool\":\"b\"},{\"endpoint\":\"10.0.0.11:8000\",\"pool\":\"a\"}]}",
+	     0, false, text, sizeof(text));
+	a = strstr(text, "10.0.0.11:"), b = strstr(text, "10.0.0.9:"),
+	c = strstr(text, "10.0.0.10:");
+	assert_true(a && a < b && b < c);
+}
+
+/* clang-format off */
+static void test_sources(void **state)
+{
+	static const char json[] =
+"{\"version\":\"1\",\"endpoints\":[],\"sources\":["
+"{\"source\":\"kubernetes:llm/llama\",\"engines\":4,\"synced_ms\":61000,\"trouble\":\"the API "
+"server 10.0.0.1:443 does not answer\"},"
+"{\"source\":\"file:/etc/e.json\",\"engines\":12,\"synced_ms\":2000},"
+"{\"source\":\"dns:new:8000\",\"engines\":0,\"synced_ms\":null}]}";
+	char text[4096] = "";
+
+	(void)state;
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_string_equal(text,
+"sluice 1 at gw:9900, 0 endpoints\n"
+"\n"
+"SOURCE                ENGINES  LAST HEARD\n"
+"kubernetes:llm/llama        4     61s ago\n"
+"file:/etc/e.json           12      2s ago\n"
+"dns:new:8000                0       never\n"
+"\n"
+"SOURCE TROUBLE\n"
+"kubernetes:llm/llama: the API server 10.0.0.1:443 does not answer; its 4 engines stay\n");
+}
+
+/* Every host that is a name is a source: a list of hundreds helps nobody. */
+static void test_many_sources(void **state)
+{
+	char json[8192] = "{\"endpoints\":[],\"sources\":[", text[16384] = "";
+	size_t n = strlen(json);
+
+	(void)state;
+	for (int i = 0; i < 15; i++)
+		n += (size_t)sprintf(json + n, "%s{\"source\":\"s%d\",\"engines\":0%s}", i ? "," : "",
+		                     i, i == 14 ? ",\"trouble\":\"no such name\"" : "");
+	strcpy(json + n, "]}");
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "\ns9            0       never\nand 5 more\n"));
+	assert_null(strstr(text, "\ns10 "));
+	assert_non_null(strstr(text, "\nSOURCE TROUBLE\ns14: no such name\n"));
+}
+
+/* What its source holds back gets no requests, however well it is. */
+static void test_held(void **state)
+{
+	static const char json[] =
+"{\"version\":\"1\",\"endpoints\":[{\"endpoint\":\"e:1\",\"health\":\"healthy\",\"since_ms\":3000,"
+"\"draining\":true,\"held\":\"the pod is not ready\"},{\"endpoint\":\"e:2\",\"health\":\"unhealthy\","
+"\"since_ms\":3000,\"reason\":\"refused\",\"held\":\"the pod is terminating\"}]}";
+	char text[4096] = "";
+
+	(void)state;
+	assert_int_equal(show(json, 0, false, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, ", 2 endpoints: 1 held, 1 unhealthy\n"));
+	assert_non_null(strstr(text, "\nTROUBLE\n"
+"e:1 held: the pod is not ready\n"
+"e:2 unhealthy for 3s: refused; held: the pod is terminating\n"));
+}
+/* clang-format on */
 
 int main(void)
 {
@@ -303,6 +379,10 @@ int main(void)
 		cmocka_unit_test(test_many_troubles),
 		cmocka_unit_test(test_clusters_are_shown_if_there_are_any),
 		cmocka_unit_test(test_gpu_troubles),
+		cmocka_unit_test(test_rows_are_in_order),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_many_sources),
+		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_redis_is_shown_if_there_is_one),
 		cmocka_unit_test(test_version),
