@@ -34,17 +34,36 @@ static enum sl_health effective_health(struct sl_endpoint *ep)
 	return ill && health == SL_HEALTH_HEALTHY ? SL_HEALTH_DEGRADED : health;
 }
 
-void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
+/* It served badly but was never gone; a new process would have ended the ejection. */
+static bool is_back_from_ejection(struct sl_endpoint *ep)
+{
+	bool back;
+
+	pthread_mutex_lock(&ep->judge_lock);
+	back = ep->judge.cause == SL_REASON_RETURNED || ep->judge.cause == SL_REASON_RECALLED;
+	pthread_mutex_unlock(&ep->judge_lock);
+	return back;
+}
+
+static void tell_router(struct sl_endpoint *ep, uint64_t now_us)
 {
 	struct sl_router *router = ep->domain->router;
+	enum sl_health health = effective_health(ep);
 
+	if (is_back_from_ejection(ep))
+		sl_router_endpoint_return(router, ep->slot, health, now_us);
+	else
+		sl_router_endpoint_health(router, ep->slot, health, now_us);
+	sl_router_endpoint_drain(router, ep->slot, sl_endpoint_drains(ep));
+}
+
+void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
+{
 	sl_domain_lock(ep->domain);
 	/* Under the lock, so that the last word is the last to arrive; a slot of
 	 * one that was removed is another's. */
-	if (!atomic_load(&ep->removed)) {
-		sl_router_endpoint_health(router, ep->slot, effective_health(ep), now_us);
-		sl_router_endpoint_drain(router, ep->slot, sl_endpoint_drains(ep));
-	}
+	if (!atomic_load(&ep->removed))
+		tell_router(ep, now_us);
 	sl_domain_unlock(ep->domain);
 }
 
