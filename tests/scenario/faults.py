@@ -1,0 +1,138 @@
+"""One part for each fault that an engine, its GPU or its exporter may have: under
+load it is noticed for the right reason, the engine gets no new requests, or
+fewer, or as many as before; healed, it takes part again, and no client notices.
+Only streams that a killed engine was in the middle of are broken off."""
+import datetime
+
+from lib import story
+from lib.faults import FAULTS, FORGETS, LEAVES, LESS, STAYS, Fleet
+from lib.process import until
+from lib.story import equal, sized, true
+
+REQUESTS = sized(150, 60)
+PROBES = 25  # five rounds of the fleet
+TIMES = {"stuck_timeout": "1s", "ejection_time": "3s", "ejection_max": "3s"}
+MAIN = "gpu_interval 100ms;\ngpu_timeout 300ms;\ngpu_calm 300ms;\n"
+RIGHT = 5     # answers on whose cached tokens the index has to be right
+
+
+def probed(f, n=PROBES):
+    goal = f.gateway.metric("sluice_probes_total") + n
+    until(lambda: f.gateway.metric("sluice_probes_total") >= goal, f"{n} more probes")
+
+
+def signs(f):
+    row = f.row()
+    return row["health"], row["gpu_state"], row["draining"]
+
+
+# -- what is expected --------------------------------------------------------------
+
+
+def is_seen(f, fault):
+    """Out for one of the fault's reasons, at this moment or in between."""
+    row = f.row()
+    return (any(e["cause"] in fault.causes and e["to"] == "unhealthy" for e in f.events()) if fault.causes
+            else row["gpu_state"] == fault.gpu_state and fault.gpu_reason in (row["gpu_reason"] or ""))
+
+
+def asked(f):
+    """What it got, by the gateway's count and by its own."""
+    return f.row()["dispatched"], f.bad.requests if f.bad.running else None
+
+
+def stood_still(f, load):
+    """(before, after) some probes and other engines' requests during which it was
+    out; None if it had a trial meanwhile."""
+    row = f.row()
+    if not f.is_out() or row["prefilling"]:
+        return None
+    events, before = f.events(), asked(f)
+    load.passed(REQUESTS // 5)
+    probed(f)
+    return (before, asked(f)) if f.is_out() and f.events() == events else None
+
+
+def leaves(f, fault, load):
+    until(lambda: is_seen(f, fault), f"{fault.name} to be noticed")
+    before, after = until(lambda: stood_still(f, load), "a while without a trial")
+    equal(after, before, "requests of an engine that is out")
+
+
+def share_of(f, load):
+    before = f.sent()
+    load.passed(REQUESTS)
+    return f.share_since(before)
+
+
+def gets_less(f, fault, load):
+    usual = share_of(f, load)
+    fault.do(f)
+    until(lambda: is_seen(f, fault), f"{fault.name} to be noticed")
+    until(lambda: share_of(f, load) < usual / 3, f"a share far below {usual:.3f}", timeout=120)
+
+
+def goes_on(f, fault, load):
+    usual, before = share_of(f, load), signs(f)
+    fault.do(f)
+    until(lambda: fault.noticed(f), f"{fault.name} to be noticed")
+    probed(f)
+    share = share_of(f, load)
+    true(share > usual / 2, f"its share was {usual:.3f} and is {share:.3f}")
+    equal(signs(f), before, "health, GPUs, draining")
+    equal([e["to"] for e in f.events()], ["healthy"], "what happened")
+
+
+def forgets(f, fault, load):
+    """What is predicted of the new process is nothing, and then what it has."""
+    true(f.row()["index_entries"] > 0, "prompts that it has")
+    fault.do(f)
+    until(lambda: "its part of the prefix index is cleared" in f.gateway.text(), "the restart to be noticed")
+    noticed = datetime.datetime.now(datetime.timezone.utc).isoformat()[:23]
+
+    def answers():
+        """(predicted, cached) tokens of each since, where the engine has said it."""
+        mine = [a for a in f.gateway.access() if a["time"][:23] > noticed and a.get("decode") == f.bad.address]
+        return [(a["predicted_cached_tokens"], a["cached_tokens"]) for a in mine if "cached_tokens" in a]
+
+    until(lambda: sum(p > 0 for p, _ in answers()) >= RIGHT, "hits to be expected of it again")
+    for predicted, cached in answers():
+        true(predicted <= cached + 16, f"{predicted} tokens expected of a cache that had {cached}")
+    hits = [(p, c) for p, c in answers() if p > 0]
+    true(sum(p for p, _ in hits) > sum(c for _, c in hits) / 2, f"hits expected, and had: {hits}")
+
+
+def befall(f, fault, load):
+    if fault.expected == LEAVES:
+        fault.do(f)
+        leaves(f, fault, load)
+    else:
+        {LESS: gets_less, STAYS: goes_on, FORGETS: forgets}[fault.expected](f, fault, load)
+
+
+# -- a part for each ---------------------------------------------------------------
+
+
+def takes_part_again(f, load):
+    until(lambda: signs(f) == ("healthy", "healthy", False), "all to be well")
+    served = f.bad.requests
+    until(lambda: f.bad.requests > served, "the engine to take part again", timeout=120)
+    load.passed(REQUESTS // 3)
+
+
+def part(fault):
+    def play(t):
+        f = Fleet(t, fault.policy, main=MAIN, **TIMES)
+        with f.load() as load:
+            load.passed(REQUESTS)
+            befall(f, fault, load)
+            fault.heal(f)
+            takes_part_again(f, load)
+        lost = [x for x in load.result.failures if not (fault.breaks_streams and x in load.result.broken)]
+        equal(lost, [], f"failures of {load.result.done}")
+        others = [e for e in f.gateway.fleet()["events"] if e["endpoint"] != f.bad.address]
+        equal([e for e in others if e["to"] != "healthy"], [], "what happened to the others")
+    return play
+
+
+story.run({f"test_{fault.name}": part(fault) for fault in FAULTS})
