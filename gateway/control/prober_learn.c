@@ -6,6 +6,8 @@
 #include "gateway/telemetry/log.h"
 
 #define MODEL_NAMES 256
+/* One alone may have been written before the last event. */
+#define STILL_PAGES 3
 
 /* ---- what it is ------------------------------------------------------ */
 
@@ -118,11 +120,28 @@ static struct sl_load_sample sample_of(const struct sl_engine_page *page, uint64
 	};
 }
 
+/* Whether the tokens that its streams bring are counted on its page. */
+static void note_movement(struct sl_probe_run *r, const struct sl_engine_page *before)
+{
+	const struct sl_engine_page *page = &r->engine->page;
+	uint64_t life_us = atomic_load_explicit(&r->ep->life_us, memory_order_relaxed);
+
+	if (page->generation_tokens < 0 || page->generation_tokens != before->generation_tokens ||
+	    page->prompt_tokens != before->prompt_tokens) {
+		r->moved_us = r->arrived_us;
+		r->still = 0;
+	} else if (life_us > r->last_us && r->still < STILL_PAGES) {
+		r->still++;
+	}
+	r->last_us = r->arrived_us;
+}
+
 /* Another process answers at the address: its cache is empty. */
 static bool was_restarted(struct sl_probe_run *r)
 {
 	struct sl_engine_page before = r->last;
 
+	note_movement(r, &before);
 	r->last = r->engine->page;
 	/* A page that now and then does not have it says nothing of its process. */
 	if (r->last.start_time_s < 0)
@@ -137,18 +156,27 @@ static bool read_load(struct sl_probe_run *r, struct sl_engine_page *out_page)
 	return r->page && sl_page_reader_finish(r->page, out_page) == 0;
 }
 
+/* Under the domain's lock. */
+static void tell_load(struct sl_probe_run *r)
+{
+	struct sl_load_sample sample = sample_of(&r->engine->page, r->arrived_us);
+
+	r->engine->page_us = r->arrived_us;
+	r->forgotten = false;
+	sl_router_endpoint_sample(r->ep->domain->router, r->ep->slot, &sample,
+	                          r->prober->loop->now_us);
+	if (r->path.form == SL_ANSWER_PAGE)
+		learn_adapters(r);
+}
+
 bool prober_learn_load(struct sl_probe_run *r)
 {
 	struct sl_endpoint *ep = r->ep;
 	uint64_t now = r->prober->loop->now_us;
-	struct sl_load_sample sample;
 	bool restarted;
 
 	if (!read_load(r, &r->engine->page))
 		return false;
-	r->engine->page_us = r->arrived_us;
-	r->forgotten = false;
-	sample = sample_of(&r->engine->page, r->arrived_us);
 	restarted = was_restarted(r);
 	pthread_mutex_lock(&ep->judge_lock);
 	if (restarted)
@@ -158,9 +186,10 @@ bool prober_learn_load(struct sl_probe_run *r)
 	sl_domain_lock(ep->domain);
 	if (restarted)
 		sl_router_endpoint_restarted(ep->domain->router, ep->slot);
-	sl_router_endpoint_sample(ep->domain->router, ep->slot, &sample, now);
-	if (r->path.form == SL_ANSWER_PAGE)
-		learn_adapters(r);
+	if (r->still == STILL_PAGES) /* an old page, of the time when it last moved */
+		r->engine->page_us = r->moved_us;
+	else
+		tell_load(r);
 	sl_domain_unlock(ep->domain);
 	if (restarted)
 		sl_info("engine %s was restarted; its part of the prefix index is cleared",

@@ -22,8 +22,12 @@ def probed(f, n=PROBES):
 
 
 def signs(f):
+    """(health, GPUs, draining)."""
     row = f.row()
     return row["health"], row["gpu_state"], row["draining"]
+
+
+WELL = ("healthy", "healthy", False)
 
 
 # -- what is expected --------------------------------------------------------------
@@ -73,13 +77,13 @@ def gets_less(f, fault, load):
 
 
 def goes_on(f, fault, load):
-    usual, before = share_of(f, load), signs(f)
+    usual = share_of(f, load)
     fault.do(f)
     until(lambda: fault.noticed(f), f"{fault.name} to be noticed")
     probed(f)
     share = share_of(f, load)
     true(share > usual / 2, f"its share was {usual:.3f} and is {share:.3f}")
-    equal(signs(f), before, "health, GPUs, draining")
+    equal(signs(f), WELL, "its state")
     equal([e["to"] for e in f.events()], ["healthy"], "what happened")
 
 
@@ -87,7 +91,8 @@ def forgets(f, fault, load):
     """What is predicted of the new process is nothing, and then what it has."""
     true(f.row()["index_entries"] > 0, "prompts that it has")
     fault.do(f)
-    until(lambda: "its part of the prefix index is cleared" in f.gateway.text(), "the restart to be noticed")
+    until(lambda: "its part of the prefix index is cleared" in f.gateway.text() or is_seen(f, fault),
+          "the restart to be noticed")
     noticed = datetime.datetime.now(datetime.timezone.utc).isoformat()[:23]
 
     def answers():
@@ -114,7 +119,7 @@ def befall(f, fault, load):
 
 
 def takes_part_again(f, load):
-    until(lambda: signs(f) == ("healthy", "healthy", False), "all to be well")
+    until(lambda: signs(f) == WELL, "all to be well")
     served = f.bad.requests
     until(lambda: f.bad.requests > served, "the engine to take part again", timeout=120)
     load.passed(REQUESTS // 3)

@@ -1,7 +1,7 @@
 """The faults that probing is there for, as data, and a fleet to have them in.
 
 Each engine is a process on a host of its own (an address of the loopback
-network) with its GPU's exporter on the same host, as on real nodes. They run
+network) with its two GPUs' exporter on the same host, as on real nodes. They run
 at a pace, and with prompts and answers of a size, that real ones have: where a
 request takes a millisecond, what is around the engine hides that it is slow.
 
@@ -34,11 +34,11 @@ class Fleet:
         body = f"model sim {{ policy {policy}; }}\n"
         body += gw.pool("all", self.engines, gpu_metrics=f'"http://{{host}}:{port}/metrics"', **directives)
         self.gateway = t.gateway(body, *self.engines, main=main)
-        until(lambda: len(self.gateway.fleet().get("gpus", [])) == ENGINES, "all GPUs to be known")
+        until(lambda: len(self.gateway.fleet().get("gpus", [])) == 2 * ENGINES, "all GPUs to be known")
 
     def _engine(self, host, port, speed):
         return self.t.engine(host=host, options=("--speed", str(speed), "--gpu-exporter", f"{host}:{port}",
-                                                 "--gpu-host", host))
+                                                 "--gpu-host", host, "--gpus-per-engine", "2"))
 
     @property
     def bad(self):
@@ -82,6 +82,9 @@ class Fleet:
         row = self.row()
         return row["health"] == "unhealthy" or row["draining"]
 
+    def load_unknown(self):
+        return f"{self.bad.address} has not told its load" in self.gateway.text()
+
     def exporter_trouble(self):
         """What is wrong with the bad one's exporter."""
         exporters = self.gateway.fleet()["gpu_exporters"]
@@ -123,9 +126,12 @@ FAULTS = [
     Fault("hung", "hung: accepts, never answers", LEAVES, fault(hang=True, hang_health=True),
           causes={"probe_timeout", "silent", "stuck"}),
     Fault("core_hung", "core hung: health and metrics pages answer", LEAVES, fault(hang=True), causes={"stuck"}),
-    Fault("metrics_hang", "stuck metrics: the page is not answered", LEAVES, fault(hang_metrics=True),
-          causes={"probe_timeout", "silent"}),
-    Fault("metrics_still", "stuck metrics: the page stands still, all else works", STAYS, fault(stale=True)),
+    Fault("hung_old_page", "core hung, its page stands at its last good numbers", LEAVES,
+          fault(hang=True, stale=True), causes={"stuck"}),
+    Fault("metrics_hang", "metrics page not answered, all else works", STAYS, fault(hang_metrics=True),
+          noticed=Fleet.load_unknown),
+    Fault("metrics_still", "metrics page stands still, all else works", STAYS, fault(stale=True),
+          noticed=Fleet.load_unknown),
     Fault("slow", "slow x4", LESS, fault(slow=4)),
     Fault("slow_in_turns", "slow x4, policy round-robin", LEAVES, fault(slow=4), causes={"slow"},
           policy="round-robin"),
