@@ -118,12 +118,13 @@ def spread(values, unit, digits=1):
 
 
 def line(fault, runs):
-    after = spread([100 * r.shares[1] for r in runs if r.shares[1] is not None], "%")
-    before = spread([100 * r.shares[0] for r in runs], "%")
-    failed, broken = sum(r.failed for r in runs), sum(r.broken for r in runs)
-    return (f"| {fault.says} | {fault.expected} | {spread([r.last_s for r in runs], 's', 2)} "
-            f"| {spread([r.known_s for r in runs], 's', 2)} | {before} | {after} "
-            f"| {failed} ({broken}) of {sum(r.done for r in runs)} | {'; '.join(sorted(set().union(*(r.why for r in runs)) - {""}))} |")
+    failed, broken, done = (sum(getattr(r, n) for r in runs) for n in ("failed", "broken", "done"))
+    cells = [fault.says, fault.expected,
+             spread([r.last_s for r in runs], "s", 2), spread([r.known_s for r in runs], "s", 2),
+             spread([100 * r.shares[0] for r in runs], "%"),
+             spread([100 * r.shares[1] for r in runs if r.shares[1] is not None], "%"),
+             f"{failed} ({broken}) of {done}", "; ".join(sorted(set().union(*(r.why for r in runs)) - {""}))]
+    return f"| {' | '.join(cells)} |"
 
 
 def main():
