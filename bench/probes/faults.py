@@ -47,10 +47,10 @@ def trouble(row):
 
 
 def watch(f, run):
-    """Until it has been sent nothing for a while."""
+    """Until it is known, and it has been sent nothing for a while."""
     start = last = time.monotonic()
     count = f.row()["dispatched"]
-    while time.monotonic() < last + QUIET_S:
+    while run.known_s is None or time.monotonic() < last + QUIET_S:
         row, now = f.row(), time.monotonic()
         if row["dispatched"] > count:
             count, last = row["dispatched"], now

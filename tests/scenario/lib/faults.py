@@ -58,16 +58,13 @@ class Fleet:
 
     # -- what is seen of it ----------------------------------------------------
 
-    def rows(self):
-        return {r["endpoint"]: r for r in self.gateway.fleet()["endpoints"]}
-
     def row(self):
-        return self.rows()[self.bad.address]
+        return self.gateway.row(self.bad)
 
     def sent(self):
         """Requests sent so far: (to the bad one, to all)."""
-        rows = self.rows()
-        return rows[self.bad.address]["dispatched"], sum(r["dispatched"] for r in rows.values())
+        sent = {r["endpoint"]: r["dispatched"] for r in self.gateway.fleet()["endpoints"]}
+        return sent[self.bad.address], sum(sent.values())
 
     def share_since(self, before):
         """The bad one's share of what was sent since sent() was `before`."""
