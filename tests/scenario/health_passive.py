@@ -119,4 +119,17 @@ def test_slow_beside_its_pool(t):
     equal(sum(r["ejections"] for r in gateway.fleet()["endpoints"]), 1, "ejections")
 
 
+def test_a_page_that_hangs_keeps_nobody_out(t):
+    """Its health decides, also of an engine that was down."""
+    gateway, engines = t.plain(2, probe_timeout="300ms")
+    bad = engines[0]
+    bad.fault(health_status=503, hang_metrics=True)
+    gateway.wait_healthy(bad, state="unhealthy")
+    failures = gateway.metric("sluice_probe_failures_total")
+    bad.fault(health_status=200)
+    gateway.wait_healthy(bad)
+    until(lambda: gateway.metric("sluice_probe_failures_total") > failures + 5, "more pages that do not come")
+    equal([to for _, to in events_of(gateway, bad)], ["healthy", "unhealthy", "healthy"], "what happened")
+
+
 story.run(globals())
