@@ -6,7 +6,7 @@
 #include "gateway/telemetry/log.h"
 
 #define MODEL_NAMES 256
-/* One alone may have been written before the last event. */
+/* One alone may have been written before the last answer. */
 #define STILL_PAGES 3
 
 /* ---- what it is ------------------------------------------------------ */
@@ -120,20 +120,26 @@ static struct sl_load_sample sample_of(const struct sl_engine_page *page, uint64
 	};
 }
 
-/* Whether the tokens that its streams bring are counted on its page. */
+static bool differs(const struct sl_engine_page *a, const struct sl_engine_page *b)
+{
+	return a->generation_tokens != b->generation_tokens ||
+	       a->prompt_tokens != b->prompt_tokens || a->running != b->running ||
+	       a->waiting != b->waiting || a->kv_usage != b->kv_usage;
+}
+
+/* Whether what live requests see of it shows on its page: who answers one more has
+ * one more running, or has counted its tokens. */
 static void note_movement(struct sl_probe_run *r, const struct sl_engine_page *before)
 {
-	const struct sl_engine_page *page = &r->engine->page;
-	uint64_t life_us = atomic_load_explicit(&r->ep->life_us, memory_order_relaxed);
+	uint64_t answers = atomic_load_explicit(&r->ep->tally.ok, memory_order_relaxed);
 
-	if (page->generation_tokens < 0 || page->generation_tokens != before->generation_tokens ||
-	    page->prompt_tokens != before->prompt_tokens) {
+	if (r->engine->page.generation_tokens < 0 || differs(before, &r->engine->page)) {
 		r->moved_us = r->arrived_us;
 		r->still = 0;
-	} else if (life_us > r->last_us && r->still < STILL_PAGES) {
+	} else if (answers != r->answers && r->still < STILL_PAGES) {
 		r->still++;
 	}
-	r->last_us = r->arrived_us;
+	r->answers = answers;
 }
 
 /* Another process answers at the address: its cache is empty. */
