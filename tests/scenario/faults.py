@@ -120,8 +120,11 @@ def befall(f, fault, load):
 # -- a part for each ---------------------------------------------------------------
 
 
-def takes_part_again(f, load):
+def takes_part_again(f, load, entries):
+    """What is known of its cache is kept if its process has lived on."""
     until(lambda: signs(f) == WELL, "all to be well")
+    if f.events()[0]["cause"] == "returned":
+        true(f.row()["index_entries"] > entries / 2, f"of {entries} prompts in its cache {f.row()} are known")
     served = f.bad.requests
     until(lambda: f.bad.requests > served, "the engine to take part again", timeout=120)
     load.passed(REQUESTS // 3)
@@ -133,8 +136,9 @@ def part(fault):
         with f.load() as load:
             load.passed(REQUESTS)
             befall(f, fault, load)
+            entries = f.row()["index_entries"]
             fault.heal(f)
-            takes_part_again(f, load)
+            takes_part_again(f, load, entries)
         lost = [x for x in load.result.failures if not (fault.breaks_streams and x in load.result.broken)]
         equal(lost, [], f"failures of {load.result.done}")
         others = [e for e in f.gateway.fleet()["events"] if e["endpoint"] != f.bad.address]
