@@ -131,11 +131,15 @@ def main():
     arg = arguments(__doc__, rounds=(3, "of each fault"), speed=(2.0, "of the engines; 1 is an H100"),
                     warm=(4.0, "seconds of load before"), only=("", "faults by name, with commas"))
     wanted = [f for f in FAULTS if not arg.only or f.name in arg.only.split(",")]
-    lines = [f"From a fault to no new traffic: `bench/probes.sh faults`, {datetime.date.today()}, {arg.rounds} runs of "
+    lines = [f"# From a fault to no new traffic\n\n`bench/probes.sh faults`, {datetime.date.today()}, {arg.rounds} runs of "
              f"each, median [range]. {ENGINES} simulated engines (llama3-8b-h100 at speed {arg.speed:g}), {CLIENTS} clients "
-             f"without pause, half of them streaming, prompts of about 400 tokens that share beginnings, answers of "
-             f"{ANSWER_TOKENS} tokens; the product's default settings. Engines, gateway and clients on {os.cpu_count()} "
-             f"shared cores.", "",
+             f"without pause, half of them streaming; prompts of about 400 tokens that share beginnings, answers of "
+             f"{ANSWER_TOKENS} tokens; the product's default settings. Engines, gateway and clients shared {os.cpu_count()} "
+             f"cores with other work.", "",
+             "An engine may get nothing long before its state says so: by what it costs, one that does not answer is "
+             "not chosen. For a restart the time is that of the last request for which hits in the former cache were "
+             "expected. At the end of a run the fault was healed, so that streams in the middle of which an engine hung "
+             "went on. Only streams of a killed process are broken off.", "",
              "| fault | expected | last new request after | state says so after | share before | share after "
              "| failed (of these streams broken) | why |", "|---|---|--:|--:|--:|--:|--:|---|"]
     for fault in wanted:
