@@ -158,7 +158,10 @@ bool learn_hits_sample(struct learn_hits *h, double hits, double queries, uint64
 {
 	bool backwards;
 
-	if (hits < 0)
+	/* A page on which nothing was computed since is an old one, or was read before
+	 * what was predicted: that will show on a later one. */
+	if (hits < 0 ||
+	    (h->sampled && queries >= 0 && queries == h->last_queries && hits == h->last_hits))
 		return true;
 	backwards =
 	        h->sampled && (hits < h->last_hits || (queries >= 0 && queries < h->last_queries));

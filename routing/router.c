@@ -2,7 +2,8 @@
  *
  * What is known of an endpoint is forgotten when it is deleted, when it was
  * restarted and when it comes back from UNHEALTHY: it then starts like a new
- * one, with an empty index and F = 1. Draining forgets nothing. */
+ * one, with an empty index and F = 1. One that was only ejected keeps its index,
+ * since its cache is what it was. Draining forgets nothing. */
 #include <assert.h>
 
 #include "routing/alloc.h"
@@ -202,16 +203,20 @@ static double derated(const struct endpoint *ep, double learned)
 	return slow < SL_DERATE_MAX ? slow : SL_DERATE_MAX;
 }
 
-static void forget_all(struct sl_router *r, uint32_t slot)
+/* How fast it was, and what others had it do. */
+static void forget_service(struct sl_router *r, struct endpoint *ep)
 {
-	struct endpoint *ep = &r->endpoints[slot];
-
 	forget_load(ep);
-	forget_cache(r, slot);
 	learn_evidence_drop(&ep->past->evidence.prefill, &r->prefill_scale);
 	learn_evidence_drop(&ep->past->evidence.decode, &r->decode_scale);
 	ep->slow = derated(ep, 1);
 	ep->busy = 0;
+}
+
+static void forget_all(struct sl_router *r, uint32_t slot)
+{
+	forget_service(r, &r->endpoints[slot]);
+	forget_cache(r, slot);
 }
 
 static void start_ramp(struct endpoint *ep, uint64_t from_us)
@@ -335,19 +340,33 @@ void sl_router_endpoint_del(struct sl_router *r, uint32_t slot)
 	endpoint_release(r, slot);
 }
 
-void sl_router_endpoint_health(struct sl_router *r, uint32_t slot, enum sl_health health,
-                               uint64_t now_us)
+static void set_health(struct sl_router *r, struct endpoint *ep, enum sl_health health,
+                       uint64_t now_us)
 {
-	struct endpoint *ep = endpoint_at(r, slot);
-
 	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY) {
-		forget_all(r, slot);
+		forget_service(r, ep);
 		start_ramp(ep, now_us);
 	}
 	ep->health = health;
 	r->clusters.changes++;
 	endpoint_set_plain(ep);
 	endpoint_set_wake(ep);
+}
+
+void sl_router_endpoint_health(struct sl_router *r, uint32_t slot, enum sl_health health,
+                               uint64_t now_us)
+{
+	struct endpoint *ep = endpoint_at(r, slot);
+
+	if (ep->health == SL_HEALTH_UNHEALTHY && health != SL_HEALTH_UNHEALTHY)
+		forget_cache(r, slot);
+	set_health(r, ep, health, now_us);
+}
+
+void sl_router_endpoint_return(struct sl_router *r, uint32_t slot, enum sl_health health,
+                               uint64_t now_us)
+{
+	set_health(r, endpoint_at(r, slot), health, now_us);
 }
 
 void sl_router_endpoint_drain(struct sl_router *r, uint32_t slot, bool draining)

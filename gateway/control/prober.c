@@ -203,11 +203,11 @@ static void answered(struct sl_probe_run *r, int status)
 	steps[r->step].end(r, status);
 }
 
-/* An engine whose page hangs is not asked to be well by its health; but a port
- * of somebody else's says nothing of it. */
+/* A page that does not come makes its load unknown, not its health bad. */
 static void failed(struct sl_probe_run *r, enum sl_probe_result result)
 {
-	if (r->step == STEP_LOAD && r->page_ep) {
+	if (r->step == STEP_LOAD) {
+		sl_metric_add(r->prober->metrics, SL_M_PROBE_FAILURES, 1);
 		after_load(r);
 		return;
 	}

@@ -6,6 +6,8 @@
 #include "gateway/telemetry/log.h"
 
 #define MODEL_NAMES 256
+/* One alone may have been written before the last answer. */
+#define STILL_PAGES 3
 
 /* ---- what it is ------------------------------------------------------ */
 
@@ -34,17 +36,36 @@ static enum sl_health effective_health(struct sl_endpoint *ep)
 	return ill && health == SL_HEALTH_HEALTHY ? SL_HEALTH_DEGRADED : health;
 }
 
-void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
+/* It served badly but was never gone; a new process would have ended the ejection. */
+static bool is_back_from_ejection(struct sl_endpoint *ep)
+{
+	bool back;
+
+	pthread_mutex_lock(&ep->judge_lock);
+	back = ep->judge.cause == SL_REASON_RETURNED || ep->judge.cause == SL_REASON_RECALLED;
+	pthread_mutex_unlock(&ep->judge_lock);
+	return back;
+}
+
+static void tell_router(struct sl_endpoint *ep, uint64_t now_us)
 {
 	struct sl_router *router = ep->domain->router;
+	enum sl_health health = effective_health(ep);
 
+	if (is_back_from_ejection(ep))
+		sl_router_endpoint_return(router, ep->slot, health, now_us);
+	else
+		sl_router_endpoint_health(router, ep->slot, health, now_us);
+	sl_router_endpoint_drain(router, ep->slot, sl_endpoint_drains(ep));
+}
+
+void sl_prober_apply_health(struct sl_endpoint *ep, uint64_t now_us)
+{
 	sl_domain_lock(ep->domain);
 	/* Under the lock, so that the last word is the last to arrive; a slot of
 	 * one that was removed is another's. */
-	if (!atomic_load(&ep->removed)) {
-		sl_router_endpoint_health(router, ep->slot, effective_health(ep), now_us);
-		sl_router_endpoint_drain(router, ep->slot, sl_endpoint_drains(ep));
-	}
+	if (!atomic_load(&ep->removed))
+		tell_router(ep, now_us);
 	sl_domain_unlock(ep->domain);
 }
 
@@ -99,11 +120,34 @@ static struct sl_load_sample sample_of(const struct sl_engine_page *page, uint64
 	};
 }
 
+static bool differs(const struct sl_engine_page *a, const struct sl_engine_page *b)
+{
+	return a->generation_tokens != b->generation_tokens ||
+	       a->prompt_tokens != b->prompt_tokens || a->running != b->running ||
+	       a->waiting != b->waiting || a->kv_usage != b->kv_usage;
+}
+
+/* Whether what live requests see of it shows on its page: who answers one more has
+ * one more running, or has counted its tokens. */
+static void note_movement(struct sl_probe_run *r, const struct sl_engine_page *before)
+{
+	uint64_t answers = atomic_load_explicit(&r->ep->tally.ok, memory_order_relaxed);
+
+	if (r->engine->page.generation_tokens < 0 || differs(before, &r->engine->page)) {
+		r->moved_us = r->arrived_us;
+		r->still = 0;
+	} else if (answers != r->answers && r->still < STILL_PAGES) {
+		r->still++;
+	}
+	r->answers = answers;
+}
+
 /* Another process answers at the address: its cache is empty. */
 static bool was_restarted(struct sl_probe_run *r)
 {
 	struct sl_engine_page before = r->last;
 
+	note_movement(r, &before);
 	r->last = r->engine->page;
 	/* A page that now and then does not have it says nothing of its process. */
 	if (r->last.start_time_s < 0)
@@ -118,18 +162,27 @@ static bool read_load(struct sl_probe_run *r, struct sl_engine_page *out_page)
 	return r->page && sl_page_reader_finish(r->page, out_page) == 0;
 }
 
+/* Under the domain's lock. */
+static void tell_load(struct sl_probe_run *r)
+{
+	struct sl_load_sample sample = sample_of(&r->engine->page, r->arrived_us);
+
+	r->engine->page_us = r->arrived_us;
+	r->forgotten = false;
+	sl_router_endpoint_sample(r->ep->domain->router, r->ep->slot, &sample,
+	                          r->prober->loop->now_us);
+	if (r->path.form == SL_ANSWER_PAGE)
+		learn_adapters(r);
+}
+
 bool prober_learn_load(struct sl_probe_run *r)
 {
 	struct sl_endpoint *ep = r->ep;
 	uint64_t now = r->prober->loop->now_us;
-	struct sl_load_sample sample;
 	bool restarted;
 
 	if (!read_load(r, &r->engine->page))
 		return false;
-	r->engine->page_us = r->arrived_us;
-	r->forgotten = false;
-	sample = sample_of(&r->engine->page, r->arrived_us);
 	restarted = was_restarted(r);
 	pthread_mutex_lock(&ep->judge_lock);
 	if (restarted)
@@ -139,9 +192,10 @@ bool prober_learn_load(struct sl_probe_run *r)
 	sl_domain_lock(ep->domain);
 	if (restarted)
 		sl_router_endpoint_restarted(ep->domain->router, ep->slot);
-	sl_router_endpoint_sample(ep->domain->router, ep->slot, &sample, now);
-	if (r->path.form == SL_ANSWER_PAGE)
-		learn_adapters(r);
+	if (r->still == STILL_PAGES) /* an old page, of the time when it last moved */
+		r->engine->page_us = r->moved_us;
+	else
+		tell_load(r);
 	sl_domain_unlock(ep->domain);
 	if (restarted)
 		sl_info("engine %s was restarted; its part of the prefix index is cleared",

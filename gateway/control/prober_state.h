@@ -54,6 +54,9 @@ struct sl_probe_run {
 	uint64_t models_us;            /* when the list was last read */
 	struct sl_generate generate;
 	struct sl_engine_page last; /* by which a restart is seen */
+	uint64_t answers;           /* of live requests, when that was read */
+	uint64_t moved_us;          /* when a page last differed from the one before */
+	uint32_t still;             /* pages since, with new answers, that did not */
 };
 
 /* ---- prober_paths.c -------------------------------------------------- */

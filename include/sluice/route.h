@@ -113,7 +113,12 @@ void sl_router_endpoint_update(struct sl_router *r, uint32_t ep,
                                const struct sl_endpoint_spec *spec);
 /* No longer a candidate; the slot is reused when its last ticket has ended. */
 void sl_router_endpoint_del(struct sl_router *r, uint32_t ep);
+/* After UNHEALTHY it starts like a new one: its cache is taken for empty. */
 void sl_router_endpoint_health(struct sl_router *r, uint32_t ep, enum sl_health health,
+                               uint64_t now_us);
+/* The same for one that was out for how it served while its process lived on:
+ * its cache is what it was. */
+void sl_router_endpoint_return(struct sl_router *r, uint32_t ep, enum sl_health health,
                                uint64_t now_us);
 void sl_router_endpoint_drain(struct sl_router *r, uint32_t ep, bool draining);
 /* Its GPUs run slower than they usually do by this factor, 1 .. SL_DERATE_MAX: F

@@ -11,15 +11,6 @@ REQUESTS = sized(200, 80)
 TIMES = {"stuck_timeout": "1s", "ejection_time": "1s", "ejection_max": "2s", "slow_start": "500ms"}
 
 
-def row_of(gateway, engine):
-    return next(r for r in gateway.fleet()["endpoints"] if r["endpoint"] == engine.address)
-
-
-def passed(load, n):
-    start = load.result.done
-    until(lambda: load.result.done >= start + n, f"{n} more requests")
-
-
 def out_for(gateway, engine, cause):
     def seen():
         return any(e["endpoint"] == engine.address and e["cause"] == cause for e in gateway.fleet()["events"])
@@ -29,17 +20,17 @@ def out_for(gateway, engine, cause):
 def hang_and_heal(gateway, bad):
     """Under load of one-token answers: no request is in the middle of a stream."""
     with Load(gateway, clients=8, max_tokens=1) as load:
-        passed(load, REQUESTS)
+        load.passed(REQUESTS)
         bad.fault(hang=True)
         out_for(gateway, bad, "stuck")
-        true("no first token for" in row_of(gateway, bad)["reason"]
-             or row_of(gateway, bad)["health"] == "healthy", f"why: {row_of(gateway, bad)}")
-        passed(load, REQUESTS)
+        true("no first token for" in gateway.row(bad)["reason"]
+             or gateway.row(bad)["health"] == "healthy", f"why: {gateway.row(bad)}")
+        load.passed(REQUESTS)
         bad.heal()
         gateway.wait_healthy(bad)
         served = bad.requests
         until(lambda: bad.requests > served, "the engine to take part again")
-        passed(load, REQUESTS)
+        load.passed(REQUESTS)
     equal(load.result.failures, [], f"failures of {load.result.done}")
     true(load.result.longest < 30, f"and nobody waited for a time-out of 120 s: {load.result.longest}")
 
@@ -47,14 +38,14 @@ def hang_and_heal(gateway, bad):
 def test_plain(t):
     gateway, engines = t.plain(3, **TIMES)
     hang_and_heal(gateway, engines[0])
-    equal([row_of(gateway, e)["ejections"] for e in engines[1:]], [0, 0], "the others' ejections")
+    equal([gateway.row(e)["ejections"] for e in engines[1:]], [0, 0], "the others' ejections")
 
 
 def test_prefill_engine(t):
     p, d = t.engines(2, "prefill"), t.engines(2, "decode")
     gateway = t.gateway(prefill_decode(p, d, **TIMES), *p, *d)
     hang_and_heal(gateway, p[0])
-    equal([row_of(gateway, e)["ejections"] for e in d], [0, 0], "decode engines that waited for it are well")
+    equal([gateway.row(e)["ejections"] for e in d], [0, 0], "decode engines that waited for it are well")
 
 
 def test_without_a_page(t):
@@ -72,7 +63,7 @@ def test_a_long_prefill_alone(t):
     answer = gateway.post("/v1/chat/completions", body)
     equal(text_of(answer.events), text.of_chat(body["messages"], 3), "the text")
     equal(sum(e.requests for e in engines), 1, "requests sent to engines")
-    equal([row_of(gateway, e)["ejections"] for e in engines], [0, 0], "ejections")
+    equal([gateway.row(e)["ejections"] for e in engines], [0, 0], "ejections")
 
 
 def test_idle_ones_are_asked_for_a_token(t):
@@ -84,14 +75,14 @@ def test_idle_ones_are_asked_for_a_token(t):
     until(lambda: bad.requests > 0, "a question")
     bad.fault(hang=True)
     gateway.wait_healthy(bad, state="unhealthy")
-    equal(row_of(gateway, bad)["reason"], "probe timed out", "why")
-    equal(row_of(gateway, engines[1])["health"], "healthy", "the other")
+    equal(gateway.row(bad)["reason"], "probe timed out", "why")
+    equal(gateway.row(engines[1])["health"], "healthy", "the other")
     bad.heal()
     gateway.wait_healthy(bad)
     bad.fault(status=404)
     asked = bad.requests
     until(lambda: bad.requests > asked + 4, "more questions")
-    equal(row_of(gateway, bad)["health"], "healthy", "a wrong question is no illness")
+    equal(gateway.row(bad)["health"], "healthy", "a wrong question is no illness")
 
 
 story.run(globals())

@@ -10,10 +10,6 @@ from lib.process import until
 from lib.story import equal, true
 
 
-def row_of(gateway, engine):
-    return next(r for r in gateway.fleet()["endpoints"] if r["endpoint"] == engine.address)
-
-
 def come_back(t, n, slow_start):
     engines = t.engines(n)
     body = "model sim { policy least-request; }\n" + gw.pool("all", engines, slow_start=slow_start)
@@ -37,10 +33,10 @@ def ask_at_once(gateway, n):
 
 def test_one_request_at_first(t):
     gateway, back, others = come_back(t, 3, "1h")
-    true(row_of(gateway, back)["slow_start"], "it is in its slow start")
+    true(gateway.row(back)["slow_start"], "it is in its slow start")
     threads = ask_at_once(gateway, 12)
     until(lambda: sum(r["inflight"] for r in gateway.fleet()["endpoints"]) == 12, "all requests on engines")
-    equal(row_of(gateway, back)["inflight"], 1, "requests on the one that has come back")
+    equal(gateway.row(back)["inflight"], 1, "requests on the one that has come back")
     for thread in threads:
         thread.join()
 
@@ -48,7 +44,7 @@ def test_one_request_at_first(t):
 def test_alone_it_serves_all(t):
     gateway, back, _ = come_back(t, 1, "1h")
     threads = ask_at_once(gateway, 8)
-    until(lambda: row_of(gateway, back)["inflight"] == 8, "all requests on the only engine")
+    until(lambda: gateway.row(back)["inflight"] == 8, "all requests on the only engine")
     for thread in threads:
         thread.join()
 
@@ -56,14 +52,14 @@ def test_alone_it_serves_all(t):
 def test_it_ends(t):
     gateway, back, others = come_back(t, 2, "1s")
     with Load(gateway, clients=8, max_tokens=2) as load:
-        until(lambda: not row_of(gateway, back)["slow_start"], "the end of the slow start")
-        until(lambda: row_of(gateway, back)["inflight"] > 1, "several requests at once")
+        until(lambda: not gateway.row(back)["slow_start"], "the end of the slow start")
+        until(lambda: gateway.row(back)["inflight"] > 1, "several requests at once")
     equal(load.result.failures, [], "failures")
 
 
 def test_not_at_the_gateways_start(t):
     gateway, engines = t.plain(2)
-    equal([row_of(gateway, e)["slow_start"] for e in engines], [False, False], "slow starts")
+    equal([gateway.row(e)["slow_start"] for e in engines], [False, False], "slow starts")
 
 
 story.run(globals())

@@ -10,22 +10,17 @@ from lib.story import equal, sized, true
 REQUESTS = sized(300, 120)
 
 
-def passed(load, n):
-    start = load.result.done
-    until(lambda: load.result.done >= start + n, f"{n} more requests", timeout=240)
-
-
 def kill_and_return(t, gateway, victims, words, **load):
     with Load(gateway, clients=8, words=words, **load) as run:
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
         for victim in victims:
             victim.kill()
-            passed(run, REQUESTS)
+            run.passed(REQUESTS)
             back = t.adopt(victim.again())
             gateway.wait_healthy(back)
             served = back.requests
             until(lambda b=back, s=served: b.requests > s, "the engine to take part again")
-            passed(run, REQUESTS)
+            run.passed(REQUESTS)
     return run.result
 
 
@@ -54,12 +49,12 @@ def test_more_at_once_than_the_retry_budget(t):
     gateway, engines = t.plain(3, main="retry_budget 0%;\nretry_budget_min 3;\n", probe_timeout="500ms",
                                stale="1s")
     with Load(gateway, clients=40, words=300, max_tokens=1) as run:
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
         engines[0].kill()
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
         engines[1].freeze()
         gateway.wait_healthy(engines[1], state="unhealthy")
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
         engines[1].thaw()
     equal(run.result.failures, [], f"failures of {run.result.done}")
 
@@ -80,23 +75,23 @@ def test_frozen_engine(t):
     """SIGSTOP: the connection stands, nothing comes. A peer would wait for ever."""
     gateway, engines = t.plain(3, first_event_timeout="1s", probe_timeout="500ms", stale="1s")
     with Load(gateway, clients=8, max_tokens=1) as run:
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
         engines[0].freeze()
         gateway.wait_healthy(engines[0], state="unhealthy")
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
         engines[0].thaw()
         gateway.wait_healthy(engines[0])
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
     equal(run.result.failures, [], f"failures of {run.result.done}")
 
 
 def test_all_prefill_engines(t):
     gateway, p, d = t.pair(2, 2)
     with Load(gateway, clients=6, words=300) as run:
-        passed(run, REQUESTS // 2)
+        run.passed(REQUESTS // 2)
         for engine in p:
             engine.kill()
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
     equal(run.result.failures, [], f"failures of {run.result.done}")
     true(gateway.access()[-1]["placement"] == "local", "decode engines prefill for themselves")
 

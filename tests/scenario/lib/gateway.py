@@ -88,6 +88,10 @@ class Gateway(Process):
         assert answer.status == 200, answer
         return answer.json()
 
+    def row(self, engine):
+        """What /fleet says of one engine."""
+        return next(r for r in self.fleet()["endpoints"] if r["endpoint"] == engine.address)
+
     def metrics(self):
         """Samples by name, those with labels as name{a="b"}."""
         samples = {}

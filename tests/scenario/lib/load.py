@@ -5,21 +5,24 @@ import threading
 import time
 
 from .gateway import chat
-from .process import Failure
+from .process import Failure, until
 from .wire import Connection, Truncated
 
 
 class Result:
     def __init__(self):
         self.done, self.failures, self.longest = 0, [], 0.0
+        self.broken = []  # of the failures: streams that had brought text
         self.lock = threading.Lock()
 
-    def add(self, failure, seconds):
+    def add(self, failure, seconds, broken=False):
         with self.lock:
             self.done += 1
             self.longest = max(self.longest, seconds)
             if failure:
                 self.failures.append(failure)
+            if failure and broken:
+                self.broken.append(failure)
 
 
 class Load:
@@ -27,13 +30,15 @@ class Load:
 
     Each client keeps its connection; a request is half of the time streamed.
     An answer counts as good only if it is complete: status 200 and, streamed,
-    the role, text and a last [DONE] without an error event.
+    the role, text and a last [DONE] without an error event. Prompts are random
+    words, or what prompt(rng) says.
     """
 
-    def __init__(self, gateway, clients=8, max_tokens=6, words=40, path="/v1/chat/completions"):
+    def __init__(self, gateway, clients=8, max_tokens=6, words=40, path="/v1/chat/completions", prompt=None):
         self.result = Result()
         self._gateway, self._path = gateway, path
-        self._max_tokens, self._words = max_tokens, words
+        self._max_tokens = max_tokens
+        self._prompt = prompt or (lambda rng: random_words(rng, words))
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._client, args=(i,), daemon=True) for i in range(clients)]
 
@@ -53,35 +58,51 @@ class Load:
                 raise Failure("a client of the load hangs")
         return self.result
 
+    def passed(self, n):
+        """When n requests more have been answered."""
+        goal = self.result.done + n
+        until(lambda: self.result.done >= goal, f"{n} more requests", timeout=240)
+
     def _client(self, seed):
         rng = random.Random(seed)
         connection = None
         while not self._stop.is_set():
-            start = time.monotonic()
+            start, answer = time.monotonic(), None
             try:
                 connection = connection or Connection(self._gateway.port)
-                failure = self._request(connection, rng)
+                answer = self._request(connection, rng)
+                for piece in connection.pieces(answer):
+                    answer.body += piece
+                failure = self._wrong_with(answer)
             except (OSError, Truncated) as e:
                 failure = repr(e)
-            self.result.add(failure, time.monotonic() - start)
+            broken = answer is not None and b'"content":"' in answer.body
+            self.result.add(failure, time.monotonic() - start, broken)
             if failure:
                 connection = None
                 time.sleep(0.01)
 
     def _request(self, connection, rng):
-        words = " ".join(str(rng.randrange(10**6)) for _ in range(self._words))
-        streamed = rng.random() < 0.5
-        connection.request("POST", self._path, chat(words, max_tokens=self._max_tokens, stream=streamed))
-        answer = connection.answer()
+        """The head of its answer."""
+        content, streamed = self._prompt(rng), rng.random() < 0.5
+        connection.request("POST", self._path, chat(content, max_tokens=self._max_tokens, stream=streamed))
+        return connection.head()
+
+    @staticmethod
+    def _wrong_with(answer):
         if answer.status != 200:
             return repr(answer)
-        if streamed:
+        if answer.header("content-type").startswith("text/event-stream"):
             events = answer.events
             if not events or events[-1] != "[DONE]" or any('"error"' in e for e in events):
                 return f"stream ended with {events[-2:]}"
         elif "choices" not in answer.json():
             return repr(answer)
         return None
+
+
+def random_words(rng, n):
+    return " ".join(str(rng.randrange(10**6)) for _ in range(n))
 
 
 class H2load:

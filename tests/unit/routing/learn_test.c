@@ -220,14 +220,31 @@ static void gamma_follows_the_counters(void **state)
 	assert_in_range(learn_hits_gamma(&h) * 1000, 600, 680);
 	for (uint64_t i = 60; i < 400; i++) {
 		learn_hits_predict(&h, 1000);
-		assert_true(learn_hits_sample(&h, hits, 1e5 + hits, i * 1000000));
+		assert_true(learn_hits_sample(&h, hits, 1e5 + 1000.0 * (double)i, i * 1000000));
 	}
 	assert_near(learn_hits_gamma(&h), 0.25, 1e-6);
 	for (uint64_t i = 400; i < 800; i++) {
 		hits += 5000; /* other traffic hits, too */
-		assert_true(learn_hits_sample(&h, hits, 1e5 + hits, i * 1000000));
+		assert_true(learn_hits_sample(&h, hits, 5e5 + hits, i * 1000000));
 	}
 	assert_near(learn_hits_gamma(&h), 1.25, 1e-6);
+}
+
+/* What was predicted meanwhile shows when it moves on. */
+static void a_page_that_stands_still_says_nothing(void **state)
+{
+	struct learn_hits h;
+
+	(void)state;
+	learn_hits_reset(&h);
+	assert_true(learn_hits_sample(&h, 5000, 1e5, 1000000));
+	for (uint64_t i = 2; i < 400; i++) {
+		learn_hits_predict(&h, 1000);
+		assert_true(learn_hits_sample(&h, 5000, 1e5, i * 1000000));
+		assert_near(learn_hits_gamma(&h), 1, 0);
+	}
+	assert_true(learn_hits_sample(&h, 5000 + 398 * 500, 5e5, 400000000));
+	assert_in_range(learn_hits_gamma(&h) * 1000, 500, 510);
 }
 
 static void counters_that_fall_mean_a_restart(void **state)
@@ -339,6 +356,7 @@ int main(void)
 		cmocka_unit_test(slowness_is_forgotten),
 		cmocka_unit_test(dropped_evidence_leaves_no_trace_in_the_scale),
 		cmocka_unit_test(gamma_follows_the_counters),
+		cmocka_unit_test(a_page_that_stands_still_says_nothing),
 		cmocka_unit_test(counters_that_fall_mean_a_restart),
 		cmocka_unit_test(usage_counts_where_there_are_no_counters),
 		cmocka_unit_test(bytes_per_token_is_learned_from_prompts),

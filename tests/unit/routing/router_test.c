@@ -442,6 +442,43 @@ static void who_returns_starts_anew(void **state)
 	fixture_fini(&f);
 }
 
+/* An ejection says how it served, not that its cache is gone. */
+static void who_was_only_ejected_keeps_its_cache(void **state)
+{
+	struct sl_ticket t;
+	struct fixture f;
+	uint32_t ep;
+
+	(void)state;
+	fixture_init(&f, 40000);
+	ep = help_add(f.r, SL_ROLE_BOTH);
+	sl_router_endpoint_sample(f.r, ep,
+	                          &(struct sl_load_sample){ .taken_us = 1,
+	                                                    .running = 9,
+	                                                    .kv_usage = -1,
+	                                                    .kv_capacity_tokens = -1,
+	                                                    .prefix_hit_tokens = -1,
+	                                                    .prefix_query_tokens = -1 },
+	                          1);
+	help_send(f.r, &f.q, 1, &f.rng, &t);
+	sl_router_finish(f.r, &t, &help_unknown, 1);
+	f.r->endpoints[ep].slow = 7;
+	f.r->endpoints[ep].gamma = 0.5;
+	sl_router_endpoint_health(f.r, ep, SL_HEALTH_UNHEALTHY, 2);
+	sl_router_endpoint_return(f.r, ep, SL_HEALTH_HEALTHY, 3);
+	assert_int_equal(help_view(f.r, ep, 3).index_entries, f.p.facts.n_blocks);
+	assert_near(help_view(f.r, ep, 3).gamma, 0.5, 0);
+	assert_near(help_view(f.r, ep, 3).slowness, 1, 0);
+	assert_near(f.r->endpoints[ep].foreign_seqs, 0, 0);
+	assert_true(decide(&f, 4).chosen.hit_tokens > 1000);
+	/* Out again, and now it was dead. */
+	sl_router_endpoint_health(f.r, ep, SL_HEALTH_UNHEALTHY, 5);
+	sl_router_endpoint_health(f.r, ep, SL_HEALTH_HEALTHY, 6);
+	assert_int_equal(help_view(f.r, ep, 6).index_entries, 0);
+	assert_near(help_view(f.r, ep, 6).gamma, 1, 0);
+	fixture_fini(&f);
+}
+
 /* F is at once what the GPUs say, and again without them when they are well. */
 static void gpus_derate_an_engine(void **state)
 {
@@ -999,6 +1036,7 @@ int main(void)
 		cmocka_unit_test(any_sequence_ends_at_exactly_nothing),
 		cmocka_unit_test(a_slot_is_reused_after_its_last_ticket),
 		cmocka_unit_test(who_returns_starts_anew),
+		cmocka_unit_test(who_was_only_ejected_keeps_its_cache),
 		cmocka_unit_test(gpus_derate_an_engine),
 		cmocka_unit_test(updates_keep_what_is_known),
 		cmocka_unit_test(model_names_are_interned_and_bounded),
