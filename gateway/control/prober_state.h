@@ -54,6 +54,7 @@ struct sl_probe_run {
 	uint64_t models_us;            /* when the list was last read */
 	struct sl_generate generate;
 	struct sl_engine_page last; /* by which a restart is seen */
+	uint64_t restart_told_us;   /* when the log was told of one; 0 never */
 };
 
 /* ---- prober_paths.c -------------------------------------------------- */
