@@ -86,48 +86,7 @@ static char *name_of(const struct sl_discover_conf *conf)
 	return name;
 }
 
-/* ---- sources --------------------------------------------------------- */
-
-static struct sl_source *find(struct sl_discovery *d, const struct sl_discover_conf *conf)
-{
-	struct sl_source *s = d->sources;
-
-	while (s && !is_same(&s->conf, conf))
-		s = s->next;
-	return s;
-}
-
-static void source_open(struct sl_discovery *d, const struct sl_discover_conf *conf)
-{
-	struct sl_source *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		abort();
-	s->discovery = d;
-	s->loop = d->loop;
-	s->metrics = d->metrics;
-	s->resolver = d->resolver;
-	s->conf = *conf;
-	for (size_t k = 0; k < SL_COUNT(texts); k++)
-		*text_of(&s->conf, k) = strdup(text_in(conf, k));
-	s->name = name_of(conf);
-	s->wanted = true;
-	s->driver = drivers[conf->target.kind];
-	s->next = d->sources;
-	d->sources = s;
-	s->state = s->driver->open(s);
-}
-
-static void source_close(struct sl_source *s)
-{
-	s->driver->close(s->state);
-	sl_server_set_unref(s->set);
-	for (size_t k = 0; k < SL_COUNT(texts); k++)
-		free(*text_of(&s->conf, k));
-	free(s->name);
-	free(s->trouble);
-	free(s);
-}
+/* ---- what a source says ---------------------------------------------- */
 
 /* Of the source that has been silent longest; one that never spoke is told of by
  * its trouble. */
@@ -146,6 +105,27 @@ static void tell_sync(struct sl_discovery *d)
 	d->said_s = at_s;
 }
 
+static void tell_engines(void *arg)
+{
+	struct sl_source *s = arg;
+
+	if (s->told_us && s->told_n == s->set->n)
+		return;
+	s->told_us = s->loop->now_us;
+	s->told_n = s->set->n;
+	sl_info("%s: %u engines", s->name, s->told_n);
+}
+
+static void tell_engines_soon(struct sl_source *s)
+{
+	uint64_t since_us = s->loop->now_us - s->told_us;
+
+	if (!s->told_us || since_us >= SL_SOURCE_TELL_US)
+		tell_engines(s);
+	else if (!sl_timer_armed(&s->tell_timer))
+		sl_timer_arm(s->loop, &s->tell_timer, SL_SOURCE_TELL_US - since_us);
+}
+
 void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
 {
 	bool news = !s->set || !sl_server_set_equal(s->set, set_take);
@@ -156,10 +136,9 @@ void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
 		sl_server_set_unref(set_take);
 		return;
 	}
-	if (!s->set || s->set->n != set_take->n)
-		sl_info("%s: %u engines", s->name, set_take->n);
 	sl_server_set_unref(s->set);
 	s->set = set_take;
+	tell_engines_soon(s);
 	sl_loop_defer(s->loop, &s->discovery->found_task);
 }
 
@@ -176,6 +155,56 @@ void sl_source_trouble(struct sl_source *s, const char *reason)
 		sl_info("%s: all is well again", s->name);
 	free(s->trouble);
 	s->trouble = reason ? strdup(reason) : NULL;
+}
+
+void sl_source_init(struct sl_source *s, struct sl_discovery *d)
+{
+	s->discovery = d;
+	s->loop = d->loop;
+	s->metrics = d->metrics;
+	s->resolver = d->resolver;
+	s->tell_timer = (struct sl_timer){ .fn = tell_engines, .arg = s };
+}
+
+/* ---- sources --------------------------------------------------------- */
+
+static struct sl_source *find(struct sl_discovery *d, const struct sl_discover_conf *conf)
+{
+	struct sl_source *s = d->sources;
+
+	while (s && !is_same(&s->conf, conf))
+		s = s->next;
+	return s;
+}
+
+static void source_open(struct sl_discovery *d, const struct sl_discover_conf *conf)
+{
+	struct sl_source *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		abort();
+	sl_source_init(s, d);
+	s->conf = *conf;
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		*text_of(&s->conf, k) = strdup(text_in(conf, k));
+	s->name = name_of(conf);
+	s->wanted = true;
+	s->driver = drivers[conf->target.kind];
+	s->next = d->sources;
+	d->sources = s;
+	s->state = s->driver->open(s);
+}
+
+static void source_close(struct sl_source *s)
+{
+	s->driver->close(s->state);
+	sl_timer_disarm(s->loop, &s->tell_timer);
+	sl_server_set_unref(s->set);
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		free(*text_of(&s->conf, k));
+	free(s->name);
+	free(s->trouble);
+	free(s);
 }
 
 /* ---- all of them ----------------------------------------------------- */
