@@ -225,6 +225,12 @@ static int make_endpoint(struct kube_api *api, const struct url *url, const char
 	return 1;
 }
 
+/* Each time another one: of several servers some may be down. */
+static const char *choose(const struct kube_api *api, const struct sl_places *places)
+{
+	return places->items[api->n_endpoints % places->n].address;
+}
+
 static void on_answer(void *ctx, const struct sl_places *places)
 {
 	struct kube_api *api = ctx;
@@ -235,7 +241,7 @@ static void on_answer(void *ctx, const struct sl_places *places)
 		snprintf(api->unfound, KUBE_REASON_MAX, "the API server's name: %s",
 		         places->reason);
 	else if (find_url(api, &url, api->unfound))
-		(void)make_endpoint(api, &url, places->items[0].address, api->unfound);
+		(void)make_endpoint(api, &url, choose(api, places), api->unfound);
 	api->on_found(api->ctx);
 }
 
@@ -261,12 +267,13 @@ int kube_api_find(struct kube_api *api, void (*on_found)(void *ctx), void *ctx,
 /* ---- asking ---------------------------------------------------------- */
 
 struct sl_fetch *kube_api_ask(struct kube_api *api, const char *path, uint64_t silence_us,
-                              const struct sl_fetch_events *events, void *user,
+                              uint64_t timeout_us, const struct sl_fetch_events *events, void *user,
                               char reason[KUBE_REASON_MAX])
 {
 	struct sl_fetch_spec spec = {
 		.connect_timeout_us = CONNECT_TIMEOUT_US,
 		.silence_us = silence_us,
+		.timeout_us = timeout_us,
 		.idle_timeout_us = IDLE_TIMEOUT_US,
 	};
 	struct sl_fetch *fetch;
