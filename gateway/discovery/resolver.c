@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "gateway/net/authority.h"
 #include "gateway/net/detached.h"
 
 /* Names that wait at once for silent servers; more wait in line. */
@@ -207,13 +208,11 @@ void sl_resolver_free(struct sl_resolver *r)
 
 static bool parse_server(const char *text, struct sl_sockaddr *out_addr)
 {
-	const char *colon = strrchr(text, ':');
-	bool brackets = *text == '[';
 	char host[SL_DNS_ADDRESS_MAX];
-	size_t len = (size_t)(colon - text) - (brackets ? 2 : 0);
+	uint16_t port;
 
-	snprintf(host, sizeof(host), "%.*s", (int)len, text + brackets);
-	return sl_sockaddr_resolve(host, (uint16_t)strtoul(colon + 1, NULL, 10), out_addr) == 0;
+	return sl_authority_split(sl_span_str(text), host, sizeof(host), &port) &&
+	       sl_sockaddr_numeric(host, port, out_addr) == 0;
 }
 
 void sl_resolver_set_servers(struct sl_resolver *r, char *const *servers, uint32_t n)
