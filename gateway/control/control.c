@@ -517,7 +517,7 @@ static bool start(struct control *c)
 	sl_fleet_unref(fleet);
 	c->prober = sl_prober_new(&c->loop, c->metrics, &prober_events, c);
 	probe_newcomers(c);
-	c->exporters = sl_exporters_new(&c->loop, c->metrics);
+	c->exporters = sl_exporters_new(&c->loop, c->metrics, c->discovery);
 	sl_exporters_apply(c->exporters, c->config, sl_registry_engines(c->registry));
 	sl_timer_arm(&c->loop, &c->look_timer, LOOK_US);
 	sl_discovery_apply(c->discovery, c->config);

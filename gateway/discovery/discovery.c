@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "gateway/net/authority.h"
 #include "gateway/telemetry/log.h"
 
 struct sl_discovery {
@@ -298,6 +299,31 @@ static void want_hosts(struct sl_discovery *d, const struct sl_pool_conf *pool)
 	}
 }
 
+/* http://HOST:PORT/PATH; a host with {host} or {node} in it is an engine's. */
+static void want_exporter(struct sl_discovery *d, const char *url)
+{
+	const char *start = url ? strstr(url, "://") : NULL;
+	char host[SL_DNS_NAME_MAX];
+	struct sl_discover_conf conf;
+	uint16_t port;
+
+	if (!start || !sl_authority_split(sl_span(start + 3, strcspn(start + 3, "/")), host,
+	                                  sizeof(host), &port))
+		return;
+	conf = conf_of_host(host);
+	if (!strchr(host, '{') && sl_host_is_name(host))
+		want_source(d, &conf);
+}
+
+static void want_exporters(struct sl_discovery *d, const struct sl_config *config)
+{
+	want_exporter(d, config->gpu_metrics);
+	for (uint32_t i = 0; i < config->n_clusters; i++)
+		want_exporter(d, config->clusters[i].gpu_metrics);
+	for (uint32_t i = 0; i < config->n_pools; i++)
+		want_exporter(d, config->pools[i].gpu_metrics);
+}
+
 void sl_discovery_apply(struct sl_discovery *d, const struct sl_config *config)
 {
 	sl_resolver_set_servers(d->resolver, config->resolvers, config->n_resolvers);
@@ -308,6 +334,7 @@ void sl_discovery_apply(struct sl_discovery *d, const struct sl_config *config)
 			want_source(d, &config->pools[i].discovers[k]);
 		want_hosts(d, &config->pools[i]);
 	}
+	want_exporters(d, config);
 	end_unwanted(d);
 }
 
