@@ -73,7 +73,8 @@ static bool fell(const struct look *l, enum sl_gpu_figure f)
 
 static struct saying ill(enum sl_gpu_class class_, double detail)
 {
-	return (struct saying){ SAYS_ILL, class_, detail > 0 ? (uint32_t)detail : 0 };
+	return (struct saying){ SAYS_ILL, class_,
+		                detail > 0 ? (uint32_t)fmin(detail, UINT32_MAX) : 0 };
 }
 
 static struct saying nothing(void)

@@ -78,6 +78,7 @@ struct match {
 	uint32_t n;
 	bool pods, hosts; /* the page tells pods; it tells of several hosts */
 	bool *claimed;    /* owned; of the GPUs: by a list or a pod */
+	uint32_t *guests; /* owned; of the GPUs: users that are told by their host */
 };
 
 static enum way way_of(const struct match *m, const struct sl_gpu_user *u)
@@ -102,23 +103,12 @@ static bool is_of(const struct match *m, const struct sl_gpu_user *u, uint32_t i
 	return !m->claimed[i] && (!m->hosts || is_host(u, g->last.host));
 }
 
-static bool share_gpus(const struct match *m, const struct sl_gpu_user *a,
-                       const struct sl_gpu_user *b)
-{
-	for (uint32_t i = 0; i < m->n; i++)
-		if (is_of(m, a, i) && is_of(m, b, i))
-			return true;
-	return false;
-}
-
-static bool is_shared(const struct match *m, const struct sl_gpu_user *users, uint32_t n_users,
-                      const struct sl_gpu_user *u)
+static bool is_shared(const struct match *m, const struct sl_gpu_user *u)
 {
 	if (way_of(m, u) != BY_HOST)
 		return false;
-	for (uint32_t i = 0; i < n_users; i++)
-		if (&users[i] != u && way_of(m, &users[i]) == BY_HOST &&
-		    share_gpus(m, u, &users[i]))
+	for (uint32_t i = 0; i < m->n; i++)
+		if (m->guests[i] > 1 && is_of(m, u, i))
 			return true;
 	return false;
 }
@@ -161,21 +151,39 @@ static void claim(struct match *m, const struct sl_gpu_user *u)
 		m->claimed[i] = m->claimed[i] || is_of(m, u, i);
 }
 
+/* After all claims. */
+static void count_guest(struct match *m, const struct sl_gpu_user *u)
+{
+	if (way_of(m, u) != BY_HOST)
+		return;
+	for (uint32_t i = 0; i < m->n; i++)
+		m->guests[i] += is_of(m, u, i);
+}
+
+/* One page may tell of a thousand GPUs, and a thousand users ask of them: what is
+ * shared is counted for each GPU, not looked for in each pair of users. */
 void sl_gpu_match(const struct sl_gpu *gpus, uint32_t n, struct sl_gpu_user *users,
                   uint32_t n_users)
 {
-	struct match m = { gpus, n, any_owner(gpus, n), several_hosts(gpus, n),
-		           calloc(n ? n : 1, sizeof(bool)) };
+	struct match m = { gpus,
+		           n,
+		           any_owner(gpus, n),
+		           several_hosts(gpus, n),
+		           calloc(n ? n : 1, sizeof(bool)),
+		           calloc(n ? n : 1, sizeof(uint32_t)) };
 
-	if (!m.claimed)
+	if (!m.claimed || !m.guests)
 		abort();
 	for (uint32_t i = 0; i < n_users; i++)
 		claim(&m, &users[i]);
 	for (uint32_t i = 0; i < n_users; i++)
-		users[i].shared = is_shared(&m, users, n_users, &users[i]);
+		count_guest(&m, &users[i]);
+	for (uint32_t i = 0; i < n_users; i++)
+		users[i].shared = is_shared(&m, &users[i]);
 	for (uint32_t i = 0; i < n_users; i++)
 		judge(&m, &users[i]);
 	free(m.claimed);
+	free(m.guests);
 }
 
 /* ---- the cap ----------------------------------------------------------- */

@@ -61,14 +61,21 @@ bool kube_is_address(const char *text)
 	return *text && strspn(text, set) == strlen(text);
 }
 
+const char *kube_short_text(const cJSON *json, const char *name)
+{
+	const char *text = kube_text(json, name);
+
+	return strlen(text) <= KUBE_TEXT_MAX ? text : "";
+}
+
 struct kube_identity kube_identity_of(const struct sl_kube_object *o)
 {
 	const cJSON *meta = kube_find(kube_json(o), "metadata");
 
 	return (struct kube_identity){
-		.namespace_ = kube_text(meta, "namespace"),
-		.name = kube_text(meta, "name"),
-		.uid = kube_text(meta, "uid"),
+		.namespace_ = kube_short_text(meta, "namespace"),
+		.name = kube_short_text(meta, "name"),
+		.uid = kube_short_text(meta, "uid"),
 		.labels = kube_find(meta, "labels"),
 		.annotations = kube_find(meta, "annotations"),
 		.terminating = *kube_text(meta, "deletionTimestamp") != '\0',
@@ -77,9 +84,9 @@ struct kube_identity kube_identity_of(const struct sl_kube_object *o)
 
 const char *kube_mark(const struct kube_identity *id, const char *key)
 {
-	const char *value = key ? kube_text(id->labels, key) : "";
+	const char *value = key ? kube_short_text(id->labels, key) : "";
 
-	return *value || !key ? value : kube_text(id->annotations, key);
+	return *value || !key ? value : kube_short_text(id->annotations, key);
 }
 
 /* ---- lists ----------------------------------------------------------- */

@@ -46,6 +46,10 @@ struct kube_identity {
 	bool terminating; /* it was deleted, and is on its way out */
 };
 struct kube_identity kube_identity_of(const struct sl_kube_object *o);
+/* The longest text of somebody else's that is kept: Kubernetes takes no longer name. */
+#define KUBE_TEXT_MAX 253
+/* As kube_text, but "" for a longer one. */
+const char *kube_short_text(const cJSON *json, const char *name);
 /* A label, or else an annotation; "" for neither. key NULL: "". */
 const char *kube_mark(const struct kube_identity *id, const char *key);
 

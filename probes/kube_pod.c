@@ -385,9 +385,10 @@ static void add_engine(const struct pod *pod, const struct ports *ports, uint32_
 	server->found.metrics_port = conf->metrics_port ? (uint16_t)conf->metrics_port : metrics;
 	sl_server_set_text(&server->found.namespace_, sl_span_str(id->namespace_));
 	sl_server_set_text(&server->found.pod, sl_span_str(id->name));
-	sl_server_set_text(&server->found.node, sl_span_str(kube_text(pod->spec, "nodeName")));
+	sl_server_set_text(&server->found.node,
+	                   sl_span_str(kube_short_text(pod->spec, "nodeName")));
 	sl_server_set_text(&server->found.node_address,
-	                   sl_span_str(kube_text(pod->status, "hostIP")));
+	                   sl_span_str(kube_short_text(pod->status, "hostIP")));
 	sl_server_set_text(&server->found.engine,
 	                   sl_span_str(engine_name(kube_mark(id, preset->engine_key))));
 	sl_server_set_text(

@@ -56,9 +56,9 @@ static char *name_of(const struct slice *slice, const cJSON *target, const char 
 	char *name;
 	int n;
 
-	if (*kube_text(target, "uid"))
-		n = asprintf(&name, "%s/%s/%s", slice->id.namespace_, kube_text(target, "name"),
-		             kube_text(target, "uid"));
+	if (*kube_short_text(target, "uid"))
+		n = asprintf(&name, "%s/%s/%s", slice->id.namespace_,
+		             kube_short_text(target, "name"), kube_short_text(target, "uid"));
 	else
 		n = asprintf(&name, "%s/%s", slice->id.namespace_, address);
 	if (n < 0)
@@ -83,11 +83,11 @@ static void add_endpoint(const struct slice *slice, const cJSON *endpoint,
 	server->found.why = why_hold(endpoint);
 	server->found.hold = *server->found.why != '\0';
 	server->found.metrics_port = (uint16_t)slice->rules->conf->metrics_port;
-	sl_server_set_text(&server->found.node, sl_span_str(kube_text(endpoint, "nodeName")));
+	sl_server_set_text(&server->found.node, sl_span_str(kube_short_text(endpoint, "nodeName")));
 	if (strcmp(kube_text(target, "kind"), "Pod") != 0)
 		return;
 	sl_server_set_text(&server->found.namespace_, sl_span_str(slice->id.namespace_));
-	sl_server_set_text(&server->found.pod, sl_span_str(kube_text(target, "name")));
+	sl_server_set_text(&server->found.pod, sl_span_str(kube_short_text(target, "name")));
 }
 
 void kube_slice_engines(const struct sl_kube_rules *rules, const struct sl_kube_object *o,

@@ -19,6 +19,7 @@ struct sl_kube_store {
 	const struct sl_kube_rules *rules; /* borrowed */
 	struct entry **entries;            /* owned, by namespace and name */
 	uint32_t n, size;
+	uint32_t left_out;
 	bool changed;
 };
 
@@ -128,6 +129,7 @@ static void entry_set(struct sl_kube_store *store, struct entry *e, const char *
 
 void sl_kube_store_begin(struct sl_kube_store *store)
 {
+	store->left_out = 0;
 	for (uint32_t i = 0; i < store->n; i++)
 		store->entries[i]->seen = false;
 }
@@ -156,8 +158,10 @@ void sl_kube_store_put(struct sl_kube_store *store, const struct sl_kube_object 
 	struct entry *e = entry_at(store, at, &id);
 	struct kube_engines engines = { 0 };
 
-	if (!*id.name)
+	if (!*id.name || (!e && store->n == SL_KUBE_MAX_OBJECTS)) {
+		store->left_out++;
 		return;
+	}
 	if (store->rules->conf->watch == SL_WATCH_SLICES)
 		kube_slice_engines(store->rules, o, &engines);
 	else
@@ -190,7 +194,9 @@ bool sl_kube_store_changed(struct sl_kube_store *store)
 
 struct sl_kube_counts sl_kube_store_counts(const struct sl_kube_store *store)
 {
-	struct sl_kube_counts counts = { .objects = store->n, .why = "" };
+	struct sl_kube_counts counts = { .objects = store->n,
+		                         .why = "",
+		                         .left_out = store->left_out };
 
 	for (uint32_t i = 0; i < store->n; i++) {
 		const char *why = store->entries[i]->engines.why;

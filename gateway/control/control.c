@@ -27,6 +27,7 @@
 #define MAX_WORKERS 256 /* as directives.def allows */
 #define LOOK_US 1000000u
 #define MAX_SOURCES 256 /* that /fleet shows */
+#define MAX_NAMED 20u   /* engines that the log names when many go at once */
 
 enum phase { PHASE_RUN, PHASE_NOTICE, PHASE_FINAL };
 
@@ -182,18 +183,23 @@ static void probe_newcomers(struct control *c)
 			sl_prober_add(c->prober, e);
 }
 
+/* A whole fleet may go at once. */
 static void forget_removed(struct control *c)
 {
 	struct sl_engine *e = sl_registry_take_removed(c->registry);
+	uint32_t n = 0;
 
 	while (e) {
 		struct sl_engine *next = e->next;
 
 		sl_prober_del(c->prober, e);
-		sl_info("engine %s was removed", e->ep->name);
+		if (++n <= MAX_NAMED)
+			sl_info("engine %s was removed", e->ep->name);
 		sl_engine_free(e);
 		e = next;
 	}
+	if (n > MAX_NAMED)
+		sl_info("and %u more engines were removed", n - MAX_NAMED);
 }
 
 /* ---- engines that come and go ---------------------------------------- */
@@ -511,7 +517,7 @@ static bool start(struct control *c)
 	sl_fleet_unref(fleet);
 	c->prober = sl_prober_new(&c->loop, c->metrics, &prober_events, c);
 	probe_newcomers(c);
-	c->exporters = sl_exporters_new(&c->loop, c->metrics);
+	c->exporters = sl_exporters_new(&c->loop, c->metrics, c->discovery);
 	sl_exporters_apply(c->exporters, c->config, sl_registry_engines(c->registry));
 	sl_timer_arm(&c->loop, &c->look_timer, LOOK_US);
 	sl_discovery_apply(c->discovery, c->config);

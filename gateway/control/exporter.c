@@ -11,6 +11,8 @@
 #define IDLE_US 2000000u
 #define STALE_INTERVALS 3
 
+static const char no_address[] = "it has no address so far";
+
 static void ask(void *arg);
 
 /* ---- what came of it -------------------------------------------------- */
@@ -137,25 +139,40 @@ struct sl_exporter *sl_exporter_open(struct sl_exporter_rig *rig, const char *ur
 	x->rig = rig;
 	x->url = strdup(url);
 	x->path = strdup(path);
-	x->ep = ep_take;
+	x->trouble = no_address;
 	x->book = sl_gpu_book_new();
 	x->timer = (struct sl_timer){ .fn = ask, .arg = x };
-	if (x->ep)
-		ask(x);
-	else
-		x->trouble = "its address cannot be used";
+	if (ep_take)
+		sl_exporter_move(x, ep_take);
 	return x;
 }
 
-void sl_exporter_close(struct sl_exporter *x)
+static void stop_asking(struct sl_exporter *x)
 {
 	if (x->fetch)
 		sl_fetch_cancel(x->fetch);
+	x->fetch = NULL;
 	sl_timer_disarm(x->rig->loop, &x->timer);
 	if (x->ep)
 		sl_upstreams_retire(x->rig->upstreams, x->ep);
 	sl_endpoint_unref(x->ep);
+	x->ep = NULL;
 	sl_gpu_reader_free(x->reader);
+	x->reader = NULL;
+}
+
+void sl_exporter_move(struct sl_exporter *x, struct sl_endpoint *ep_take)
+{
+	stop_asking(x);
+	x->ep = ep_take;
+	if (x->trouble == no_address)
+		x->trouble = NULL;
+	ask(x);
+}
+
+void sl_exporter_close(struct sl_exporter *x)
+{
+	stop_asking(x);
 	sl_gpu_book_free(x->book);
 	free(x->url);
 	free(x->path);

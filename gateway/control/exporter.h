@@ -32,7 +32,7 @@ struct sl_exporter_rig {
 struct sl_exporter {
 	struct sl_exporter *next; /* the owner's */
 	char *url;                /* owned */
-	struct sl_endpoint *ep;   /* ref; NULL: its address cannot be used */
+	struct sl_endpoint *ep;   /* ref; NULL: nobody knows where it is */
 	struct sl_gpu_book *book; /* owned */
 	enum sl_gpu_kind kind;    /* of the last page */
 	uint64_t page_us;         /* when; 0 never */
@@ -50,9 +50,11 @@ struct sl_exporter {
 	int status;
 };
 
-/* ep_take: NULL if the address cannot be used. Asks at once. */
+/* ep_take: NULL while it has no address. Asks at once. */
 struct sl_exporter *sl_exporter_open(struct sl_exporter_rig *rig, const char *url, const char *path,
                                      struct sl_endpoint *ep_take);
+/* It is elsewhere now; what is known of its GPUs stays. */
+void sl_exporter_move(struct sl_exporter *x, struct sl_endpoint *ep_take);
 void sl_exporter_close(struct sl_exporter *x);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/net/authority.h"
+
 #define SCHEME "http://"
 #define PLACEHOLDER 6 /* bytes of {host}, and of {node} */
 
@@ -71,52 +73,15 @@ bool sl_exporter_url_text(const char *pattern, const struct sl_engine *m,
 	}
 }
 
-/* A node that is no address would have to be looked up while others wait. */
-static bool find_address(const char *host, uint16_t port, const struct sl_engine *m,
-                         struct sl_sockaddr *out)
-{
-	const char *node = node_of(m);
-
-	if (sl_sockaddr_numeric(host, port, out) == 0)
-		return true;
-	if (node && strcmp(host, node) == 0)
-		return false;
-	return sl_sockaddr_resolve(host, port, out) == 0;
-}
-
-/* Cuts "[::1]:9400" or "node-1:9400". */
-static bool cut(const char *authority, char *out_host, size_t size, uint16_t *out_port)
-{
-	const char *colon = strrchr(authority, ':');
-	size_t len = colon ? (size_t)(colon - authority) : 0;
-	unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
-
-	if (len > 1 && authority[0] == '[') {
-		authority++;
-		len -= 2;
-	}
-	if (!len || len >= size || port < 1 || port > 65535)
-		return false;
-	memcpy(out_host, authority, len);
-	out_host[len] = '\0';
-	*out_port = (uint16_t)port;
-	return true;
-}
-
-void sl_exporter_url_resolve(struct sl_exporter_url *url, const struct sl_engine *m)
+bool sl_exporter_url_split(struct sl_exporter_url *url)
 {
 	const char *start = url->text + strlen(SCHEME);
 	size_t len = strcspn(start, "/");
-	char authority[SL_ENDPOINT_NAME_MAX], host[SL_ENDPOINT_NAME_MAX];
-	uint16_t port;
 
 	url->path = start[len] ? start + len : "/metrics";
-	url->usable = false;
-	if (len >= sizeof(authority))
-		return;
-	memcpy(authority, start, len);
-	authority[len] = '\0';
-	memcpy(url->name, authority, len + 1);
-	if (cut(authority, host, sizeof(host), &port))
-		url->usable = find_address(host, port, m, &url->addr);
+	if (!sl_authority_split(sl_span(start, len), url->host, sizeof(url->host), &url->port) ||
+	    !url->port)
+		return false;
+	sl_endpoint_format_name(url->host, url->port, url->name);
+	return true;
 }

@@ -29,6 +29,7 @@ struct user {
 
 struct sl_exporters {
 	struct sl_exporter_rig rig;
+	struct sl_discovery *discovery;       /* borrowed: where names are */
 	struct sl_config *config;             /* ref */
 	struct sl_exporter *exporters;        /* owned */
 	struct sl_exporter *buckets[BUCKETS]; /* the same, by key */
@@ -248,14 +249,31 @@ static uint32_t take_id(struct sl_exporters *all)
 	return all->n_ids++;
 }
 
-static struct sl_endpoint *make_endpoint(struct sl_exporters *all,
-                                         const struct sl_exporter_url *url)
+/* Names are those in the configuration's own words, which discovery follows: what
+ * a source calls a node is not looked up for it. */
+static bool find_address(struct sl_exporters *all, struct sl_exporter_url *url,
+                         struct sl_sockaddr *out_addr)
 {
+	const struct sl_server_set *addresses;
+
+	if (!sl_host_is_name(url->host))
+		return sl_sockaddr_numeric(url->host, url->port, out_addr) == 0;
+	addresses = sl_discovery_find_host(all->discovery, url->host);
+	return addresses && addresses->n &&
+	       sl_sockaddr_numeric(addresses->servers[0].addr.host, url->port, out_addr) == 0;
+}
+
+/* NULL: the exporter is where it was, or nowhere. */
+static struct sl_endpoint *make_endpoint(struct sl_exporters *all, struct sl_exporter_url *url,
+                                         const struct sl_endpoint *present)
+{
+	struct sl_sockaddr addr;
 	struct sl_endpoint *ep;
 
-	if (!url->usable)
+	if (!sl_exporter_url_split(url) || !find_address(all, url, &addr) ||
+	    (present && sl_sockaddr_eq(&present->addr, &addr)))
 		return NULL;
-	ep = sl_endpoint_new(url->name, &url->addr, SL_UP_H1, NULL, "", all->rig.loop->now_us);
+	ep = sl_endpoint_new(url->name, &addr, SL_UP_H1, NULL, "", all->rig.loop->now_us);
 	ep->id = take_id(all);
 	all->by_id[ep->id] = sl_endpoint_ref(ep);
 	return ep;
@@ -270,12 +288,11 @@ static void put_bucket(struct sl_exporters *all, struct sl_exporter *x)
 }
 
 static struct sl_exporter *add_exporter(struct sl_exporters *all, struct sl_exporter_url *url,
-                                        uint64_t key, const struct sl_engine *m)
+                                        uint64_t key)
 {
-	struct sl_exporter *x;
+	struct sl_endpoint *ep = make_endpoint(all, url, NULL);
+	struct sl_exporter *x = sl_exporter_open(&all->rig, url->text, url->path, ep);
 
-	sl_exporter_url_resolve(url, m);
-	x = sl_exporter_open(&all->rig, url->text, url->path, make_endpoint(all, url));
 	if (!x->ep)
 		sl_warn("exporter %s: %s", x->url, x->trouble);
 	x->key = key;
@@ -283,6 +300,15 @@ static struct sl_exporter *add_exporter(struct sl_exporters *all, struct sl_expo
 	all->exporters = x;
 	put_bucket(all, x);
 	return x;
+}
+
+/* Its name may mean another address by now. */
+static void follow(struct sl_exporters *all, struct sl_exporter *x, struct sl_exporter_url *url)
+{
+	struct sl_endpoint *ep = make_endpoint(all, url, x->ep);
+
+	if (ep)
+		sl_exporter_move(x, ep);
 }
 
 static struct sl_exporter *get_exporter(struct sl_exporters *all, const char *pattern,
@@ -299,7 +325,9 @@ static struct sl_exporter *get_exporter(struct sl_exporters *all, const char *pa
 	while (x && (x->key != key || strcmp(x->url, url.text) != 0))
 		x = x->bucket_next;
 	if (!x)
-		x = add_exporter(all, &url, key, m);
+		x = add_exporter(all, &url, key);
+	else if (!x->wanted)
+		follow(all, x, &url);
 	x->wanted = true;
 	return x;
 }
@@ -497,10 +525,12 @@ static void ignore_report(void *ctx, struct sl_endpoint *ep, bool ok)
 	(void)ok;
 }
 
-struct sl_exporters *sl_exporters_new(struct sl_loop *loop, struct sl_metrics *metrics)
+struct sl_exporters *sl_exporters_new(struct sl_loop *loop, struct sl_metrics *metrics,
+                                      struct sl_discovery *discovery)
 {
 	struct sl_exporters *all = zalloc(1, sizeof(*all));
 
+	all->discovery = discovery;
 	all->rig = (struct sl_exporter_rig){
 		.loop = loop,
 		.metrics = metrics,

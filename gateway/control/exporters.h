@@ -5,12 +5,15 @@
 
 #include "gateway/admin/admin.h"
 #include "gateway/control/engine.h"
+#include "gateway/discovery/discovery.h"
 #include "gateway/net/loop.h"
 #include "gateway/telemetry/metrics.h"
 
 struct sl_exporters;
 
-struct sl_exporters *sl_exporters_new(struct sl_loop *loop, struct sl_metrics *metrics);
+/* discovery: borrowed; it follows the names that are hosts of exporters. */
+struct sl_exporters *sl_exporters_new(struct sl_loop *loop, struct sl_metrics *metrics,
+                                      struct sl_discovery *discovery);
 void sl_exporters_free(struct sl_exporters *all);
 /* The engines in service, and how to learn of their GPUs. An exporter that is
  * still wanted goes on with what it knows. */

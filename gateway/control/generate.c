@@ -18,11 +18,21 @@ static const char *base_model(const struct sl_engine *e)
 	return NULL;
 }
 
+static bool is_asked(const struct sl_engine *e)
+{
+	return e->pool->health_generate && base_model(e);
+}
+
+bool sl_generate_doubts(const struct sl_generate *g, const struct sl_engine *e)
+{
+	return g->failed && is_asked(e);
+}
+
 bool sl_generate_due(const struct sl_generate *g, const struct sl_engine *e, uint64_t now_us)
 {
 	uint64_t life_us = atomic_load_explicit(&e->ep->life_us, memory_order_relaxed);
 
-	if (!e->pool->health_generate || !base_model(e))
+	if (!is_asked(e))
 		return false;
 	if (g->failed)
 		return true;

@@ -16,6 +16,9 @@ struct sl_generate {
 	char body[1024];
 };
 
+/* The last one failed, and it is asked again: a pool may have stopped asking since,
+ * or the engine has no model left to ask for. */
+bool sl_generate_doubts(const struct sl_generate *g, const struct sl_engine *e);
 /* Whether the engine is to be asked in this round, after its health was good. */
 bool sl_generate_due(const struct sl_generate *g, const struct sl_engine *e, uint64_t now_us);
 /* Writes the question: g's path and body. */

@@ -135,7 +135,7 @@ static void end_health(struct sl_probe_run *r, int status)
 	bool well = sl_status_set_has(&r->engine->pool->health_status, status);
 
 	/* Its word alone does not count where a generation has failed. */
-	if (!well || !r->generate.failed)
+	if (!well || !sl_generate_doubts(&r->generate, r->engine))
 		prober_judge(r, well ? SL_PROBE_OK : SL_PROBE_STATUS);
 	if (!well)
 		rest(r);

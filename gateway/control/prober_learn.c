@@ -8,6 +8,7 @@
 #define MODEL_NAMES 256
 /* One alone may have been written before the last answer. */
 #define STILL_PAGES 3
+#define RESTART_REST_US 10000000u /* between two lines about the same engine */
 
 /* ---- what it is ------------------------------------------------------ */
 
@@ -155,6 +156,15 @@ static bool was_restarted(struct sl_probe_run *r)
 	return before.families && sl_engine_page_restarted(&before, &r->engine->page);
 }
 
+/* Several engines behind one address look as if they restarted all the time. */
+static void tell_restart(struct sl_probe_run *r, uint64_t now_us)
+{
+	if (r->restart_told_us && now_us - r->restart_told_us < RESTART_REST_US)
+		return;
+	r->restart_told_us = now_us;
+	sl_info("engine %s was restarted; its part of the prefix index is cleared", r->ep->name);
+}
+
 static bool read_load(struct sl_probe_run *r, struct sl_engine_page *out_page)
 {
 	if (r->path.form == SL_ANSWER_LOADS)
@@ -198,8 +208,7 @@ bool prober_learn_load(struct sl_probe_run *r)
 		tell_load(r);
 	sl_domain_unlock(ep->domain);
 	if (restarted)
-		sl_info("engine %s was restarted; its part of the prefix index is cleared",
-		        ep->name);
+		tell_restart(r, now);
 	return true;
 }
 

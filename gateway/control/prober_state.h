@@ -57,6 +57,7 @@ struct sl_probe_run {
 	uint64_t answers;           /* of live requests, when that was read */
 	uint64_t moved_us;          /* when a page last differed from the one before */
 	uint32_t still;             /* pages since, with new answers, that did not */
+	uint64_t restart_told_us;   /* when the log was told of one; 0 never */
 };
 
 /* ---- prober_paths.c -------------------------------------------------- */

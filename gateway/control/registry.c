@@ -88,6 +88,12 @@ static void update_domains(struct sl_registry *r, const struct sl_config *config
 
 /* ---- who is wanted ---------------------------------------------------- */
 
+/* Found engines that cannot be used. */
+struct left_out {
+	uint32_t n;
+	char first[REGISTRY_COMPLAINT_MAX]; /* why, of the first */
+};
+
 /* A reconcile under way: whom the new configuration wants. */
 struct census {
 	struct sl_registry *registry;
@@ -99,7 +105,9 @@ struct census {
 	struct sl_engine *newcomers; /* owned: wanted, made, not yet in service */
 	struct sl_tls_context *tls;  /* ref, of tls_of */
 	const struct sl_pool_conf *tls_of;
-	bool unheard; /* some source has said nothing so far */
+	bool unheard;      /* some source has said nothing so far */
+	uint32_t n_wanted; /* engines; no more than SL_MAX_ENDPOINTS */
+	struct left_out *left_out;
 	char *error;
 	size_t error_size;
 };
@@ -204,8 +212,10 @@ static bool locate(struct census *c, struct sl_engine_place *at, const struct sl
  * nothing about it has changed. */
 static bool find_tls(struct census *c, const struct sl_pool_conf *pool)
 {
-	if (!sl_pool_is_tls(pool) || (c->tls && sl_pool_speaks_alike(c->tls_of, pool)))
+	if (!sl_pool_is_tls(pool))
 		return true;
+	if (c->tls_of && sl_pool_speaks_alike(c->tls_of, pool))
+		return c->tls != NULL; /* what cannot be read is not read for each engine */
 	sl_tls_context_unref(c->tls);
 	c->tls = NULL;
 	for (struct sl_engine *m = c->registry->members; m && !c->tls; m = m->next)
@@ -239,10 +249,19 @@ static int want(struct census *c, const struct sl_engine_place *at, struct sl_do
 {
 	struct sl_engine *m = find_engine(c, at, domain, sl_engine_is_at);
 
-	if (!m)
-		return make_newcomer(c, at, domain);
-	if (!m->wanted.server)
+	if (m && m->wanted.server)
+		return 0;
+	/* A router has room for no more. */
+	if (c->n_wanted == SL_MAX_ENDPOINTS) {
+		snprintf(c->error, c->error_size, "there are more than %u engines",
+		         SL_MAX_ENDPOINTS);
+		return -1;
+	}
+	if (!m && make_newcomer(c, at, domain) < 0)
+		return -1;
+	if (m)
 		m->wanted = *at;
+	c->n_wanted++;
 	return 0;
 }
 
@@ -260,6 +279,14 @@ static int want_configured(struct census *c, const struct sl_pool_conf *pool,
 	return 0;
 }
 
+static void leave_out(struct census *c, const struct sl_pool_conf *pool, const char *host,
+                      const char *why)
+{
+	if (c->left_out->n++ == 0)
+		snprintf(c->left_out->first, sizeof(c->left_out->first), "pool %s: %s: %s",
+		         pool->name, host, why);
+}
+
 /* One that cannot be used is no reason to leave the others out. */
 static void want_found(struct census *c, const struct sl_pool_conf *pool, struct sl_server_set *set,
                        struct sl_domain *domain)
@@ -268,12 +295,12 @@ static void want_found(struct census *c, const struct sl_pool_conf *pool, struct
 		struct sl_engine_place at = { .pool = pool,
 			                      .server = &set->servers[k],
 			                      .set = set };
+		const char *host = at.server->addr.host;
 
 		if (!locate(c, &at, domain))
-			sl_warn("pool %s: %s is no address; the engine is left out", pool->name,
-			        set->servers[k].addr.host);
+			leave_out(c, pool, host, "is no address");
 		else if (want(c, &at, domain) < 0)
-			sl_warn("pool %s: %s; the engine is left out", pool->name, c->error);
+			leave_out(c, pool, host, c->error);
 	}
 }
 
@@ -284,9 +311,12 @@ static void keep_found(struct census *c, const struct sl_pool_conf *pool,
 	for (struct sl_engine *m = c->registry->members; m; m = m->next)
 		if (m->set && !m->wanted.server && m->ep->domain == domain &&
 		    !strcmp(m->pool->name, pool->name) &&
-		    !strcmp(m->pool->cluster, pool->cluster) && sl_pool_speaks_alike(m->pool, pool))
+		    !strcmp(m->pool->cluster, pool->cluster) &&
+		    sl_pool_speaks_alike(m->pool, pool) && c->n_wanted < SL_MAX_ENDPOINTS) {
 			m->wanted =
 			        (struct sl_engine_place){ pool, m->server, m->set, m->ep->addr };
+			c->n_wanted++;
+		}
 }
 
 static int want_pool(struct census *c, const struct sl_pool_conf *pool)
@@ -414,6 +444,19 @@ static void reverse(struct sl_engine **list)
 	*list = reversed;
 }
 
+/* Told when it changes: sources may find others ten times a second. */
+static void tell_left_out(struct census *c)
+{
+	struct sl_registry *r = c->registry;
+	const struct left_out *now = c->left_out;
+	bool same = now->n == r->n_left_out && !strcmp(now->first, r->left_out);
+
+	if (now->n && !same)
+		sl_warn("%u engines are left out, first of %s", now->n, now->first);
+	r->n_left_out = now->n;
+	memcpy(r->left_out, now->first, sizeof(r->left_out));
+}
+
 static void settle(struct census *c)
 {
 	struct sl_registry *r = c->registry;
@@ -443,8 +486,10 @@ int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config,
                           struct sl_discovery *discovery, uint64_t now_us, char *error,
                           size_t error_size)
 {
+	struct left_out left_out = { .n = 0 };
 	struct census c = {
 		.registry = r,
+		.left_out = &left_out,
 		.discovery = discovery,
 		.config = config,
 		.now_us = now_us,
@@ -457,8 +502,10 @@ int sl_registry_reconcile(struct sl_registry *r, struct sl_config *config,
 	/* First everything that can fail, without touching what is in service. */
 	for (uint32_t i = 0; i < config->n_pools && rc == 0; i++)
 		rc = want_pool(&c, &config->pools[i]);
-	if (rc == 0)
+	if (rc == 0) {
 		settle(&c);
+		tell_left_out(&c);
+	}
 	census_fini(&c);
 	return rc;
 }

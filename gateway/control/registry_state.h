@@ -8,6 +8,8 @@
 #include "gateway/control/registry.h"
 #include "gateway/control/wards.h"
 
+#define REGISTRY_COMPLAINT_MAX 768
+
 struct sl_registry {
 	struct sl_wards wards;
 	struct sl_config *config;  /* ref, NULL before the first reconcile */
@@ -18,6 +20,8 @@ struct sl_registry {
 	uint32_t n_ids;
 	struct sl_fleet_row *rows;
 	uint32_t n_rows;
+	uint32_t n_left_out; /* found engines that cannot be used, as last told */
+	char left_out[REGISTRY_COMPLAINT_MAX];
 	bool unheard; /* some source, or some host's name, has not been heard of yet */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "gateway/net/authority.h"
 #include "gateway/telemetry/log.h"
 
 struct sl_discovery {
@@ -87,49 +88,7 @@ static char *name_of(const struct sl_discover_conf *conf)
 	return name;
 }
 
-/* ---- sources --------------------------------------------------------- */
-
-static struct sl_source *find(struct sl_discovery *d, const struct sl_discover_conf *conf)
-{
-	struct sl_source *s = d->sources;
-
-	while (s && !is_same(&s->conf, conf))
-		s = s->next;
-	return s;
-}
-
-static void source_open(struct sl_discovery *d, const struct sl_discover_conf *conf)
-{
-	struct sl_source *s = calloc(1, sizeof(*s)), **end = &d->sources;
-
-	if (!s)
-		abort();
-	while (*end) /* they are shown in the configuration's order */
-		end = &(*end)->next;
-	s->discovery = d;
-	s->loop = d->loop;
-	s->metrics = d->metrics;
-	s->resolver = d->resolver;
-	s->conf = *conf;
-	for (size_t k = 0; k < SL_COUNT(texts); k++)
-		*text_of(&s->conf, k) = strdup(text_in(conf, k));
-	s->name = name_of(conf);
-	s->wanted = true;
-	s->driver = drivers[conf->target.kind];
-	*end = s;
-	s->state = s->driver->open(s);
-}
-
-static void source_close(struct sl_source *s)
-{
-	s->driver->close(s->state);
-	sl_server_set_unref(s->set);
-	for (size_t k = 0; k < SL_COUNT(texts); k++)
-		free(*text_of(&s->conf, k));
-	free(s->name);
-	free(s->trouble);
-	free(s);
-}
+/* ---- what a source says ---------------------------------------------- */
 
 /* Of the source that has been silent longest; one that never spoke is told of by
  * its trouble. */
@@ -148,6 +107,27 @@ static void tell_sync(struct sl_discovery *d)
 	d->said_s = at_s;
 }
 
+static void tell_engines(void *arg)
+{
+	struct sl_source *s = arg;
+
+	if (s->told_us && s->told_n == s->set->n)
+		return;
+	s->told_us = s->loop->now_us;
+	s->told_n = s->set->n;
+	sl_info("%s: %u engine%s", s->name, s->told_n, s->told_n == 1 ? "" : "s");
+}
+
+static void tell_engines_soon(struct sl_source *s)
+{
+	uint64_t since_us = s->loop->now_us - s->told_us;
+
+	if (!s->told_us || since_us >= SL_SOURCE_TELL_US)
+		tell_engines(s);
+	else if (!sl_timer_armed(&s->tell_timer))
+		sl_timer_arm(s->loop, &s->tell_timer, SL_SOURCE_TELL_US - since_us);
+}
+
 void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
 {
 	bool news = !s->set || !sl_server_set_equal(s->set, set_take);
@@ -158,10 +138,9 @@ void sl_source_found(struct sl_source *s, struct sl_server_set *set_take)
 		sl_server_set_unref(set_take);
 		return;
 	}
-	if (!s->set || s->set->n != set_take->n)
-		sl_info("%s: %u engine%s", s->name, set_take->n, set_take->n == 1 ? "" : "s");
 	sl_server_set_unref(s->set);
 	s->set = set_take;
+	tell_engines_soon(s);
 	sl_loop_defer(s->loop, &s->discovery->found_task);
 }
 
@@ -193,6 +172,57 @@ void sl_source_trouble(struct sl_source *s, const char *reason)
 		sl_info("%s: all is well again", s->name);
 	free(s->trouble);
 	s->trouble = reason ? strdup(reason) : NULL;
+}
+
+void sl_source_init(struct sl_source *s, struct sl_discovery *d)
+{
+	s->discovery = d;
+	s->loop = d->loop;
+	s->metrics = d->metrics;
+	s->resolver = d->resolver;
+	s->tell_timer = (struct sl_timer){ .fn = tell_engines, .arg = s };
+}
+
+/* ---- sources --------------------------------------------------------- */
+
+static struct sl_source *find(struct sl_discovery *d, const struct sl_discover_conf *conf)
+{
+	struct sl_source *s = d->sources;
+
+	while (s && !is_same(&s->conf, conf))
+		s = s->next;
+	return s;
+}
+
+static void source_open(struct sl_discovery *d, const struct sl_discover_conf *conf)
+{
+	struct sl_source *s = calloc(1, sizeof(*s)), **end = &d->sources;
+
+	if (!s)
+		abort();
+	while (*end) /* they are shown in the configuration's order */
+		end = &(*end)->next;
+	sl_source_init(s, d);
+	s->conf = *conf;
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		*text_of(&s->conf, k) = strdup(text_in(conf, k));
+	s->name = name_of(conf);
+	s->wanted = true;
+	s->driver = drivers[conf->target.kind];
+	*end = s;
+	s->state = s->driver->open(s);
+}
+
+static void source_close(struct sl_source *s)
+{
+	s->driver->close(s->state);
+	sl_timer_disarm(s->loop, &s->tell_timer);
+	sl_server_set_unref(s->set);
+	for (size_t k = 0; k < SL_COUNT(texts); k++)
+		free(*text_of(&s->conf, k));
+	free(s->name);
+	free(s->trouble);
+	free(s);
 }
 
 /* ---- all of them ----------------------------------------------------- */
@@ -286,6 +316,31 @@ static void want_hosts(struct sl_discovery *d, const struct sl_pool_conf *pool)
 	}
 }
 
+/* http://HOST:PORT/PATH; a host with {host} or {node} in it is an engine's. */
+static void want_exporter(struct sl_discovery *d, const char *url)
+{
+	const char *start = url ? strstr(url, "://") : NULL;
+	char host[SL_DNS_NAME_MAX];
+	struct sl_discover_conf conf;
+	uint16_t port;
+
+	if (!start || !sl_authority_split(sl_span(start + 3, strcspn(start + 3, "/")), host,
+	                                  sizeof(host), &port))
+		return;
+	conf = conf_of_host(host);
+	if (!strchr(host, '{') && sl_host_is_name(host))
+		want_source(d, &conf);
+}
+
+static void want_exporters(struct sl_discovery *d, const struct sl_config *config)
+{
+	want_exporter(d, config->gpu_metrics);
+	for (uint32_t i = 0; i < config->n_clusters; i++)
+		want_exporter(d, config->clusters[i].gpu_metrics);
+	for (uint32_t i = 0; i < config->n_pools; i++)
+		want_exporter(d, config->pools[i].gpu_metrics);
+}
+
 void sl_discovery_apply(struct sl_discovery *d, const struct sl_config *config)
 {
 	sl_resolver_set_servers(d->resolver, config->resolvers, config->n_resolvers);
@@ -296,6 +351,7 @@ void sl_discovery_apply(struct sl_discovery *d, const struct sl_config *config)
 			want_source(d, &config->pools[i].discovers[k]);
 		want_hosts(d, &config->pools[i]);
 	}
+	want_exporters(d, config);
 	end_unwanted(d);
 }
 

@@ -18,7 +18,7 @@ void sl_discovery_apply(struct sl_discovery *d, const struct sl_config *config);
 struct sl_server_set *sl_discovery_find(struct sl_discovery *d,
                                         const struct sl_discover_conf *conf);
 /* The addresses, in order, of a name that the configuration gives for a server's
- * host; the same. */
+ * host, or for that of GPUs' exporter; the same. */
 struct sl_server_set *sl_discovery_find_host(struct sl_discovery *d, char *host);
 
 /* For /fleet and the metrics: borrowed, valid until the next turn. */

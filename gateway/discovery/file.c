@@ -184,14 +184,13 @@ static bool match_files(struct file_source *f)
 		return false;
 	}
 	rc = glob(path, GLOB_ERR, NULL, &found);
-	if (rc != 0 && rc != GLOB_NOMATCH) {
+	if (rc == 0 || rc == GLOB_NOMATCH)
+		set_files(f, found.gl_pathv, rc == 0 ? found.gl_pathc : 0);
+	else
 		note_trouble(f, f->folder_path, "cannot be read");
-		return false;
-	}
-	set_files(f, found.gl_pathv, rc == 0 ? found.gl_pathc : 0);
 	f->good |= rc == GLOB_NOMATCH; /* that there is none is an answer */
-	globfree(&found);
-	return true;
+	globfree(&found);              /* also of what was found before it failed */
+	return rc == 0 || rc == GLOB_NOMATCH;
 }
 
 /* ---- all of it ------------------------------------------------------- */

@@ -23,11 +23,14 @@ struct kube {
 	struct kube_feed pool;       /* only with an inference_pool */
 	bool has_pool, engines_open; /* which of them run */
 	bool pool_seen;              /* in the list that is being read */
+	bool pool_there;             /* it was there when it was last heard of */
 	bool listed;                 /* the store is whole */
 	char *troubles[2];           /* owned: the engines', the pool's */
 	struct sl_timer hand_over;
 	uint64_t handed_us;
+	struct sl_timer tell_timer;
 	struct sl_kube_counts told; /* of the last line about it */
+	uint64_t told_us;           /* when; 0 never */
 };
 
 /* ---- trouble --------------------------------------------------------- */
@@ -48,25 +51,43 @@ static void on_pool_trouble(void *ctx, const char *reason)
 {
 	struct kube *k = ctx;
 
-	if (reason || k->rules.pool_selector) /* else a watch of nothing goes well */
+	if (reason || k->pool_there) /* else a watch of nothing goes well */
 		set_trouble(k, 1, reason);
 }
 
 /* ---- handing over ---------------------------------------------------- */
 
 /* Why a pod that is there serves nobody is the first thing that is asked. */
-static void tell_counts(struct kube *k)
+static void tell_counts(void *arg)
 {
+	struct kube *k = arg;
 	struct sl_kube_counts now = sl_kube_store_counts(k->store);
 
-	if (now.idle == k->told.idle && !now.objects == !k->told.objects && k->handed_us)
+	if (now.idle == k->told.idle && !now.objects == !k->told.objects &&
+	    !now.left_out == !k->told.left_out && k->told_us)
 		return;
 	k->told = now;
+	k->told_us = k->source->loop->now_us;
 	if (!now.objects)
 		sl_warn("%s: nothing there matches", k->source->name);
 	else if (now.idle)
 		sl_info("%s: %u of %u make no engine; the first: %s", k->source->name, now.idle,
 		        now.objects, now.why);
+	if (now.left_out)
+		sl_warn("%s: there are more than %u objects, or some without a name; the rest is "
+		        "left out",
+		        k->source->name, now.objects);
+}
+
+/* A rollout changes it with every pod. */
+static void tell_counts_soon(struct kube *k)
+{
+	uint64_t since_us = k->source->loop->now_us - k->told_us;
+
+	if (!k->told_us || since_us >= SL_SOURCE_TELL_US)
+		tell_counts(k);
+	else if (!sl_timer_armed(&k->tell_timer))
+		sl_timer_arm(k->source->loop, &k->tell_timer, SL_SOURCE_TELL_US - since_us);
 }
 
 static void hand_over(void *arg)
@@ -79,7 +100,7 @@ static void hand_over(void *arg)
 		set = sl_kube_store_engines(k->store);
 	else
 		sl_server_set_ref(set);
-	tell_counts(k);
+	tell_counts_soon(k);
 	k->handed_us = k->source->loop->now_us;
 	sl_source_found(k->source, set);
 }
@@ -160,7 +181,7 @@ static void on_pool_put(void *ctx, const struct sl_kube_object *o)
 {
 	struct kube *k = ctx;
 
-	k->pool_seen = true;
+	k->pool_seen = k->pool_there = true;
 	set_trouble(k, 1, NULL);
 	if (!sl_kube_rules_take_pool(&k->rules, o))
 		return;
@@ -178,6 +199,7 @@ static void on_pool_put(void *ctx, const struct sl_kube_object *o)
 static void on_pool_del(void *ctx, const struct sl_kube_object *o)
 {
 	(void)o;
+	((struct kube *)ctx)->pool_there = false;
 	set_trouble(ctx, 1, "the InferencePool was deleted; what it selected last is kept");
 }
 
@@ -193,6 +215,7 @@ static void on_pool_complete(void *ctx)
 
 	if (k->pool_seen)
 		return;
+	k->pool_there = false;
 	snprintf(reason, sizeof(reason), "there is no InferencePool %s in namespace %s",
 	         k->source->conf.inference_pool, k->pool.namespace_);
 	kube_feed_other(&k->pool, reason);
@@ -224,6 +247,7 @@ static void *kube_open(struct sl_source *s)
 	sl_kube_rules_init(&k->rules, &s->conf);
 	k->store = sl_kube_store_new(&k->rules);
 	k->hand_over = (struct sl_timer){ .fn = hand_over, .arg = k };
+	k->tell_timer = (struct sl_timer){ .fn = tell_counts, .arg = k };
 	if (k->has_pool)
 		feed_open(k, &k->pool, SL_KUBE_POOLS, &pool_events);
 	else
@@ -240,6 +264,7 @@ static void kube_close(void *state)
 	if (k->has_pool)
 		kube_feed_close(&k->pool);
 	sl_timer_disarm(k->source->loop, &k->hand_over);
+	sl_timer_disarm(k->source->loop, &k->tell_timer);
 	sl_kube_store_free(k->store);
 	sl_kube_rules_fini(&k->rules);
 	free(k->troubles[0]);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/net/authority.h"
+
 #define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
 #define FILE_MAX_BYTES 65536
 #define CONNECT_TIMEOUT_US 5000000u
@@ -123,35 +125,6 @@ struct url {
 	char prefix[512]; /* without a slash at its end */
 };
 
-/* "10.0.0.1", "[::1]" or a name, and a port after a colon. */
-static bool split_authority(const char *text, size_t len, struct url *url)
-{
-	const char *host = text, *end = text + len, *colon;
-	char *rest;
-	long port;
-	size_t n;
-
-	if (len && *text == '[') {
-		host++;
-		colon = memchr(text, ']', len);
-		n = colon ? (size_t)(colon - host) : 0;
-		colon = colon && colon + 1 < end ? colon + 1 : NULL;
-	} else {
-		colon = memchr(text, ':', len);
-		n = colon ? (size_t)(colon - host) : len;
-	}
-	if (!n || n >= sizeof(url->host))
-		return false;
-	memcpy(url->host, host, n);
-	url->host[n] = '\0';
-	url->port = url->tls ? 443 : 80;
-	if (!colon)
-		return true;
-	port = strtol(colon + 1, &rest, 10);
-	url->port = (uint16_t)port;
-	return *colon == ':' && rest == end && port > 0 && port <= 65535;
-}
-
 static bool split_url(const char *text, struct url *url)
 {
 	size_t len;
@@ -161,8 +134,10 @@ static bool split_url(const char *text, struct url *url)
 		return false;
 	text += url->tls ? 8 : 7;
 	len = strcspn(text, "/");
-	if (!split_authority(text, len, url))
+	if (!sl_authority_split(sl_span(text, len), url->host, sizeof(url->host), &url->port))
 		return false;
+	if (!url->port)
+		url->port = url->tls ? 443 : 80;
 	snprintf(url->prefix, sizeof(url->prefix), "%s", text + len);
 	for (len = strlen(url->prefix); len && url->prefix[len - 1] == '/'; len--)
 		url->prefix[len - 1] = '\0';
@@ -225,6 +200,12 @@ static int make_endpoint(struct kube_api *api, const struct url *url, const char
 	return 1;
 }
 
+/* Each time another one: of several servers some may be down. */
+static const char *choose(const struct kube_api *api, const struct sl_places *places)
+{
+	return places->items[api->n_endpoints % places->n].address;
+}
+
 static void on_answer(void *ctx, const struct sl_places *places)
 {
 	struct kube_api *api = ctx;
@@ -235,7 +216,7 @@ static void on_answer(void *ctx, const struct sl_places *places)
 		snprintf(api->unfound, KUBE_REASON_MAX, "the API server's name: %s",
 		         places->reason);
 	else if (find_url(api, &url, api->unfound))
-		(void)make_endpoint(api, &url, places->items[0].address, api->unfound);
+		(void)make_endpoint(api, &url, choose(api, places), api->unfound);
 	api->on_found(api->ctx);
 }
 
@@ -261,12 +242,13 @@ int kube_api_find(struct kube_api *api, void (*on_found)(void *ctx), void *ctx,
 /* ---- asking ---------------------------------------------------------- */
 
 struct sl_fetch *kube_api_ask(struct kube_api *api, const char *path, uint64_t silence_us,
-                              const struct sl_fetch_events *events, void *user,
+                              uint64_t timeout_us, const struct sl_fetch_events *events, void *user,
                               char reason[KUBE_REASON_MAX])
 {
 	struct sl_fetch_spec spec = {
 		.connect_timeout_us = CONNECT_TIMEOUT_US,
 		.silence_us = silence_us,
+		.timeout_us = timeout_us,
 		.idle_timeout_us = IDLE_TIMEOUT_US,
 	};
 	struct sl_fetch *fetch;

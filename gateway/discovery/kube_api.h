@@ -37,9 +37,10 @@ void kube_api_namespace(const struct kube_api *api, char *out_name);
  * a later turn: ep is there, or NULL and unfound says why. -1 with a reason. */
 int kube_api_find(struct kube_api *api, void (*on_found)(void *ctx), void *ctx,
                   char reason[KUBE_REASON_MAX]);
-/* Of a server that was found. NULL with a reason: we do not know who we are. */
+/* Of a server that was found. NULL with a reason: we do not know who we are.
+ * silence_us, timeout_us: as of a fetch. */
 struct sl_fetch *kube_api_ask(struct kube_api *api, const char *path, uint64_t silence_us,
-                              const struct sl_fetch_events *events, void *user,
+                              uint64_t timeout_us, const struct sl_fetch_events *events, void *user,
                               char reason[KUBE_REASON_MAX]);
 /* It did not answer: where it is, and by whom it is signed, may have changed. */
 void kube_api_doubt(struct kube_api *api);

@@ -10,10 +10,14 @@
 #define PAGE_OBJECTS 500
 #define WATCH_S 300
 #define WATCH_JITTER_S 60
+#define PAGES_MAX 10000u
 #define LIST_SILENCE_US 30000000u
+#define LIST_US 300000000u /* for one page, or all in one */
 /* Servers send a bookmark every minute or so; one that is silent for longer may
  * have been cut off without a word. Watching again from there costs nothing. */
 #define WATCH_SILENCE_US 90000000u
+/* How much longer than it was asked to a server may hold a watch. */
+#define WATCH_GRACE_US 60000000u
 #define WATCH_WORKS_US 10000000u
 #define BACKOFF_US 1000000u
 #define BACKOFF_MAX_US 30000000u
@@ -113,7 +117,7 @@ static void tell_result(const struct kube_feed *f, enum sl_probe_result result,
 /* ---- asking ---------------------------------------------------------- */
 
 static void ask(struct kube_feed *f, enum kube_feed_state state, char *path_take,
-                uint64_t silence_us)
+                uint64_t silence_us, uint64_t timeout_us)
 {
 	char reason[KUBE_REASON_MAX] = "";
 
@@ -122,7 +126,8 @@ static void ask(struct kube_feed *f, enum kube_feed_state state, char *path_take
 	f->state = state;
 	f->said = (struct sl_kube_status){ 0 };
 	sl_kube_stream_reset(f->stream, state == KUBE_FEED_LISTS ? SL_KUBE_LIST : SL_KUBE_OBJECTS);
-	f->fetch = kube_api_ask(&f->api, path_take, silence_us, &fetch_events, f, reason);
+	f->fetch =
+	        kube_api_ask(&f->api, path_take, silence_us, timeout_us, &fetch_events, f, reason);
 	free(path_take);
 	if (!f->fetch)
 		fail(f, reason);
@@ -134,7 +139,8 @@ static void ask_page(struct kube_feed *f, const char *next)
 	uint32_t limit = f->expired < 2 ? PAGE_OBJECTS : 0;
 
 	ask(f, KUBE_FEED_LISTS,
-	    sl_kube_list_path(f->rules, f->resource, f->namespace_, limit, next), LIST_SILENCE_US);
+	    sl_kube_list_path(f->rules, f->resource, f->namespace_, limit, next), LIST_SILENCE_US,
+	    LIST_US);
 }
 
 static void begin_list(struct kube_feed *f)
@@ -142,7 +148,7 @@ static void begin_list(struct kube_feed *f)
 	sl_metric_add(f->metrics, SL_M_KUBERNETES_LISTS, 1);
 	kube_api_namespace(&f->api, f->namespace_);
 	sl_kube_listing_fini(&f->listing);
-	f->unread = 0;
+	f->listed = f->pages = f->unread = 0;
 	f->skipped = sl_kube_stream_skipped(f->stream);
 	f->events->on_begin(f->ctx);
 	ask_page(f, "");
@@ -158,7 +164,7 @@ static void begin_watch(struct kube_feed *f)
 	f->skipped = sl_kube_stream_skipped(f->stream);
 	ask(f, KUBE_FEED_WATCHES,
 	    sl_kube_watch_path(f->rules, f->resource, f->namespace_, f->version, timeout_s),
-	    WATCH_SILENCE_US);
+	    WATCH_SILENCE_US, timeout_s * UINT64_C(1000000) + WATCH_GRACE_US);
 }
 
 static void begin(struct kube_feed *f)
@@ -224,6 +230,11 @@ static void end_list(struct kube_feed *f)
 		fail(f, "the API server's list is not understood");
 		return;
 	}
+	if (f->listed > SL_KUBE_MAX_OBJECTS || ++f->pages > PAGES_MAX) {
+		fail(f, "the API server's list does not come to an end: narrow it, by namespace or "
+		        "selector");
+		return;
+	}
 	if (*f->listing.next) {
 		ask_page(f, f->listing.next);
 		return;
@@ -286,7 +297,8 @@ static void on_part(void *ctx, enum sl_kube_part part, struct sl_span json)
 	} else if (part == SL_KUBE_PART_METADATA) {
 		if (sl_kube_listing_read(&f->listing, json) < 0)
 			f->unread++;
-	} else if (sl_kube_item_read(json, &f->events->sink, f->ctx) < 0) {
+	} else if (++f->listed <= SL_KUBE_MAX_OBJECTS &&
+	           sl_kube_item_read(json, &f->events->sink, f->ctx) < 0) {
 		f->unread++;
 	}
 }

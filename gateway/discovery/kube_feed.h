@@ -5,8 +5,9 @@
  *     └──────────────────────────────┘
  *
  * Whatever could have been missed is listed again, and all of it also from time
- * to time. A list that breaks off changes nothing. Failures are told in words
- * and tried again, later each time, 1 to 30 s. */
+ * to time. A list that breaks off changes nothing; so does one that has no end,
+ * of bytes, of pages, or of objects. Failures are told in words and tried again,
+ * later each time, 1 to 30 s. */
 #ifndef SLUICE_DISCOVERY_KUBE_FEED_H
 #define SLUICE_DISCOVERY_KUBE_FEED_H
 
@@ -53,6 +54,7 @@ struct kube_feed {
 	uint64_t skipped;                /* objects too large, up to this watch */
 	uint32_t failures;               /* in a row; a watch that works ends it */
 	uint32_t expired;                /* lists in a row whose rest was forgotten */
+	uint32_t listed, pages;          /* of this list so far: items, pages */
 	uint32_t unread;                 /* items of this list that were no objects */
 	char not_newer[KUBE_REASON_MAX]; /* of an InferencePool */
 	struct sl_rng rng;

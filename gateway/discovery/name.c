@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sluice/route.h"
+
 #define SECOND_US UINT64_C(1000000)
 #define MIN_US SECOND_US              /* however short the answer's time */
 #define RETRY_MAX_US (10 * SECOND_US) /* when nobody can say */
@@ -27,9 +29,11 @@ static uint64_t rest_us(const struct sl_name *n)
 	return least(rest, n->refresh_us);
 }
 
+/* No more than there can be engines: a name server that always knows but a part, and
+ * each time another one, must not fill our memory. */
 static void copy_all(struct sl_places *to, const struct sl_places *from)
 {
-	for (uint32_t i = 0; i < from->n; i++)
+	for (uint32_t i = 0; i < from->n && to->n < SL_MAX_ENDPOINTS; i++)
 		sl_places_add(to, from->items[i].address, from->items[i].port);
 }
 

@@ -2,7 +2,11 @@
  *
  * A question waits in line, belongs to its thread while that runs, then to the
  * hub's list of answers until the loop takes it. The hub outlives the resolver
- * for as long as a thread waits for a name server. */
+ * for as long as a thread waits for a name server.
+ *
+ * Over TCP the C library waits without limit for a server that takes a connection
+ * and says nothing. Such a thread cannot be ended: its question is told to have
+ * no answer and its place is given to another, LOST_MAX times. */
 #include "gateway/discovery/resolver.h"
 
 #include <pthread.h>
@@ -11,10 +15,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "gateway/net/authority.h"
 #include "gateway/net/detached.h"
 
 /* Names that wait at once for silent servers; more wait in line. */
 #define MAX_THREADS 16
+#define LOST_MAX 48u
+#define PATIENCE_US UINT64_C(60000000)
 
 struct hub {
 	pthread_mutex_t lock;
@@ -34,7 +41,9 @@ struct sl_question {
 	struct sl_places places; /* the thread's, then the loop's */
 	sl_answer_fn fn;         /* the loop's side only; NULL: dropped */
 	void *ctx;
+	struct sl_timer timer;
 	bool waiting; /* in line */
+	bool lost;    /* its thread waits, and nobody for that */
 };
 
 struct sl_resolver {
@@ -43,7 +52,8 @@ struct sl_resolver {
 	struct event event;
 	struct sl_name_servers servers;
 	struct sl_question *line, **line_tail;
-	uint32_t threads;
+	uint64_t patience_us;
+	uint32_t threads, lost; /* somebody waits for these; nobody any more */
 };
 
 static void question_free(struct sl_question *q)
@@ -117,7 +127,7 @@ static void begin(struct sl_resolver *r, struct sl_question *q)
 
 static void begin_waiting(struct sl_resolver *r)
 {
-	while (r->line && r->threads < MAX_THREADS) {
+	while (r->line && r->threads < MAX_THREADS && r->lost < LOST_MAX) {
 		struct sl_question *q = r->line;
 
 		r->line = q->next;
@@ -143,7 +153,11 @@ static void on_answers(evutil_socket_t fd, short what, void *arg)
 	while (q) {
 		struct sl_question *next = q->next;
 
-		r->threads--;
+		sl_timer_disarm(r->loop, &q->timer);
+		if (q->lost)
+			r->lost--;
+		else
+			r->threads--;
 		if (q->fn)
 			q->fn(q->ctx, &q->places);
 		question_free(q);
@@ -166,6 +180,7 @@ struct sl_resolver *sl_resolver_new(struct sl_loop *loop)
 	pthread_mutex_init(&hub->lock, NULL);
 	r->loop = loop;
 	r->hub = hub;
+	r->patience_us = PATIENCE_US;
 	r->line_tail = &r->line;
 	event_assign(&r->event, loop->base, hub->fd, EV_READ | EV_PERSIST, on_answers, r);
 	event_add(&r->event, NULL);
@@ -193,13 +208,11 @@ void sl_resolver_free(struct sl_resolver *r)
 
 static bool parse_server(const char *text, struct sl_sockaddr *out_addr)
 {
-	const char *colon = strrchr(text, ':');
-	bool brackets = *text == '[';
 	char host[SL_DNS_ADDRESS_MAX];
-	size_t len = (size_t)(colon - text) - (brackets ? 2 : 0);
+	uint16_t port;
 
-	snprintf(host, sizeof(host), "%.*s", (int)len, text + brackets);
-	return sl_sockaddr_resolve(host, (uint16_t)strtoul(colon + 1, NULL, 10), out_addr) == 0;
+	return sl_authority_split(sl_span_str(text), host, sizeof(host), &port) &&
+	       sl_sockaddr_numeric(host, port, out_addr) == 0;
 }
 
 void sl_resolver_set_servers(struct sl_resolver *r, char *const *servers, uint32_t n)
@@ -208,6 +221,51 @@ void sl_resolver_set_servers(struct sl_resolver *r, char *const *servers, uint32
 	for (uint32_t i = 0; i < n && r->servers.n < SL_NAME_SERVERS; i++)
 		if (parse_server(servers[i], &r->servers.addr[r->servers.n]))
 			r->servers.n++;
+}
+
+void sl_resolver_set_patience(struct sl_resolver *r, uint64_t patience_us)
+{
+	r->patience_us = patience_us;
+}
+
+static void leave_line(struct sl_question *q)
+{
+	struct sl_question **at = &q->resolver->line;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+	if (!*at)
+		q->resolver->line_tail = at;
+	question_free(q);
+}
+
+static void lose(struct sl_question *q)
+{
+	struct sl_resolver *r = q->resolver;
+
+	q->fn = NULL;
+	q->lost = true;
+	r->lost++;
+	r->threads--;
+}
+
+static void on_timeout(void *arg)
+{
+	struct sl_question *q = arg;
+	struct sl_resolver *r = q->resolver;
+	struct sl_places nothing = { .ttl_s = UINT32_MAX };
+	sl_answer_fn fn = q->fn;
+	void *ctx = q->ctx;
+
+	snprintf(nothing.reason, sizeof(nothing.reason), "%.100s: no end of the answer in %u s",
+	         q->name, (unsigned)(r->patience_us / 1000000));
+	if (q->waiting)
+		leave_line(q);
+	else
+		lose(q);
+	begin_waiting(r);
+	fn(ctx, &nothing);
 }
 
 struct sl_question *sl_resolver_ask(struct sl_resolver *r, enum sl_lookup_kind kind,
@@ -223,28 +281,19 @@ struct sl_question *sl_resolver_ask(struct sl_resolver *r, enum sl_lookup_kind k
 	q->fn = fn;
 	q->ctx = ctx;
 	q->waiting = true;
+	q->timer = (struct sl_timer){ .fn = on_timeout, .arg = q };
+	sl_timer_arm(r->loop, &q->timer, r->patience_us);
 	*r->line_tail = q;
 	r->line_tail = &q->next;
 	begin_waiting(r);
 	return q;
 }
 
-static void leave_line(struct sl_question *q)
-{
-	struct sl_question **at = &q->resolver->line;
-
-	while (*at != q)
-		at = &(*at)->next;
-	*at = q->next;
-	if (!*at)
-		q->resolver->line_tail = at;
-	question_free(q);
-}
-
 void sl_question_drop(struct sl_question *q)
 {
+	sl_timer_disarm(q->resolver->loop, &q->timer);
 	if (q->waiting)
 		leave_line(q);
 	else
-		q->fn = NULL;
+		lose(q);
 }

@@ -19,6 +19,8 @@ struct sl_resolver *sl_resolver_new(struct sl_loop *loop);
 void sl_resolver_free(struct sl_resolver *r);
 /* Who is asked from now on: "ADDRESS:PORT" each; none: /etc/resolv.conf. */
 void sl_resolver_set_servers(struct sl_resolver *r, char *const *servers, uint32_t n);
+/* How long a question may take, in line and asked; 60 s. Then it has no answer. */
+void sl_resolver_set_patience(struct sl_resolver *r, uint64_t patience_us);
 /* fn is called once, in a later turn. */
 struct sl_question *sl_resolver_ask(struct sl_resolver *r, enum sl_lookup_kind kind,
                                     const char *name, sl_answer_fn fn, void *ctx);

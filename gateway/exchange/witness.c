@@ -193,12 +193,13 @@ static void judge_wait(struct sl_exchange *x, struct sl_endpoint *ep)
 uint64_t sl_witness_wait(struct sl_exchange *x)
 {
 	struct sl_endpoint *ep = leg_endpoint(x);
-	uint64_t life_us, quiet_us;
+	uint64_t life_us, from_us, quiet_us, now = sl_exchange_now(x);
 
 	if (!x->stuck_us)
 		return UINT64_MAX;
 	life_us = atomic_load_explicit(&ep->life_us, memory_order_relaxed);
-	quiet_us = sl_exchange_now(x) - (life_us > x->leg_us ? life_us : x->leg_us);
+	from_us = life_us > x->leg_us ? life_us : x->leg_us;
+	quiet_us = now > from_us ? now - from_us : 0; /* another thread's now may be later */
 	if (quiet_us < x->stuck_us)
 		return x->stuck_us - quiet_us;
 	if (!waits_for_another(x))

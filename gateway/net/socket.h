@@ -12,7 +12,8 @@ struct sl_sockaddr {
 	socklen_t len;
 };
 
-/* Resolves a numeric address or a name (blocking: at start and reload only).
+/* Resolves a numeric address or a name (blocking: at start and reload only, and
+ * never what can be asked of discovery).
  * host "" means all addresses. 0, or a getaddrinfo code for gai_strerror. */
 SL_MUST_CHECK int sl_sockaddr_resolve(const char *host, uint16_t port,
                                       struct sl_sockaddr *out_addr);

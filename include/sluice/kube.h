@@ -125,6 +125,10 @@ char *sl_kube_watch_path(const struct sl_kube_rules *rules, enum sl_kube_resourc
 
 /* ---- store ----------------------------------------------------------- */
 
+/* More of them are not kept: a server that never comes to an end must not fill our
+ * memory. */
+#define SL_KUBE_MAX_OBJECTS (4u * SL_MAX_ENDPOINTS)
+
 struct sl_kube_store;
 /* rules: borrowed. */
 struct sl_kube_store *sl_kube_store_new(const struct sl_kube_rules *rules);
@@ -141,8 +145,9 @@ struct sl_server_set *sl_kube_store_engines(const struct sl_kube_store *store);
 
 struct sl_kube_counts {
 	uint32_t objects;
-	uint32_t idle;   /* that make no engine */
-	const char *why; /* the first of these; static, "" if there is none */
+	uint32_t idle;     /* that make no engine */
+	const char *why;   /* the first of these; static, "" if there is none */
+	uint32_t left_out; /* changes to objects that are too many, or have no proper name */
 };
 struct sl_kube_counts sl_kube_store_counts(const struct sl_kube_store *store);
 

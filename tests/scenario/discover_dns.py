@@ -1,6 +1,7 @@
 """Engines come from DNS, whose servers answer, fail, lie and fall silent; the
 gateway waits for none of them."""
 from lib import story
+from lib.dcgm import Exporter
 from lib.dns_server import DnsServer
 from lib.gateway import pool
 from lib.load import Load
@@ -175,6 +176,22 @@ def test_a_server_whose_name_moves(t):
         passed(load)
         equal(a.requests, served, "the old address gets nothing more")
     equal(load.result.failures, [], f"failures of {load.result.done}")
+
+
+def test_an_exporter_whose_name_is_not_known_yet(t):
+    """Nothing waits for it, and it is asked as soon as its name means something."""
+    dns, a, exporter = DnsServer(), t.engine(), Exporter(1)
+    dns.mode = "servfail"
+    where = f'"http://dcgm.test:{exporter.port}/metrics"'
+    gateway = t.gateway(pool("all", [a], gpu_metrics=where), a, main=dns.conf + "gpu_interval 100ms;\n")
+    wait_trouble(gateway, "dns:dcgm.test", "SERVFAIL")
+    equal([x["trouble"] for x in gateway.fleet()["gpu_exporters"]], ["it has no address so far"], "exporters' trouble")
+    equal(gateway.chat().status, 200, "an answer")
+    dns.set("dcgm.test", "127.0.0.1")
+    dns.mode = None
+    until(lambda: [g["gpu"] for g in gateway.fleet()["gpus"]] == [exporter.gpus[0].uuid], "its GPU to be known")
+    until(lambda: not any(x["trouble"] for x in gateway.fleet()["gpu_exporters"]), "its trouble to be over")
+    equal(endpoints(gateway), {a.address}, "what the name means is no engine")
 
 
 def test_shutdown_while_a_name_is_waited_for(t):

@@ -210,6 +210,12 @@ def test_an_inference_pool(t):
     server.delete(f"{POOLS}/pool")
     until(lambda: "was deleted" in trouble(gateway), "its end to be said")
     equal(listed(gateway), {b.address}, "what it selected last")
+    asked = server.state()["asked"]["watch"]
+    server.cut()
+    until(lambda: server.state()["asked"]["watch"] >= asked + 2 and server.state()["watches"] == 2, "new watches")
+    server.patch(f"{PODS}/b", {"metadata": {"labels": {"app": "c"}}})
+    until(lambda: not listed(gateway), "what the new watch tells")
+    true("was deleted" in trouble(gateway), "a watch that goes well does not bring it back")
 
 
 if __name__ == "__main__":

@@ -292,6 +292,20 @@ static void levels_count_at_first_look_and_until_denied(void **state)
 	}
 }
 
+/* Whatever a page says, it is not taken for another number. */
+static void a_number_without_meaning_stays_one(void **state)
+{
+	struct story s;
+
+	(void)state;
+	begin(&s, 1);
+	s.gpus[0].figures[SL_GPU_RECOVERY] = 4294967297.0; /* 1, in 32 bits */
+	pages(&s, 1);
+	assert_int_equal(class_of(&s, "GPU-0"), SL_GPU_FAILED);
+	assert_string_equal(gpu(&s, "GPU-0")->reason, "needs recovery");
+	end(&s);
+}
+
 static void a_power_cap_is_normal(void **state)
 {
 	struct story s;
@@ -525,6 +539,7 @@ int main(void)
 		cmocka_unit_test(a_failure_ends_with_a_reset_or_in_time),
 		cmocka_unit_test(volatile_counts_that_begin_anew_are_a_reset),
 		cmocka_unit_test(levels_count_at_first_look_and_until_denied),
+		cmocka_unit_test(a_number_without_meaning_stays_one),
 		cmocka_unit_test(a_power_cap_is_normal),
 		cmocka_unit_test(a_link_that_was_never_up_is_no_fault),
 		cmocka_unit_test(a_throttled_gpu_is_derated_by_its_clock),

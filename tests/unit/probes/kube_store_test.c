@@ -271,6 +271,30 @@ static void test_random_changes(void **state)
 	rig_free(r);
 }
 
+/* A server that lies without an end, and one with a name as long as an object. */
+static void test_bounds(void **state)
+{
+	struct rig *r = rig_new(SL_KUBE_PLAIN, SL_WATCH_PODS);
+	static char name[1000], json[2000];
+
+	(void)state;
+	sl_kube_store_begin(r->store);
+	for (unsigned i = 0; i < SL_KUBE_MAX_OBJECTS + 5; i++) {
+		snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"p%06u\"}}", i);
+		kube_add(r->store, json);
+	}
+	assert_int_equal(sl_kube_store_counts(r->store).objects, SL_KUBE_MAX_OBJECTS);
+	assert_int_equal(sl_kube_store_counts(r->store).left_out, 5);
+	kube_add(r->store, "{\"metadata\":{\"name\":\"p000007\",\"uid\":\"2\"}}"); /* not new */
+	kube_remove(r->store, "{\"metadata\":{\"name\":\"p000007\",\"uid\":\"2\"}}");
+	memset(name, 'x', sizeof(name) - 1);
+	snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"}}", name);
+	kube_add(r->store, json);
+	assert_int_equal(sl_kube_store_counts(r->store).objects, SL_KUBE_MAX_OBJECTS - 1);
+	assert_int_equal(sl_kube_store_counts(r->store).left_out, 6);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_slices_overlap),
 		cmocka_unit_test(test_random_changes),
+		cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
