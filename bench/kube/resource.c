@@ -40,7 +40,7 @@ static const struct sl_kapi_resource table[SL_KAPI_KINDS] = {
 static const char *const full_names[SL_KAPI_KINDS] = {
 	[SL_KAPI_PODS] = "pods",
 	[SL_KAPI_SLICES] = "endpointslices.discovery.k8s.io",
-	[SL_KAPI_POOLS] = "inferencepools." GIE,
+	[SL_KAPI_POOLS] = ("inferencepools." GIE),
 };
 
 const struct sl_kapi_resource *sl_kapi_resource_at(enum sl_kapi_kind index)

@@ -23,6 +23,9 @@ struct watch {
 
 /* ---- frames ---------------------------------------------------------- */
 
+static void pump(struct watch *w);
+
+/* The last one makes room for what did not fit, which nobody else tells. */
 static void on_piece(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *w = arg;
@@ -31,8 +34,12 @@ static void on_piece(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (w->kube->faults.hold || !left)
+	if (w->kube->faults.hold)
 		return;
+	if (!left) {
+		pump(w);
+		return;
+	}
 	n = n && n < left ? n : left;
 	sl_sim_conn_chunk(w->conn, sl_span(w->split.ptr + w->split_at, n));
 	w->split_at += n;

@@ -385,7 +385,7 @@ void sl_exchange_done(struct sl_exchange *x, size_t n_held)
 		learn(x);
 	}
 	x->sent_bytes += (int64_t)n_held;
-	sl_stream_finish(s, n_held ? x->held.data + x->held.off : "", n_held);
+	sl_stream_finish(s, sl_outbuf_span(&x->held).ptr, n_held);
 	end(x, x->passing ? "engine_error" : "done", 0);
 }
 

@@ -346,9 +346,9 @@ static void on_body(void *user, const char *data, size_t len)
 	}
 }
 
-static bool is_whole_json(const char *text, size_t len)
+static bool is_whole_json(struct sl_span text)
 {
-	cJSON *value = cJSON_ParseWithLength(text, len);
+	cJSON *value = cJSON_ParseWithLength(text.ptr, text.len);
 	bool whole = value != NULL;
 
 	cJSON_Delete(value);
@@ -359,8 +359,7 @@ static bool is_whole_json(const char *text, size_t len)
  * engine died: then its content must say that it is whole. */
 static bool is_cut(const struct sl_exchange *x)
 {
-	const char *text = x->held.data + x->held.off;
-	size_t len = sl_outbuf_size(&x->held);
+	struct sl_span held = sl_outbuf_span(&x->held);
 
 	if (!x->until_close)
 		return false;
@@ -368,12 +367,14 @@ static bool is_cut(const struct sl_exchange *x)
 		return sl_sse_partial(&x->sse) ||
 		       (!x->sse.done && !x->sse.error &&
 		        (x->api == SL_API_CHAT || x->api == SL_API_COMPLETIONS));
-	return x->state != SL_X_RELAY && len && *text == '{' && !is_whole_json(text, len);
+	return x->state != SL_X_RELAY && held.len && *held.ptr == '{' && !is_whole_json(held);
 }
 
 static void answer_complete(struct sl_exchange *x)
 {
-	sl_usage_read(x->held.data + x->held.off, sl_outbuf_size(&x->held), &x->usage);
+	struct sl_span held = sl_outbuf_span(&x->held);
+
+	sl_usage_read(held.ptr, held.len, &x->usage);
 	release(x, true);
 	first_event(x);
 	sl_exchange_done(x, sl_outbuf_size(&x->held));

@@ -33,5 +33,10 @@ static inline size_t sl_outbuf_size(const struct sl_outbuf *b)
 {
 	return b->len - b->off;
 }
+/* What is still to be sent; valid until the buffer changes. */
+static inline struct sl_span sl_outbuf_span(const struct sl_outbuf *b)
+{
+	return b->data ? sl_span(b->data + b->off, sl_outbuf_size(b)) : sl_span("", 0);
+}
 
 #endif

@@ -171,6 +171,21 @@ def test_split_and_hold(t):
         mirror.follow(watch).check("after the hold")
 
 
+def test_more_than_may_wait(t):
+    """A watch that is slow is told the rest without anything else happening."""
+    server = api(t, pods=10)
+    mirror = Mirror(server).list()
+    with server.watch(mirror.path()) as watch:
+        server.split(4096)
+        server.hold()
+        server.churn(count=800, kinds=["ready"])
+        target = int(server.state()["resourceVersion"])
+        server.hold(False)
+        while int(mirror.rv) < target:
+            mirror.take(watch.next())
+        mirror.check("after all of it")
+
+
 def test_history_ends(t):
     """Old versions get 410; a watch that falls behind the history is ended."""
     server = api(t, "--history", "50", pods=10)

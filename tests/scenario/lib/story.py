@@ -10,6 +10,7 @@ empty where they are instrumented (loads are then smaller).
 """
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from .redis import Redis
 
 BUILD = os.path.abspath(os.environ.get("SLUICE_BUILD", "build/dev"))
 SANITIZED = bool(os.environ.get("SLUICE_SANITIZE"))
+_REPORT = re.compile(r"(Address|Leak|Thread)Sanitizer|: runtime error: ")
 
 
 def equal(seen, wanted, what):
@@ -119,10 +121,12 @@ class Story:
         for process in processes:
             process.stop()
             self._processes.remove(process)
+            true(not _REPORT.search(process.text()), f"{process.name}:\n{process.tail(60)}")
 
     def end(self):
         """Ends everything. A gateway that a sanitizer or an assertion stopped,
-        or that does not end cleanly, fails the story whatever it proved."""
+        or that does not end cleanly, fails the story whatever it proved; so does
+        a sanitizer's word about a simulated counterpart."""
         problems = []
         for process in reversed(self._processes):
             if isinstance(process, gw.Gateway):
@@ -133,7 +137,9 @@ class Story:
                 except Failure as e:
                     problems.append(str(e))
             else:
-                process.kill()
+                _end_counterpart(process)
+            if _REPORT.search(process.text()):
+                problems.append(f"{process.name}:\n{process.tail(60)}")
         if problems:
             raise Failure("\n".join(problems))
 
@@ -145,6 +151,15 @@ class Story:
         if os.path.exists(access):
             with open(access, encoding="utf-8", errors="replace") as f:
                 print("--- access.log:\n" + "".join(f.readlines()[-10:]))
+
+
+def _end_counterpart(process):
+    """Instrumented, it may end by itself, for its leaks to be told; one that was
+    started to ignore SIGTERM is not waited for."""
+    if SANITIZED:
+        with contextlib.suppress(Failure):
+            process.stop(timeout=10)
+    process.kill()
 
 
 @contextlib.contextmanager
