@@ -151,22 +151,6 @@ void sl_witness_begin(struct sl_exchange *x, const struct sl_pool_conf *pool)
 	x->stuck_us = sl_stuck_limit_us(&pool->health, &w);
 }
 
-/* A decode engine that waits for blocks of an engine that is in doubt is not
- * in doubt itself. */
-static bool waits_for_another(const struct sl_exchange *x)
-{
-	struct sl_endpoint *ep = x->prefill_ep;
-	bool in_doubt;
-
-	if (!is_handoff(x))
-		return false;
-	pthread_mutex_lock(&ep->judge_lock);
-	in_doubt = ep->judge.health != SL_HEALTH_HEALTHY || ep->judge.bad > 0 ||
-	           ep->judge.last_ok_us < x->leg_us;
-	pthread_mutex_unlock(&ep->judge_lock);
-	return in_doubt;
-}
-
 static bool waits_alone(const struct sl_exchange *x, const struct sl_endpoint *ep)
 {
 	struct sl_load load = { 0 };
@@ -175,6 +159,25 @@ static bool waits_alone(const struct sl_exchange *x, const struct sl_endpoint *e
 	(void)sl_router_own_load(x->domain->router, ep->slot, sl_exchange_now(x), &load);
 	sl_domain_unlock(x->domain);
 	return load.inflight <= 1;
+}
+
+/* A decode engine that waits for blocks of an engine that is in doubt is not
+ * in doubt itself. Nor is one whose only request waits for blocks: it computes
+ * nothing meanwhile, and its page stands still. */
+static bool waits_for_another(const struct sl_exchange *x)
+{
+	struct sl_endpoint *ep = x->prefill_ep;
+	bool in_doubt;
+
+	if (!is_handoff(x))
+		return false;
+	if (waits_alone(x, x->decode_ep))
+		return true;
+	pthread_mutex_lock(&ep->judge_lock);
+	in_doubt = ep->judge.health != SL_HEALTH_HEALTHY || ep->judge.bad > 0 ||
+	           ep->judge.last_ok_us < x->leg_us;
+	pthread_mutex_unlock(&ep->judge_lock);
+	return in_doubt;
 }
 
 static void judge_wait(struct sl_exchange *x, struct sl_endpoint *ep)

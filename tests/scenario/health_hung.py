@@ -85,4 +85,15 @@ def test_idle_ones_are_asked_for_a_token(t):
     equal(gateway.row(bad)["health"], "healthy", "a wrong question is no illness")
 
 
+def test_a_transfer_that_takes_long(t):
+    """A decode engine that waits for blocks computes nothing, and its page stands
+    still. With that alone it is not known who is to blame, so nobody is."""
+    gateway, _, decode = t.pair(1, 1, options=("--transfer-latency", "3000"), stuck_timeout="100ms")
+    answer = gateway.chat("a b c " * 200, max_tokens=2)
+    equal(answer.status, 200, "status")
+    equal(gateway.access()[-1]["placement"], "remote", "placement")
+    equal([e for e in gateway.fleet()["events"] if e["cause"] == "stuck"], [], "ejections")
+    equal(decode[0].requests, 1, "requests of the decode engine")
+
+
 story.run(globals())

@@ -36,7 +36,7 @@ static uint32_t count_lines(FILE *log)
 
 	rewind(log);
 	while (fgets(line, sizeof(line), log))
-		n += strstr(line, "engines") != NULL;
+		n += strstr(line, " engine") != NULL;
 	return n;
 }
 
