@@ -107,14 +107,6 @@ static void copy_text(char *out, size_t size, struct sl_span text)
 	out[n] = '\0';
 }
 
-static struct sl_span find_label(const struct sl_prom_sample *sample, struct sl_span name)
-{
-	for (uint32_t i = 0; i < sample->n_labels; i++)
-		if (sl_span_eq(sample->labels[i].name, name))
-			return sample->labels[i].value;
-	return sl_span(NULL, 0);
-}
-
 static void look_at_labels(const struct sl_prom_sample *sample, struct sl_span out[TELLS_COUNT])
 {
 	uint8_t rank[TELLS_COUNT];
@@ -258,7 +250,7 @@ static uint32_t label_number(struct sl_span text)
 
 static void read_xid_count(struct sl_gpu_reading *g, const struct sl_prom_sample *sample)
 {
-	uint32_t xid = label_number(find_label(sample, SL_SPAN("xid"))), i = 0;
+	uint32_t xid = label_number(sl_prom_label_value(sample, SL_SPAN("xid"))), i = 0;
 
 	if (!xid)
 		return;
@@ -277,7 +269,7 @@ static void read_watch(struct sl_gpu_reading *g, const struct sl_prom_sample *sa
 	if (g->figures[SL_GPU_WATCH] >= sample->value)
 		return;
 	g->figures[SL_GPU_WATCH] = sample->value;
-	copy_text(g->watch, sizeof(g->watch), find_label(sample, SL_SPAN("health_watch")));
+	copy_text(g->watch, sizeof(g->watch), sl_prom_label_value(sample, SL_SPAN("health_watch")));
 }
 
 static void add_clock_events(struct sl_gpu_reading *g, double n)
@@ -292,7 +284,7 @@ static void read_clock_event(struct sl_gpu_reading *g, const struct sl_prom_samp
 {
 	static const struct sl_span ill[] = { SPAN_OF("hw_slowdown"), SPAN_OF("hw_thermal"),
 		                              SPAN_OF("hw_power_brake") };
-	struct sl_span event = find_label(sample, SL_SPAN("clock_event"));
+	struct sl_span event = sl_prom_label_value(sample, SL_SPAN("clock_event"));
 
 	for (size_t i = 0; i < SL_COUNT(ill); i++)
 		if (sl_span_eq(event, ill[i]))
@@ -308,7 +300,7 @@ static void read_residency(struct sl_gpu_reading *g, const struct sl_prom_sample
 /* Of AMD's clocks the one that computes. */
 static void read_clock(struct sl_gpu_reading *g, const struct sl_prom_sample *sample)
 {
-	struct sl_span type = find_label(sample, SL_SPAN("clock_type"));
+	struct sl_span type = sl_prom_label_value(sample, SL_SPAN("clock_type"));
 
 	if (!type.len || sl_span_eq(type, SL_SPAN("GPU_CLOCK_TYPE_SYSTEM")))
 		keep_largest(g, SL_GPU_CLOCK, sample->value);

@@ -53,6 +53,25 @@ uint16_t kube_port_text(const char *text)
 	return (uint16_t)port;
 }
 
+uint16_t kube_served_port(const cJSON *owner, const char *key, uint16_t except)
+{
+	const cJSON *p = kube_first(kube_find(owner, "ports"));
+	uint16_t first = 0;
+
+	for (; p; p = p->next) {
+		uint16_t port = kube_port(kube_find(p, key));
+		const char *protocol = kube_text(p, "protocol");
+
+		if (!port || port == except || (*protocol && strcmp(protocol, "TCP") != 0))
+			continue;
+		if (!strncmp(kube_text(p, "name"), "http", 4))
+			return port;
+		if (!first)
+			first = port;
+	}
+	return first;
+}
+
 bool kube_is_address(const char *text)
 {
 	static const char v4[] = "0123456789.", v6[] = "0123456789abcdefABCDEF.:";

@@ -36,6 +36,9 @@ static inline const cJSON *kube_first(const cJSON *json)
 uint16_t kube_port(const cJSON *number);
 /* "8000"; 0 if it is no port. */
 uint16_t kube_port_text(const char *text);
+/* Of the `ports` of a container or a slice, each with its number under `key`: the one
+ * named http, else the first, but not `except`; 0: none. */
+uint16_t kube_served_port(const cJSON *owner, const char *key, uint16_t except);
 /* An IPv4 or IPv6 address, and never a name that would have to be looked up. */
 bool kube_is_address(const char *text);
 

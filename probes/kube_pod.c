@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "probes/hash.h"
 #include "probes/kube_object.h"
 #include "probes/kube_preset.h"
 
@@ -52,25 +53,10 @@ static bool declares(const cJSON *container, uint16_t port)
 	return p != NULL;
 }
 
-/* The port that a container serves at: the one named http, else the first.
- * 0: it declares none but `except`. */
+/* The port that a container serves at. 0: it declares none but `except`. */
 static uint16_t served_port(const cJSON *container, uint16_t except)
 {
-	const cJSON *p = kube_first(kube_find(container, "ports"));
-	uint16_t first = 0;
-
-	for (; p; p = p->next) {
-		uint16_t port = kube_port(kube_find(p, "containerPort"));
-		const char *protocol = kube_text(p, "protocol");
-
-		if (!port || port == except || (*protocol && strcmp(protocol, "TCP") != 0))
-			continue;
-		if (!strncmp(kube_text(p, "name"), "http", 4))
-			return port;
-		if (!first)
-			first = port;
-	}
-	return first;
+	return kube_served_port(container, "containerPort", except);
 }
 
 static const cJSON *containers(const struct pod *pod)
@@ -270,16 +256,6 @@ static const char *pair_of(const struct pod *pod)
 	return kube_mark(&pod->id, choose(pod->rules->conf->pair_label, pod->preset->pair_key));
 }
 
-/* FNV-1a. */
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3ull;
-	return hash;
-}
-
 /* "PAIR", "PAIR@IMAGE", "@IMAGE" or "". */
 static void set_group(const struct pod *pod, uint16_t port, struct sl_found *found)
 {
@@ -287,7 +263,8 @@ static void set_group(const struct pod *pod, uint16_t port, struct sl_found *fou
 	char hash[24] = "", *group;
 
 	if (pod->preset->by_image && *image)
-		snprintf(hash, sizeof(hash), "@%016llx", (unsigned long long)hash_of(image));
+		snprintf(hash, sizeof(hash), "@%016llx",
+		         (unsigned long long)hash_bytes(HASH_BEGIN, sl_span_str(image)));
 	if (asprintf(&group, "%s%s", pair_of(pod), hash) < 0)
 		abort();
 	sl_server_set_text(&found->kv_group, sl_span_str(group));

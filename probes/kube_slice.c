@@ -29,26 +29,10 @@ static const char *why_hold(const cJSON *endpoint)
 	return condition(endpoint, "ready", true) ? "" : "the endpoint is not ready";
 }
 
-/* The operator's, else the one named http, else the first. */
+/* The operator's, else what it serves. */
 static uint16_t port_of(const struct sl_discover_conf *conf, const cJSON *slice)
 {
-	const cJSON *p = kube_first(kube_find(slice, "ports"));
-	uint16_t first = 0;
-
-	if (conf->port)
-		return (uint16_t)conf->port;
-	for (; p; p = p->next) {
-		uint16_t port = kube_port(kube_find(p, "port"));
-		const char *protocol = kube_text(p, "protocol");
-
-		if (!port || (*protocol && strcmp(protocol, "TCP") != 0))
-			continue;
-		if (!strncmp(kube_text(p, "name"), "http", 4))
-			return port;
-		if (!first)
-			first = port;
-	}
-	return first;
+	return conf->port ? (uint16_t)conf->port : kube_served_port(slice, "port", 0);
 }
 
 static char *name_of(const struct slice *slice, const cJSON *target, const char *address)

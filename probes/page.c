@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "probes/families.h"
+#include "probes/hash.h"
 #include "sluice/probe.h"
 
 #define SERIES_MAX 1024  /* 13 signals of 78 engines */
@@ -58,9 +59,7 @@ struct sl_page_reader {
 
 static uint64_t hash_span(uint64_t h, struct sl_span s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.ptr[i]) * 0x100000001b3ull;
-	return (h ^ 0xff) * 0x100000001b3ull; /* never part of UTF-8: ends a span */
+	return hash_bytes(hash_bytes(h, s), SL_SPAN("\xff")); /* never part of UTF-8: an end */
 }
 
 static bool is_listed(const struct sl_page_reader *r, enum family_kind kind, struct sl_span label)
@@ -75,7 +74,7 @@ static bool is_listed(const struct sl_page_reader *r, enum family_kind kind, str
  * fixed order, so their order need not be undone. */
 static uint64_t labels_key(const struct sl_page_reader *r, const struct sl_prom_sample *sample)
 {
-	uint64_t h = hash_span(0xcbf29ce484222325ull, sample->family);
+	uint64_t h = hash_span(HASH_BEGIN, sample->family);
 
 	for (uint32_t i = 0; i < sample->n_labels; i++) {
 		if (is_listed(r, FAMILY_TWIN, sample->labels[i].name))
@@ -84,14 +83,6 @@ static uint64_t labels_key(const struct sl_page_reader *r, const struct sl_prom_
 		h = hash_span(h, sample->labels[i].value);
 	}
 	return h;
-}
-
-static struct sl_span find_label(const struct sl_prom_sample *sample, struct sl_span name)
-{
-	for (uint32_t i = 0; i < sample->n_labels; i++)
-		if (sl_span_eq(sample->labels[i].name, name))
-			return sample->labels[i].value;
-	return sl_span(NULL, 0);
 }
 
 static bool is_part(const struct sl_page_reader *r, const struct sl_prom_sample *sample)
@@ -192,11 +183,11 @@ static void read_config(struct sl_page_reader *r, const struct family *family,
                         const struct sl_prom_sample *sample)
 {
 	double number[CONFIG_COUNT];
-	uint64_t engine = hash_span(0, find_label(sample, SL_SPAN("engine")));
+	uint64_t engine = hash_span(0, sl_prom_label_value(sample, SL_SPAN("engine")));
 
-	engine = hash_span(engine, find_label(sample, SL_SPAN("dp_rank")));
+	engine = hash_span(engine, sl_prom_label_value(sample, SL_SPAN("dp_rank")));
 	for (int i = 0; i < CONFIG_COUNT; i++)
-		number[i] = label_number(find_label(sample, family->config[i]));
+		number[i] = label_number(sl_prom_label_value(sample, family->config[i]));
 	if (number[CONFIG_TOKENS] < 0 && number[CONFIG_BLOCK_SIZE] >= 0 &&
 	    number[CONFIG_NUM_BLOCKS] >= 0)
 		number[CONFIG_TOKENS] = number[CONFIG_BLOCK_SIZE] * number[CONFIG_NUM_BLOCKS];
@@ -232,9 +223,9 @@ static void read_adapters(struct sl_page_reader *r, const struct sl_prom_sample 
 	if (!isfinite(sample->value) || sample->value < 0 || sample->value < a->at)
 		return;
 	a->at = sample->value;
-	a->max = label_number(find_label(sample, SL_SPAN("max_lora")));
-	keep_names(a, find_label(sample, SL_SPAN("running_lora_adapters")),
-	           find_label(sample, SL_SPAN("waiting_lora_adapters")));
+	a->max = label_number(sl_prom_label_value(sample, SL_SPAN("max_lora")));
+	keep_names(a, sl_prom_label_value(sample, SL_SPAN("running_lora_adapters")),
+	           sl_prom_label_value(sample, SL_SPAN("waiting_lora_adapters")));
 }
 
 /* ---- samples --------------------------------------------------------- */
@@ -265,7 +256,8 @@ static bool read_sample(struct sl_page_reader *r, const struct family *family,
 {
 	if (!is_exposed(family) || !sl_span_eq(family->name, sample->family))
 		return false;
-	if (family->label.len && !sl_span_eq(find_label(sample, family->label), family->value))
+	if (family->label.len &&
+	    !sl_span_eq(sl_prom_label_value(sample, family->label), family->value))
 		return false;
 	if (family->kind == FAMILY_SERIES)
 		read_series(r, family, sample);

@@ -104,6 +104,14 @@ uint64_t sl_prom_bad_lines(const struct sl_prom *p)
 	return p->bad_lines;
 }
 
+struct sl_span sl_prom_label_value(const struct sl_prom_sample *sample, struct sl_span name)
+{
+	for (uint32_t i = 0; i < sample->n_labels; i++)
+		if (sl_span_eq(sample->labels[i].name, name))
+			return sample->labels[i].value;
+	return sl_span(NULL, 0);
+}
+
 /* ---- beginnings ------------------------------------------------------ */
 
 static unsigned begin_slot(const struct beginnings *b, uint64_t first)

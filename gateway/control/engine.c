@@ -5,17 +5,9 @@
 #include <stdlib.h>
 
 #include "gateway/control/grouping.h"
+#include "gateway/control/zalloc.h"
 #include "gateway/exchange/fleet.h"
 #include "gateway/telemetry/log.h"
-
-static void *zalloc(size_t n, size_t size)
-{
-	void *p = calloc(n ? n : 1, size);
-
-	if (!p)
-		abort();
-	return p;
-}
 
 /* ---- its endpoint ---------------------------------------------------- */
 

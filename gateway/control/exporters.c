@@ -15,6 +15,7 @@
 #include "gateway/control/exporter.h"
 #include "gateway/control/exporter_url.h"
 #include "gateway/control/prober.h"
+#include "gateway/control/zalloc.h"
 #include "gateway/telemetry/log.h"
 
 #define BUCKETS 256
@@ -46,15 +47,6 @@ struct sl_exporters {
 	struct sl_fleet_exporter *exporter_rows;
 	uint32_t n_rows, n_exporter_rows;
 };
-
-static void *zalloc(size_t n, size_t size)
-{
-	void *p = calloc(n ? n : 1, size);
-
-	if (!p)
-		abort();
-	return p;
-}
 
 /* ---- what follows for an engine ---------------------------------------- */
 

@@ -347,7 +347,8 @@ static void on_data(void *user, const char *data, size_t len)
 	if (r->path.form == SL_ANSWER_PAGE) {
 		if (r->status == 200)
 			sl_page_reader_feed(r->page, data, len);
-	} else if (r->path.form != SL_ANSWER_NOTHING) {
+	} else if (r->path.form != SL_ANSWER_NOTHING &&
+	           (r->step != STEP_DETECT || r->body_len < SL_DETECT_BYTES)) {
 		keep_body(r, data, len);
 	}
 }

@@ -13,7 +13,7 @@
 
 struct sl_registry *sl_registry_new(void)
 {
-	return registry_zalloc(1, sizeof(struct sl_registry));
+	return zalloc(1, sizeof(struct sl_registry));
 }
 
 /* ---- endpoints ------------------------------------------------------- */
@@ -130,7 +130,7 @@ static void census_init(struct census *c)
 		wanted += c->config->pools[i].n_servers;
 	while (n < 2 * wanted)
 		n *= 2;
-	c->buckets = registry_zalloc(n, sizeof(struct sl_engine *));
+	c->buckets = zalloc(n, sizeof(struct sl_engine *));
 	c->mask = n - 1;
 	for (struct sl_engine *m = c->registry->members; m; m = m->next) {
 		m->wanted = (struct sl_engine_place){ .pool = NULL };

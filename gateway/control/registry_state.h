@@ -3,10 +3,9 @@
 #ifndef SLUICE_CONTROL_REGISTRY_STATE_H
 #define SLUICE_CONTROL_REGISTRY_STATE_H
 
-#include <stdlib.h>
-
 #include "gateway/control/registry.h"
 #include "gateway/control/wards.h"
+#include "gateway/control/zalloc.h"
 
 #define REGISTRY_COMPLAINT_MAX 768
 
@@ -24,14 +23,5 @@ struct sl_registry {
 	char left_out[REGISTRY_COMPLAINT_MAX];
 	bool unheard; /* some source, or some host's name, has not been heard of yet */
 };
-
-static inline void *registry_zalloc(size_t n, size_t size)
-{
-	void *p = calloc(n ? n : 1, size);
-
-	if (!p)
-		abort();
-	return p;
-}
 
 #endif

@@ -113,14 +113,14 @@ static uint32_t count_members(const struct sl_registry *r)
 
 struct sl_fleet *sl_registry_fleet(struct sl_registry *r)
 {
-	struct sl_fleet *fleet = registry_zalloc(1, sizeof(*fleet));
+	struct sl_fleet *fleet = zalloc(1, sizeof(*fleet));
 
 	atomic_init(&fleet->refs, 1);
 	fleet->config = sl_config_ref(r->config);
 	fleet->learning = r->unheard;
-	fleet->endpoints = registry_zalloc(count_members(r), sizeof(*fleet->endpoints));
+	fleet->endpoints = zalloc(count_members(r), sizeof(*fleet->endpoints));
 	fleet->n_ids = r->n_ids;
-	fleet->pool_of = registry_zalloc(r->n_ids, sizeof(*fleet->pool_of));
+	fleet->pool_of = zalloc(r->n_ids, sizeof(*fleet->pool_of));
 	for (struct sl_engine *m = r->members; m; m = m->next) {
 		fleet->endpoints[fleet->n_endpoints++] = sl_endpoint_ref(m->ep);
 		fleet->pool_of[m->ep->id] = m->pool;
@@ -179,7 +179,7 @@ uint32_t sl_registry_rows(struct sl_registry *r, uint64_t now_us, struct sl_flee
 
 	if (n > r->n_rows) {
 		free(r->rows);
-		r->rows = registry_zalloc(n, sizeof(*r->rows));
+		r->rows = zalloc(n, sizeof(*r->rows));
 		r->n_rows = n;
 	}
 	/* Members are listed newest first; the page shows the file's order. */

@@ -88,6 +88,13 @@ static char *name_of(const struct sl_discover_conf *conf)
 	return name;
 }
 
+/* A host that the file names, of a server or an exporter: it is no source of engines,
+ * and has no port of its own. */
+static bool is_of_host(const struct sl_discover_conf *conf)
+{
+	return conf->target.kind == SL_DISCOVER_DNS && !conf->target.port;
+}
+
 /* ---- what a source says ---------------------------------------------- */
 
 /* Of the source that has been silent longest; one that never spoke is told of by
@@ -115,7 +122,10 @@ static void tell_engines(void *arg)
 		return;
 	s->told_us = s->loop->now_us;
 	s->told_n = s->set->n;
-	sl_info("%s: %u engine%s", s->name, s->told_n, s->told_n == 1 ? "" : "s");
+	if (is_of_host(&s->conf))
+		sl_debug("%s: %u addresses", s->name, s->told_n);
+	else
+		sl_info("%s: %u engine%s", s->name, s->told_n, s->told_n == 1 ? "" : "s");
 }
 
 static void tell_engines_soon(struct sl_source *s)

@@ -26,6 +26,9 @@ struct sl_prom_sample {
 	double value; /* may be NaN or infinite */
 };
 
+/* Empty if it has no such label. */
+struct sl_span sl_prom_label_value(const struct sl_prom_sample *sample, struct sl_span name);
+
 typedef void (*sl_prom_fn)(void *ctx, const struct sl_prom_sample *sample);
 
 /* Which names are wanted; a name that is not is skipped to its line's end

@@ -143,6 +143,23 @@ def test_away_and_back(t):
     wait_equal(server, gateway, "after a restart with older versions")
 
 
+def test_refreshed_after_all(t):
+    """Whenever it was due: all is listed again, also if nobody could be asked then."""
+    server, relay, gateway = start(t, pods=10, refresh="1s")
+    wait_equal(server, gateway, "at first")
+
+    def tries():
+        return sum(gateway.metric(f"sluice_kubernetes_{verb}_total") for verb in ("lists", "watches"))
+    relay.away()
+    relay.cut()
+    before = tries()
+    until(lambda: tries() >= before + 5, "tries, later each time")
+    lists = asked(server, "list")
+    relay.away(False)
+    until(lambda: asked(server, "list") > lists, "a list", timeout=60)
+    wait_equal(server, gateway, "when it is back")
+
+
 def test_refused(t):
     """What is refused is said, and what was known stays."""
     server, _, gateway = start(t, pods=10)

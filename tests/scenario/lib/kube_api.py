@@ -131,7 +131,8 @@ class Relay:
     after a random number of further bytes, hold them, and split what passes."""
 
     def __init__(self, port, certificate, seed=1):
-        self.port, self._to = free_port(), port
+        self.port, self._home = free_port(), port
+        self._to = port
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, certificate[:-4] + ".key")
         self._tls.set_alpn_protocols(["http/1.1"])
@@ -155,6 +156,10 @@ class Relay:
                 self._budgets[pair] = self._random.randint(0, within)
                 if old is None and self._budgets[pair] == 0:
                     self._drop(pair)
+
+    def away(self, on=True):
+        """Whoever connects is sent away: there is no server behind."""
+        self._to = None if on else self._home
 
     def hold(self, on=True):
         (self._flow.clear if on else self._flow.set)()
@@ -195,6 +200,8 @@ class Relay:
             client = self._tls.wrap_socket(raw, server_side=True)
             client.settimeout(None)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._to is None:
+                raise ConnectionRefusedError
             server = socket.create_connection(("127.0.0.1", self._to))
             pair = (client, server)
             with self._lock:

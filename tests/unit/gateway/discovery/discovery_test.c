@@ -47,7 +47,8 @@ static void changes_are_not_a_line_each(void **state)
 	FILE *log = tmpfile();
 	struct sl_loop loop;
 	struct sl_discovery *d;
-	struct sl_source source = { .name = (char *)(uintptr_t) "test" };
+	struct sl_source source = { .name = (char *)(uintptr_t) "test",
+		                    .conf.target.kind = SL_DISCOVER_FILE };
 	uint32_t found = 0;
 
 	(void)state;
