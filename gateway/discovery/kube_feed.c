@@ -395,6 +395,8 @@ static void on_refresh(void *arg)
 
 	if (f->state == KUBE_FEED_WATCHES)
 		kube_feed_restart(f);
+	else if (f->state == KUBE_FEED_RESTS)
+		forget_version(f); /* or the watch would be the next for good */
 }
 
 void kube_feed_open(struct kube_feed *f)
