@@ -126,7 +126,8 @@ def test_pages_that_expire(t):
 def test_away_and_back(t):
     """The API server away: the last known engines stay. Back with an older
     version than the client's: a watch of a version to come tells nothing, on
-    a real server too, and the next refresh sets it right."""
+    a real server too, and the next refresh sets it right,
+    also one that was due while nobody answered."""
     server, _, gateway = start(t, pods=40, refresh="3s")
     wait_equal(server, gateway, "at first")
     before = gateway_has(gateway)
@@ -138,7 +139,7 @@ def test_away_and_back(t):
     server.fail(0)
     server.churn(count=50)
     wait_equal(server, gateway, "when it is back")
-    server.restart(resource_version=10)
+    server.restart(resource_version=10, down_s=5)
     server.churn(count=20)
     wait_equal(server, gateway, "after a restart with older versions")
 

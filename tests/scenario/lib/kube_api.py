@@ -4,6 +4,7 @@ docs/kubernetes-stand-in.md says what the server can be told."""
 import json
 import os
 import random
+import select
 import socket
 import ssl
 import struct
@@ -175,18 +176,9 @@ class Relay:
         for end in pair:
             try:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                end.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(end, socket.SHUT_RDWR)  # TLS is its own thread's
             except OSError:
                 pass
-
-    @staticmethod
-    def _end(end):
-        """Closing alone says nothing to the peer while a thread still reads."""
-        try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        end.close()
 
     def _accept(self):
         while True:
@@ -207,34 +199,47 @@ class Relay:
             with self._lock:
                 self._budgets[pair] = None
                 self.connections += 1
-            threading.Thread(target=self._requests, args=pair, daemon=True).start()
-            self._answers(pair)
+            self._relay(*pair)
         except OSError:
             pass
         finally:
             with self._lock:
                 self._budgets.pop(pair, None)
             for end in pair or (raw,):
-                self._end(end)
+                end.close()
 
-    def _requests(self, client, server):
-        try:
-            while data := client.recv(65536):
-                server.sendall(data)
+    def _relay(self, client, server):
+        """Both ways in one thread, which alone closes them: OpenSSL's connections
+        are not for two threads, and a number that is closed under one who reads is
+        soon somebody else's."""
+        ends = [client, server]
+        while server in ends:
+            ready = [client] if client.pending() else select.select(ends, [], [])[0]
+            if client in ready and not self._request(client, server):
+                ends.remove(client)
+            if server in ready and not self._answer(client, server):
+                ends.remove(server)
+
+    @staticmethod
+    def _request(client, server):
+        data = client.recv(65536)
+        if data:
+            server.sendall(data)
+        else:
             server.shutdown(socket.SHUT_WR)
-        except (OSError, ValueError):
-            pass
+        return data
 
-    def _answers(self, pair):
-        client, server = pair
-        while data := server.recv(self._piece):
-            self._flow.wait()
-            with self._lock:
-                left = self._budgets[pair]
-                if left is not None:
-                    data = data[:left]
-                    self._budgets[pair] = left - len(data)
-            client.sendall(data)
-            if left is not None and left <= len(data):
-                self._drop(pair)
-                return
+    def _answer(self, client, server):
+        """False: that was the last of it."""
+        data = server.recv(self._piece)
+        self._flow.wait()
+        with self._lock:
+            left = self._budgets[client, server]
+            if left is not None:
+                data = data[:left]
+                self._budgets[client, server] = left - len(data)
+        client.sendall(data)
+        if left is not None and left <= len(data):
+            self._drop((client, server))
+            return False
+        return data
