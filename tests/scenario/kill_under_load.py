@@ -63,11 +63,11 @@ def test_most_engines_at_once(t):
     """More die than may be ejected, each with more requests than the budget has."""
     gateway, engines = t.plain(4, main="retry_budget 0%;\nretry_budget_min 6;\n", max_ejected="25%")
     with Load(gateway, clients=40, words=300, max_tokens=1) as run:
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
         for engine in engines[:3]:
             engine.signal(signal.SIGKILL)
         gateway.wait_healthy(*engines[:3], state="unhealthy")
-        passed(run, REQUESTS)
+        run.passed(REQUESTS)
     equal(run.result.failures, [], f"failures of {run.result.done}")
 
 
