@@ -12,7 +12,7 @@
 #define PAGE_MAX (8u << 20)
 #define BEGIN_AT_ONCE 64 /* engines that begin together; others within: */
 #define BEGIN_US 1000000u
-#define TOGETHER_US 100000u
+#define TOGETHER_US 200000u
 
 static void ask_detect(struct sl_probe_run *r);
 static void ask_generate(struct sl_probe_run *r);
@@ -37,11 +37,11 @@ static void rest(struct sl_probe_run *r)
 	uint64_t interval = r->engine->pool->probe_interval_us;
 	uint64_t now = r->prober->loop->now_us;
 	/* A tenth either way, so that a fleet is not asked in one breath. But those
-	 * that are due within a tenth are asked together, because it is waking
+	 * that are due within a fifth are asked together, because it is waking
 	 * up that costs. */
 	uint64_t jitter = random_below(r->prober, interval / 5 + 1);
-	uint64_t together = interval / 10 < TOGETHER_US ? interval / 10 : TOGETHER_US;
-	uint64_t due_us = now + interval - interval / 10 + jitter;
+	uint64_t together = interval / 5 < TOGETHER_US ? interval / 5 : TOGETHER_US;
+	uint64_t due_us = now + interval - interval / 10 + jitter + together / 2;
 
 	r->step = STEP_IDLE;
 	end_beginning(r);

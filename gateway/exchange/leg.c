@@ -199,7 +199,7 @@ int sl_leg_start(struct sl_exchange *x, enum sl_leg leg)
 	forget_handoff(x, leg);
 	forget_answer(x);
 	limits = (struct sl_call_limits){ pool->connect_timeout_us, pool->idle_timeout_us,
-		                          pool->max_idle };
+		                          pool->max_idle, 0 };
 	request = (struct sl_call_request){
 		.method = sl_exchange_method(x),
 		.path = leg_path(x, pool, ep),

@@ -158,7 +158,7 @@ void sl_release_handoff(struct sl_exchange *x)
 	r->timer.arg = r;
 	request = copy_request(r, x, sl_span_str(sl_leg_prefix(pool, x->decode_ep)));
 	limits = (struct sl_call_limits){ pool->connect_timeout_us, pool->idle_timeout_us,
-		                          pool->max_idle };
+		                          pool->max_idle, 0 };
 	r->call = sl_call_start(w->upstreams, r->ep, &limits, &request, &events, r);
 	sl_timer_arm(&w->loop, &r->timer, RELEASE_LIMIT_US);
 }

@@ -46,6 +46,7 @@ struct sl_call_limits {
 	uint64_t connect_timeout_us;
 	uint64_t idle_timeout_us;
 	uint32_t max_idle;
+	uint32_t read_bytes; /* at once, over HTTP/1.1; 0: SL_CALL_STEP */
 };
 
 /* A call failed by the endpoint's doing: refused, no connection could be made; else

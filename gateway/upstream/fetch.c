@@ -95,7 +95,10 @@ static void ask(struct sl_fetch *f)
 	static const char json[] = "user-agent: sluice/" SLUICE_VERSION "\r\n"
 	                           "content-type: application/json\r\n";
 	bool post = f->spec.body.len > 0;
-	struct sl_call_limits limits = { f->spec.connect_timeout_us, f->spec.idle_timeout_us, 1 };
+	struct sl_call_limits limits = { .connect_timeout_us = f->spec.connect_timeout_us,
+		                         .idle_timeout_us = f->spec.idle_timeout_us,
+		                         .max_idle = 1,
+		                         .read_bytes = SL_LOOP_READ_BYTES };
 	struct sl_call_request request = {
 		.method = post ? SL_SPAN("POST") : SL_SPAN("GET"),
 		.path = sl_span_str(f->path),

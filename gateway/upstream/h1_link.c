@@ -69,7 +69,7 @@ static void attach(struct sl_link *link, struct sl_call *call)
 	link->in_body = false;
 	link->interims = 0;
 	link->resume = 0;
-	link->conn.read_bytes = SL_CALL_STEP;
+	link->conn.read_bytes = call->limits.read_bytes ? call->limits.read_bytes : SL_CALL_STEP;
 	sl_link_move(link, &link->pool->busy);
 	write_request(link, call);
 	sl_conn_dirty(&link->conn);

@@ -66,8 +66,8 @@ static void test_asked_from_inside_the_end(void **state)
 
 static void test_no_more_idle_than_allowed(void **state)
 {
-	static const struct sl_call_limits one = { 60000000, 60000000, 1 };
-	static const struct sl_call_limits none = { 60000000, 60000000, 0 };
+	static const struct sl_call_limits one = { 60000000, 60000000, 1, 0 };
+	static const struct sl_call_limits none = { 60000000, 60000000, 0, 0 };
 	struct rig *r = *state;
 	struct ask a = { .rig = NULL }, b = { .rig = NULL }, c = { .rig = NULL };
 
@@ -249,7 +249,7 @@ static void test_closed_while_idle(void **state)
 
 static void test_idle_timeout(void **state)
 {
-	static const struct sl_call_limits brief = { 60000000, 30000, 4 };
+	static const struct sl_call_limits brief = { 60000000, 30000, 4, 0 };
 	struct rig *r = *state;
 
 	warm_up(r, &brief);
@@ -261,7 +261,7 @@ static void test_idle_timeout(void **state)
  * after it the limit runs anew. */
 static void test_idle_timeout_spares_the_busy(void **state)
 {
-	static const struct sl_call_limits brief = { 60000000, 30000, 4 };
+	static const struct sl_call_limits brief = { 60000000, 30000, 4, 0 };
 	struct rig *r = *state;
 	struct ask a = { .rig = NULL };
 	uint64_t past_us;
@@ -366,7 +366,7 @@ static void test_no_socket_of_that_kind(void **state)
 /* A queue for accepting that is full lets further attempts hang. */
 static void test_connect_timeout(void **state)
 {
-	static const struct sl_call_limits hasty = { 40000, 60000000, 4 };
+	static const struct sl_call_limits hasty = { 40000, 60000000, 4, 0 };
 	struct rig *r = *state;
 	struct ask filling[4] = { { .rig = NULL } }, a = { .rig = NULL };
 
@@ -390,7 +390,7 @@ static void test_connect_timeout(void **state)
 /* Connected in time, it is the answer's time that runs, not the connect's. */
 static void test_connect_timeout_ends_with_the_connect(void **state)
 {
-	static const struct sl_call_limits hasty = { 40000, 60000000, 4 };
+	static const struct sl_call_limits hasty = { 40000, 60000000, 4, 0 };
 	struct rig *r = *state;
 	struct ask a = { .rig = NULL };
 	uint64_t past_us;
