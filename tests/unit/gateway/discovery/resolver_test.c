@@ -39,19 +39,32 @@ static void serve(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static void open_server(struct rig *r)
+/* A port that is free for both; 0: the one for UDP is somebody's for TCP. */
+static uint16_t open_both(struct rig *r)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(at);
-	char text[32], *servers[] = { text };
 
 	r->udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	r->tcp = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(r->udp, (struct sockaddr *)&at, len), 0);
 	assert_int_equal(getsockname(r->udp, (struct sockaddr *)&at, &len), 0);
-	r->tcp = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(r->tcp, (struct sockaddr *)&at, len), 0);
+	if (bind(r->tcp, (struct sockaddr *)&at, len) == 0)
+		return ntohs(at.sin_port);
+	close(r->udp);
+	close(r->tcp);
+	return 0;
+}
+
+static void open_server(struct rig *r)
+{
+	char text[32], *servers[] = { text };
+	uint16_t port = 0;
+
+	while (!port)
+		port = open_both(r);
 	assert_int_equal(listen(r->tcp, 128), 0);
-	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(at.sin_port));
+	snprintf(text, sizeof(text), "127.0.0.1:%u", port);
 	sl_resolver_set_servers(r->resolver, servers, 1);
 	event_assign(&r->event, r->loop.base, r->udp, EV_READ | EV_PERSIST, serve, NULL);
 	event_add(&r->event, NULL);
