@@ -91,7 +91,7 @@ def test_a_transfer_that_takes_long(t):
     gateway, _, decode = t.pair(1, 1, options=("--transfer-latency", "3000"), stuck_timeout="100ms")
     answer = gateway.chat("a b c " * 200, max_tokens=2)
     equal(answer.status, 200, "status")
-    equal(gateway.access()[-1]["placement"], "remote", "placement")
+    equal(until(gateway.access, "the access line")[-1]["placement"], "remote", "placement")
     equal([e for e in gateway.fleet()["events"] if e["cause"] == "stuck"], [], "ejections")
     equal(decode[0].requests, 1, "requests of the decode engine")
 
