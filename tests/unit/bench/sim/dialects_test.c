@@ -11,50 +11,26 @@
 
 #include <cjson/cJSON.h>
 
-#include "bench/sim/dialect.h"
-
-struct world {
-	struct sl_sim sim;
-	struct sl_sim_engine engine;
-};
+#include "tests/unit/bench/sim/world.h"
 
 /* A quarter of its 100 blocks are held, 7 tokens were said. */
 static struct world *open_world(enum sl_sim_dialect_id id)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	struct sl_sim_batch_limits limits = { 16, 512, 8, 0 };
+	struct world *w = world_new((struct sl_sim_options){
+	        .models = { "m" },
+	        .max_seqs = 8,
+	        .role = SL_ROLE_BOTH,
+	        .connector = true,
+	        .dialect = id,
+	});
 
-	w->sim.opt = (struct sl_sim_options){
-		.models = { "m" },
-		.n_models = 1,
-		.block_tokens = 16,
-		.kv_blocks = 101,
-		.max_model_len = 1000,
-		.max_seqs = 8,
-		.role = SL_ROLE_BOTH,
-		.connector = true,
-		.dialect = id,
-	};
-	w->engine.sim = &w->sim;
-	w->engine.kv = sl_sim_kv_new(101);
-	w->engine.metrics.created_s = 1795225995;
 	w->engine.metrics.generation_tokens = 7;
 	w->engine.batch.steps = 5;
-	sl_sim_batch_init(&w->engine.batch, &limits, w->engine.kv);
 	for (int i = 0; i < 25; i++)
 		(void)sl_sim_kv_alloc(w->engine.kv);
 	sl_sim_count_http(&w->engine.metrics, 1, 200, 0.2, 1, 2);
 	sl_sim_observe(&w->engine.metrics, SL_SIM_H_TTFT, 0.2);
 	return w;
-}
-
-static void close_world(struct world *w)
-{
-	sl_sim_batch_fini(&w->engine.batch);
-	sl_sim_kv_free(w->engine.kv);
-	for (size_t i = 0; i < SL_COUNT(w->sim.templates); i++)
-		sl_sim_template_fini(&w->sim.templates[i]);
-	free(w);
 }
 
 static const struct sl_sim_dialect *dialect(const struct world *w)
@@ -143,7 +119,7 @@ static void test_pages_are_well_formed(void **state)
 				assert_json(page);
 			free(page);
 		}
-		close_world(w);
+		world_free(w);
 	}
 }
 
@@ -194,8 +170,8 @@ static void test_templates_do_not_show(void **state)
 			free(a);
 			free(b);
 		}
-		close_world(kept);
-		close_world(fresh);
+		world_free(kept);
+		world_free(fresh);
 	}
 }
 
@@ -251,7 +227,7 @@ static void test_pages_tell_the_truth(void **state)
 			if (!strstr(page, rows[i].lines[k]))
 				fail_msg("not on the page: %s\n%s", rows[i].lines[k], page);
 		free(page);
-		close_world(w);
+		world_free(w);
 	}
 }
 
@@ -283,7 +259,7 @@ static void test_loads(void **state)
 	free(page);
 	assert_true(member(cJSON_GetArrayItem(json, 0), "num_tokens") == 400);
 	cJSON_Delete(json);
-	close_world(w);
+	world_free(w);
 }
 
 static void test_iterations_drain(void **state)
@@ -300,7 +276,7 @@ static void test_iterations_drain(void **state)
 	page = make(w, find_page(w, 0));
 	assert_string_equal(page, "[]");
 	free(page);
-	close_world(w);
+	world_free(w);
 }
 
 /* ---- likeness: what captured pages have --------------------------------- */
@@ -408,7 +384,7 @@ static void test_pages_are_like_captured_ones(void **state)
 		assert_true(assert_like(page, golden, rows[i].but) >= rows[i].families);
 		free(page);
 		free(golden);
-		close_world(w);
+		world_free(w);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bench/sim/metrics_page.h"
+#include "tests/unit/bench/sim/world.h"
 
 static void test_floats(void **state)
 {
@@ -64,11 +65,6 @@ static void test_observations(void **state)
 	}
 }
 
-struct world {
-	struct sl_sim sim;
-	struct sl_sim_engine engine;
-};
-
 static char *page(struct world *w)
 {
 	struct sl_sim_buf b = { 0 };
@@ -80,31 +76,10 @@ static char *page(struct world *w)
 
 static struct world *open_world(bool connector)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	struct sl_sim_batch_limits limits = { 16, 512, 8, 0 };
-
-	w->sim.opt = (struct sl_sim_options){
-		.models = { "a\"b" },
-		.n_models = 1,
-		.block_tokens = 16,
-		.kv_blocks = 101,
-		.max_model_len = 1000,
-		.connector = connector,
-	};
-	w->engine.sim = &w->sim;
-	w->engine.kv = sl_sim_kv_new(101);
-	w->engine.metrics.created_s = 1795225995;
-	sl_sim_batch_init(&w->engine.batch, &limits, w->engine.kv);
-	return w;
-}
-
-static void close_world(struct world *w)
-{
-	sl_sim_batch_fini(&w->engine.batch);
-	sl_sim_kv_free(w->engine.kv);
-	for (size_t i = 0; i < SL_COUNT(w->sim.templates); i++)
-		sl_sim_template_fini(&w->sim.templates[i]);
-	free(w);
+	return world_new((struct sl_sim_options){
+	        .models = { "a\"b" },
+	        .connector = connector,
+	});
 }
 
 #define LABELS "{engine=\"0\",model_name=\"a\\\"b\"}"
@@ -150,7 +125,7 @@ static void test_page_tells_the_truth(void **state)
 		if (!strstr(text, lines[i]))
 			fail_msg("not on the page: %s", lines[i]);
 	free(text);
-	close_world(w);
+	world_free(w);
 }
 
 /* Every sample line belongs to the family whose TYPE line came last. */
@@ -176,7 +151,7 @@ static void test_page_is_grouped(void **state)
 	assert_true(families > 90);
 	assert_true(samples > 400);
 	free(text);
-	close_world(w);
+	world_free(w);
 }
 
 static void test_no_connector_no_nixl(void **state)
@@ -188,7 +163,7 @@ static void test_no_connector_no_nixl(void **state)
 	assert_null(strstr(text, "nixl"));
 	assert_non_null(strstr(text, "vllm:iteration_tokens_total_bucket"));
 	free(text);
-	close_world(w);
+	world_free(w);
 }
 
 static void test_adapters(void **state)
@@ -228,7 +203,7 @@ static void test_adapters(void **state)
 	sl_sim_batch_end(&w->engine.batch, 0);
 	for (size_t i = 0; i < 5; i++)
 		sl_sim_seq_free(s[i]);
-	close_world(w);
+	world_free(w);
 }
 
 int main(void)
